@@ -1,0 +1,49 @@
+"""From the log-probabilities of CTC to tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioseq.speech.tokenizer import BLANK
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A sequence of tokens that a decoder heard, with where and how surely; the three have the same length U."""
+
+    tokens: tuple[int, ...]
+    frames: tuple[tuple[int, int], ...]
+    """First frame of each token, and the frame after its last."""
+    scores: tuple[float, ...]
+    """Mean log-probability of each token over its frames."""
+
+
+def greedy(log_probs: NDArray[np.floating], blank: int = BLANK) -> Hypothesis:
+    """Take the best token at each frame, merge repeats, and remove blanks.
+
+    Source: Graves et al. 2006, "Connectionist temporal classification", section 3.2 (best path decoding).
+
+    Args:
+        log_probs: log-probabilities `[T, V]`.
+        blank: the token that stands for nothing.
+    Example:
+        >>> path = [0, 2, 2, 0, 2, 1, 0]
+        >>> hypothesis = greedy(np.log(np.eye(3)[path] * 0.7 + 0.1))
+        >>> hypothesis.tokens, hypothesis.frames
+        ((2, 2, 1), ((1, 3), (4, 5), (5, 6)))
+    """
+    if not len(log_probs):
+        return Hypothesis((), (), ())
+    best = log_probs.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(best, prepend=-1))
+    ends = np.append(starts[1:], len(best))
+    sums = np.add.reduceat(log_probs.max(axis=1).astype(np.float64), starts)
+    spoken = best[starts] != blank
+    return Hypothesis(
+        tokens=tuple(best[starts][spoken].tolist()),
+        frames=tuple(zip(starts[spoken].tolist(), ends[spoken].tolist(), strict=True)),
+        scores=tuple((sums / (ends - starts))[spoken].tolist()),
+    )

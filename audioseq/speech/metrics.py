@@ -1,0 +1,147 @@
+"""Word and character error rates, and what went wrong."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+
+class Edit(NamedTuple):
+    """One column of an alignment of two texts."""
+
+    mark: str
+    """" " for equal, "S" for a substitution, "D" for a deletion, "I" for an insertion."""
+    reference: str
+    """Empty for an insertion."""
+    hypothesis: str
+    """Empty for a deletion."""
+
+
+class Result(NamedTuple):
+    """What was said in an utterance, and what the model wrote."""
+
+    name: str
+    reference: str
+    hypothesis: str
+
+
+@dataclass
+class ErrorRate:
+    """Errors over a set of utterances: their sum divided by the sum of the reference lengths (micro-average).
+
+    Example:
+        >>> words = ErrorRate()
+        >>> words.add("the cat sat".split(), "the cat sat down".split())
+        >>> words.add("on it".split(), "in it".split())
+        >>> words.errors, words.length, words.rate
+        (2, 5, 0.4)
+    """
+
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    length: int = 0
+    """Words or characters of the references."""
+
+    def add(self, reference: Sequence[str], hypothesis: Sequence[str]) -> None:
+        """Count the errors of one utterance, given as sequences of words or of characters."""
+        kinds = Counter(operation.tag for operation in Levenshtein.editops(reference, hypothesis))
+        self.substitutions += kinds["replace"]
+        self.deletions += kinds["delete"]
+        self.insertions += kinds["insert"]
+        self.length += len(reference)
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions together."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors by reference length; infinite where there are errors and no reference."""
+        if not self.length:
+            return math.inf if self.errors else 0.0
+        return self.errors / self.length
+
+
+def word_errors(results: Iterable[Result]) -> ErrorRate:
+    """Return the word error rate (WER) over a set of utterances."""
+    total = ErrorRate()
+    for result in results:
+        total.add(result.reference.split(), result.hypothesis.split())
+    return total
+
+
+def char_errors(results: Iterable[Result]) -> ErrorRate:
+    """Return the character error rate (CER), spaces counted, over a set of utterances."""
+    total = ErrorRate()
+    for result in results:
+        total.add(result.reference, result.hypothesis)
+    return total
+
+
+def align_texts(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Edit]:
+    """Return an alignment with the fewest edits, column by column.
+
+    Example:
+        >>> [edit.mark for edit in align_texts("a b c".split(), "a x c d".split())]
+        [' ', 'S', ' ', 'I']
+    """
+    edits: list[Edit] = []
+    for tag, i, i_end, j, j_end in Levenshtein.opcodes(reference, hypothesis):
+        if tag == "delete":
+            edits += [Edit("D", word, "") for word in reference[i:i_end]]
+        elif tag == "insert":
+            edits += [Edit("I", "", word) for word in hypothesis[j:j_end]]
+        else:
+            mark = "S" if tag == "replace" else " "
+            edits += [Edit(mark, *pair) for pair in zip(reference[i:i_end], hypothesis[j:j_end], strict=True)]
+    return edits
+
+
+def print_alignment(reference: str, hypothesis: str) -> str:
+    """Return two texts word under word, errors marked below: S substituted, D deleted, I inserted.
+
+    Example:
+        >>> print(print_alignment("the cat sat", "the hat sat down"))
+        ref  the cat sat ****
+        hyp  the hat sat down
+                 S       I
+    """
+    lines = ["ref ", "hyp ", "    "]
+    for edit in align_texts(reference.split(), hypothesis.split()):
+        width = max(_width(edit.reference), _width(edit.hypothesis))
+        cells = edit.reference or "*" * width, edit.hypothesis or "*" * width, edit.mark
+        for index, cell in enumerate(cells):
+            lines[index] += " " + cell + " " * (width - _width(cell))
+    return "\n".join(line.rstrip() for line in lines).rstrip()
+
+
+def substitutions(results: Iterable[Result]) -> Counter[tuple[str, str]]:
+    """Count the confused words as (reference, hypothesis); `.most_common(20)` is the table people want."""
+    return Counter(
+        (edit.reference, edit.hypothesis)
+        for result in results
+        for edit in align_texts(result.reference.split(), result.hypothesis.split())
+        if edit.mark == "S"
+    )
+
+
+def worst(results: Iterable[Result], count: int = 10) -> list[tuple[float, Result]]:
+    """Return the utterances with the highest word error rates, worst first; the longer one of equals comes first."""
+    rated = [(word_errors([result]).rate, result) for result in results]
+    return sorted(rated, key=lambda pair: (-pair[0], -len(pair[1].reference), pair[1].name))[:count]
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes on a terminal: none for accents, two for wide East Asian characters."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
