@@ -12,7 +12,7 @@ from audioseq.speech.tokenizer import BLANK
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sequence of tokens that a decoder heard, with where and how surely; the three have the same length U."""
+    """The U tokens that a decoder heard, where, and how surely."""
 
     tokens: tuple[int, ...]
     frames: tuple[tuple[int, int], ...]

@@ -7,9 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
+
+
+_MARKS = {"equal": " ", "replace": "S", "delete": "D", "insert": "I"}
 
 
 class Edit(NamedTuple):
@@ -94,14 +98,11 @@ def align_texts(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Edi
         [' ', 'S', ' ', 'I']
     """
     edits: list[Edit] = []
-    for tag, i, i_end, j, j_end in Levenshtein.opcodes(reference, hypothesis):
-        if tag == "delete":
-            edits += [Edit("D", word, "") for word in reference[i:i_end]]
-        elif tag == "insert":
-            edits += [Edit("I", "", word) for word in hypothesis[j:j_end]]
-        else:
-            mark = "S" if tag == "replace" else " "
-            edits += [Edit(mark, *pair) for pair in zip(reference[i:i_end], hypothesis[j:j_end], strict=True)]
+    for block in Levenshtein.opcodes(reference, hypothesis):
+        left = reference[block.src_start : block.src_end]
+        right = hypothesis[block.dest_start : block.dest_end]
+        mark = _MARKS[block.tag]
+        edits += [Edit(mark, *pair) for pair in zip_longest(left, right, fillvalue="")]
     return edits
 
 
@@ -134,14 +135,12 @@ def substitutions(results: Iterable[Result]) -> Counter[tuple[str, str]]:
 
 
 def worst(results: Iterable[Result], count: int = 10) -> list[tuple[float, Result]]:
-    """Return the utterances with the highest word error rates, worst first; the longer one of equals comes first."""
+    """Return the utterances with the highest word error rates, worst first, longer before shorter."""
     rated = [(word_errors([result]).rate, result) for result in results]
     return sorted(rated, key=lambda pair: (-pair[0], -len(pair[1].reference), pair[1].name))[:count]
 
 
 def _width(text: str) -> int:
-    """Return the columns that a text takes on a terminal: none for accents, two for wide East Asian characters."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
+    """Return the columns of a terminal that a text takes: none for accents, two for wide characters."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)

@@ -13,18 +13,11 @@ BLANK = 0
 """The token of CTC that stands for no character."""
 DEFAULT_ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
 
-# Letters and quotes that Unicode does not take apart by itself.
+# Letters and apostrophes that Unicode does not take apart by itself.
 _PLAIN = {
-    "æ": "ae",
-    "œ": "oe",
-    "ø": "o",
-    "ł": "l",
-    "đ": "d",
-    "ð": "d",
-    "þ": "th",
-    "ß": "ss",
-    "ı": "i",
-} | dict.fromkeys("\u2018\u2019\u201b\u02bc\u02bb\u2032\u00b4`\uff07", "'")
+    **{"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "\u0131": "i"},
+    **dict.fromkeys("\u2018\u2019\u201b\u2032\u02bb\u02bc\u00b4`\uff07", "'"),
+}
 
 
 class Normalised(NamedTuple):
@@ -38,9 +31,9 @@ class Normalised(NamedTuple):
 def normalise(text: str, alphabet: str = DEFAULT_ALPHABET) -> Normalised:
     """Spell a text in the characters of an alphabet, and say what was left out.
 
-    Letters become lower case, typographic apostrophes straight ones, and accents are folded ("É" is "e") wherever the
-    alphabet lacks the character itself. All else, digits and punctuation included, is dropped and counted,
-    and separates words as a space does. Numbers are not spelled out: write "twenty", not "20", where it is spoken.
+    Letters become lower case, typographic apostrophes straight ones, and accents are folded ("É" is "e") wherever
+    the alphabet lacks the character itself. All else, digits and punctuation included, is dropped and counted, and
+    separates words as a space does. Numbers are not spelled out: where "twenty" is said, write it, not "20".
 
     Args:
         text: any text.
@@ -48,15 +41,14 @@ def normalise(text: str, alphabet: str = DEFAULT_ALPHABET) -> Normalised:
     Returns:
         the text with single spaces between its words, and the characters dropped.
     Example:
-        >>> normalise("Well-known: the café’s 2 doors.")
+        >>> normalise("Well-known: the café's 2 doors.")
         Normalised(text="well known the cafe's doors", dropped=Counter({'-': 1, ':': 1, '2': 1, '.': 1}))
     """
     text = unicodedata.normalize("NFC", text)
     spelling = {char: _spell(char, alphabet) for char in dict.fromkeys(text)}
     dropped = Counter({char: text.count(char) for char, plain in spelling.items() if plain is None})
-    words = text.translate(
-        {ord(char): " " if plain is None else plain for char, plain in spelling.items()}
-    ).split()
+    table = {ord(char): " " if plain is None else plain for char, plain in spelling.items()}
+    words = text.translate(table).split()
     for word in words:
         if not _has_letter(word):  # an apostrophe by itself is no word
             dropped.update(word)
@@ -98,7 +90,7 @@ class CharTokenizer:
             return [self._ids[char] for char in text]
         except KeyError as error:
             raise DataError(
-                f"{text[:60]!r}: {error.args[0]!r} is not in the alphabet {self.alphabet!r}; normalise the text first"
+                f"{text[:60]!r}: {error.args[0]!r} is not in the alphabet; normalise the text before encoding it"
             ) from None
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -125,7 +117,7 @@ class CharTokenizer:
 
 
 def _spell(char: str, alphabet: str) -> str | None:
-    """Return what stands for one character: itself, a plain spelling, nothing for a mark, or None to drop it."""
+    """Return what to write for a character: itself, a plain spelling, nothing for a mark, None to drop it."""
     if char.isspace():
         return " "
     lower = char.lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -52,16 +52,12 @@ class Transcript:
             "path": self.path,
             "text": self.text,
             "duration": round(self.duration, 3),
-            "segments": [
-                {"start": round(s.start, 3), "end": round(s.end, 3), "text": s.text} for s in self.segments
-            ],
-            "words": [
-                {
-                    "start": round(w.start, 3),
-                    "end": round(w.end, 3),
-                    "word": w.word,
-                    "confidence": round(w.confidence, 3),
-                }
-                for w in self.words
-            ],
+            "segments": [_rounded(segment) for segment in self.segments],
+            "words": [_rounded(word) for word in self.words],
         }
+
+
+def _rounded(part: Word | Segment) -> dict[str, Any]:
+    return {
+        name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(part).items()
+    }
