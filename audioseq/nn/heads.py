@@ -1,0 +1,30 @@
+"""Linear maps from the features of a recurrent stack to scores of a vocabulary."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class FrameHead(nn.Module):
+    """Score a vocabulary at each frame, with several output frames to one input frame where wanted.
+
+    A stack that runs at a coarse frame rate is cheap; the head gives back the time resolution that CTC needs.
+
+    Args:
+        input_size: features F of an input frame.
+        vocabulary: number of tokens V.
+        frames: output frames to one input frame; lengths grow by this factor.
+    Example:
+        >>> FrameHead(8, 29, frames=2)(torch.zeros(1, 5, 8)).shape
+        torch.Size([1, 10, 29])
+    """
+
+    def __init__(self, input_size: int, vocabulary: int, frames: int = 1) -> None:
+        super().__init__()
+        self.frames = frames
+        self.linear = nn.Linear(input_size, vocabulary * frames)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features `[B, T, F]` to unnormalised log-probabilities `[B, T * frames, V]`."""
+        y: Tensor = self.linear(x)
+        return y.unflatten(2, (self.frames, -1)).flatten(1, 2)

@@ -1,0 +1,58 @@
+"""The convolutional front end that lowers the frame rate before the recurrent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from audioseq.nn.masking import Padding
+
+
+class Subsample(nn.Module):
+    """Halve the frame rate with each of a few strided convolutions over time.
+
+    Recurrent layers cost by the frame, and speech changes slower than its 10 ms frames. Each convolution (kernel 5,
+    stride 2) is followed by layer norm and GELU; padding is cleared before each, so it never leaks into valid frames.
+
+    Args:
+        input_size: features F of an input frame.
+        channels: output features of each convolution.
+    Example:
+        >>> import torch
+        >>> y, lengths = Subsample(80, (16, 32))(torch.zeros(2, 100, 80), torch.tensor([100, 51]))
+        >>> y.shape, lengths.tolist()
+        (torch.Size([2, 25, 32]), [25, 13])
+    """
+
+    def __init__(self, input_size: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        sizes = [input_size, *channels]
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, channel, kernel_size=5, stride=2, padding=2)
+            for size, channel in zip(sizes, channels, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(channel) for channel in channels)
+
+    @property
+    def factor(self) -> int:
+        """Input frames to one output frame."""
+        return 2 ** len(self.convolutions)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Lower the frame rate of a padded batch.
+
+        Args:
+            x: features `[B, T, F]`.
+            lengths: valid frames, int64 `[B]`.
+        Returns:
+            features `[B, T', channels[-1]]`, exactly 0 past the end, with T' = ceil(T / 2) for each convolution, and
+            the valid frames of each sequence, `[B]`, by the same rule.
+        """
+        x = Padding(lengths, x.shape[1]).clear(x)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = gelu(norm(convolution(x.transpose(1, 2)).transpose(1, 2)))
+            lengths = (lengths + 1) // 2
+            x = Padding(lengths, x.shape[1]).clear(x)
+        return x, lengths
