@@ -1,0 +1,175 @@
+"""Log-mel features: what a speech model sees of a waveform, and masks over them for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torchaudio.functional
+from torch import Tensor, nn
+
+LOG_OFFSET = 1e-6
+"""Added to mel energies before the logarithm: it floors digital silence at about -13.8."""
+FRAMES_PER_SECOND = 100
+"""Of the default hop length at 16 kHz."""
+SMALLEST_STD = 0.1
+"""A mel band that never changes (band-limited recordings) must not be blown up by normalisation."""
+
+
+def frames_of(samples: int, hop_length: int = 160) -> int:
+    """Return how many feature frames a waveform of `samples` samples has."""
+    return samples // hop_length + 1
+
+
+class LogMel(nn.Module):
+    """Turn waveforms into normalised log-mel energies.
+
+    Frame t is centred on sample t * hop_length. Each waveform is framed alone, zeros around it, and normalised by fixed
+    statistics, so an utterance gives the same features, bit for bit, alone and in any batch, and a stream can do it
+    too. Mel scale and area normalisation: Slaney 1998, Auditory Toolbox.
+
+    Args:
+        sample_rate: of the waveforms, Hz.
+        n_fft: length of the Fourier transform, samples.
+        win_length: length of the Hann window, samples.
+        hop_length: samples from one frame to the next.
+        n_mels: number of mel bands F.
+        f_min, f_max: lowest and highest frequency of the bands, Hz.
+    Example:
+        >>> features, frames = LogMel()(torch.zeros(2, 16000), torch.tensor([16000, 8000]))
+        >>> features.shape, frames.tolist()
+        (torch.Size([2, 101, 80]), [101, 51])
+    """
+
+    mean: Tensor
+    std: Tensor
+    window: Tensor
+    filters: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int = 16_000,
+        n_fft: int = 512,
+        win_length: int = 400,
+        hop_length: int = 160,
+        n_mels: int = 80,
+        f_min: float = 20.0,
+        f_max: float = 8000.0,
+    ) -> None:
+        super().__init__()
+        self.options: dict[str, Any] = {
+            "sample_rate": sample_rate, "n_fft": n_fft, "win_length": win_length, "hop_length": hop_length,
+            "n_mels": n_mels, "f_min": f_min, "f_max": f_max,
+        }  # fmt: skip
+        self.n_fft, self.win_length, self.hop_length = n_fft, win_length, hop_length
+        filters = torchaudio.functional.melscale_fbanks(
+            n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
+        )
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("window", torch.hann_window(win_length), persistent=False)
+        self.register_buffer("mean", torch.zeros(n_mels))
+        self.register_buffer("std", torch.ones(n_mels))
+
+    def set_statistics(self, mean: Tensor, std: Tensor) -> None:
+        """Set the mean and standard deviation `[F]` that normalise each mel band."""
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def log_energies(self, waveform: Tensor) -> Tensor:
+        """Return the log-mel energies `[T, F]` of one waveform `[N]`, not normalised."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            power = torchaudio.functional.spectrogram(
+                waveform.float(),
+                pad=0,
+                window=self.window,
+                n_fft=self.n_fft,
+                hop_length=self.hop_length,
+                win_length=self.win_length,
+                power=2.0,
+                normalized=False,
+                center=True,
+                pad_mode="constant",
+            )
+            return torch.log(power.T @ self.filters + LOG_OFFSET)
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and their lengths.
+
+        Args:
+            waveform: samples in -1..1, padded with anything `[B, N]`.
+            lengths: samples of each waveform `[B]`.
+        Returns:
+            normalised log-mel energies `[B, T, F]`, exactly 0 past each end, and frames `[B]` = lengths // hop_length + 1.
+        """
+        # One by one: matrix products of another shape may round otherwise, and padding costs nothing this way.
+        rows = [
+            (self.log_energies(row[:length]) - self.mean) / self.std
+            for row, length in zip(waveform, lengths.tolist(), strict=True)
+        ]
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths // self.hop_length + 1
+
+
+@torch.no_grad()
+def global_statistics(log_mel: LogMel, waveforms: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Return the mean and standard deviation `[F]` of each mel band over all frames of the waveforms `[N]`."""
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for waveform in waveforms:
+        energies = log_mel.log_energies(torch.as_tensor(waveform)).double()
+        count += len(energies)
+        total = total + energies.sum(0)
+        squares = squares + energies.square().sum(0)
+    if not count:
+        raise ValueError("global_statistics needs at least one waveform")
+    mean = total / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(SMALLEST_STD)
+    return mean.float(), std.float()
+
+
+@dataclass(frozen=True)
+class SpecAugment:
+    """Hide bands and stretches of normalised features, so that a model does not lean on any one of them.
+
+    Hidden values become 0, the mean. The number of time masks grows with the utterance. Source: Park et al. 2019
+    (SpecAugment) and 2020 (adaptive masks), without time warping.
+
+    Args:
+        freq_masks: bands hidden.
+        freq_width: greatest width of a band, mel bands.
+        time_masks_per_second: stretches hidden per second (100 frames), on average.
+        time_width: greatest length of a stretch, frames.
+    """
+
+    freq_masks: int = 2
+    freq_width: int = 15
+    time_masks_per_second: float = 0.4
+    time_width: int = 25
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"{name} is {value}, but must be at least 0")
+
+    def __call__(self, features: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a copy of features `[T, F]` with masks drawn from the generator."""
+        frames, bands = features.shape
+        features = features.clone()
+        expected = frames / FRAMES_PER_SECOND * self.time_masks_per_second
+        time_masks = int(expected + torch.rand((), generator=generator).item())
+        for start, stop in _spans(self.freq_masks, self.freq_width, bands, generator):
+            features[:, start:stop] = 0
+        for start, stop in _spans(time_masks, self.time_width, frames, generator):
+            features[start:stop] = 0
+        return features
+
+
+def _spans(count: int, widest: int, size: int, generator: torch.Generator) -> list[tuple[int, int]]:
+    """Draw `count` spans of 0 to `widest` within `size`, each width and each place equally likely."""
+    spans = []
+    for draw_width, draw_place in torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist():
+        width = int(draw_width * (min(widest, size) + 1))
+        start = int(draw_place * (size - width + 1))
+        spans.append((start, start + width))
+    return spans
