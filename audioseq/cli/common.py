@@ -1,0 +1,91 @@
+"""What the commands share: where lines go, how inputs may fail, and options that several of them have."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, TypeVar
+
+import typer
+
+from audioseq.errors import AudioseqError
+
+T = TypeVar("T")
+
+DEFAULT_MODEL = "english-small"
+
+Model = Annotated[str, typer.Option("-m", "--model", help="Name of a model, or path of a .safetensors file.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Name of a model, or path of a .safetensors file.")
+]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+
+
+def put(text: str) -> None:
+    """Print a result to stdout at once; where the reader has closed the pipe, end without complaint."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What is left in the buffer must go somewhere when the interpreter closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+def note(text: str) -> None:
+    """Print a remark to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def complain(error: AudioseqError) -> None:
+    """Print an error to stderr as one line."""
+    note(f"error: {error}")
+
+
+class Failures:
+    """Lets the rest of several inputs go on when one is bad: tells of each failure, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextmanager
+    def tolerated(self) -> Iterator[None]:
+        """Report and count an AudioseqError instead of passing it on."""
+        try:
+            yield
+        except AudioseqError as error:
+            complain(error)
+            self.count += 1
+
+    def exit(self) -> None:
+        """End the command with exit code 1 if anything has failed."""
+        if self.count:
+            raise typer.Exit(1)
+
+
+def checked_device(name: str) -> str:
+    """Return the name of a device that torch can compute on here, or say why it cannot."""
+    import torch
+
+    if name == "auto":
+        return name
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise AudioseqError(f"cannot compute on --device {name}: {reason}; try --device cpu") from None
+    return name
+
+
+def watched(items: Sequence[T], what: str, *, hidden: bool = False) -> Iterator[T]:
+    """Yield the items, with a progress bar on stderr when that is a terminal and there are several."""
+    if hidden or len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # stdout is left alone: rich would send what is printed there to its own console, which is stderr.
+    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
+        yield from progress.track(items, description=what)

@@ -1,0 +1,30 @@
+"""`audioseq evaluate`: error rates of a model on recordings whose words are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioseq.cli.common import Device, ModelArgument, checked_device, put
+
+
+def evaluate(
+    model: ModelArgument,
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="JSON lines: audio_filepath, duration, text.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Print word and character error rates, the worst utterances and what was mistaken for what."""
+    from audioseq.data import read_manifest
+
+    utterances = read_manifest(manifest)  # before torch: an error in it is told of at once
+    from audioseq.speech import pipeline
+    from audioseq.speech.evaluate import evaluate
+
+    report = evaluate(pipeline.load(model, checked_device(device)), utterances)
+    put(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())

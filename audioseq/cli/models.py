@@ -1,0 +1,49 @@
+"""`audioseq models`: what models there are, what a model file says about itself, and fetching."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from audioseq.cli.common import ModelArgument, put
+
+app = typer.Typer(help="List, show and fetch models.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_models() -> None:
+    """Print the models that have a name: name, task, where it is, and what it is."""
+    from audioseq import models
+    from audioseq.errors import AudioseqError
+
+    for model in models.CATALOGUE:
+        try:
+            place = str(models.resolve(model.name))
+        except AudioseqError:
+            place = "not here"
+        put(f"{model.name}\t{model.task}\t{place}\t{model.summary}")
+
+
+@app.command()
+def show(
+    model: ModelArgument,
+) -> None:
+    """Print what a model file says about itself, as JSON: data, licences, results, limits, config."""
+    from audioseq import checkpoint, models
+
+    path = models.resolve(model)
+    header = asdict(checkpoint.read_header(path))
+    put(json.dumps({"path": str(path), "bytes": path.stat().st_size, **header}, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `audioseq models list`.")],
+) -> None:
+    """Download a model into the cache, check it, and print its path."""
+    from audioseq import models
+
+    put(str(models.fetch(name)))

@@ -1,0 +1,67 @@
+"""`audioseq train`: a recipe, or a manifest of one's own recordings, to a model file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioseq.cli.common import Device, checked_device, put
+
+
+def train(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG|MANIFEST", help="A recipe's config.toml, or a manifest (.jsonl)."),
+    ],
+    start_from: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="Start from this model: a name or a path.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable."),
+    ] = None,
+    valid: Annotated[
+        Path | None, typer.Option(metavar="MANIFEST", help="With a manifest: what to validate on.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where models and metrics go; runs/<name of the source> unless given."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the run directory.")
+    ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Apply the [smoke] table: a run of seconds.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Train a model and print the path of the best.
+
+    A recipe is trained as its config says; with a manifest of your own recordings, --from MODEL adapts one.
+
+    Several processes or machines: torchrun --nproc-per-node 2 -m audioseq train CONFIG
+    """
+    from audioseq.speech import task
+
+    result = task.train(
+        source,
+        overrides=assignments or [],
+        start_from=start_from,
+        run_dir=run_dir or Path("runs") / _name(source),
+        resume=resume,
+        smoke=smoke,
+        valid=valid,
+        device=checked_device(device),
+    )
+    if os.environ.get("RANK", "0") == "0":  # under torchrun every process comes here
+        put(str(result.best))
+
+
+def _name(source: Path) -> str:
+    """Return what a run is called after: the folder of a recipe, or the manifest."""
+    return source.absolute().parent.name if source.suffix == ".toml" else source.stem
