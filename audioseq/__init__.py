@@ -1,8 +1,7 @@
 """Speech recognition on one set of shared recurrent layers.
 
-    >>> import audioseq
-    >>> audioseq.transcribe("assets/hello.flac").text  # doctest: +SKIP
-    'she opened the window'
+    audioseq.transcribe("talk.wav").text                    what was said
+    audioseq.load("english-small").transcribe("talk.wav")   the same, keeping the model for more
 
 The names below are imported when they are first used, so that `import audioseq` takes no time.
 """

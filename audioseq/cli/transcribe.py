@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,7 +113,7 @@ def _listen(recogniser: Recogniser, recording: Path, words: bool) -> Transcript:
         return recogniser.transcribe(recording, words=words)
     from audioseq import audio
 
-    waveform, sample_rate = audio.read(io.BytesIO(sys.stdin.buffer.read()))
+    waveform, sample_rate = audio.read(sys.stdin.buffer)
     return dataclasses.replace(recogniser.transcribe(waveform, sample_rate, words=words), path="-")
 
 
