@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-
 _MARKS = {"equal": " ", "replace": "S", "delete": "D", "insert": "I"}
 
 

@@ -31,9 +31,9 @@ class Normalised(NamedTuple):
 def normalise(text: str, alphabet: str = DEFAULT_ALPHABET) -> Normalised:
     """Spell a text in the characters of an alphabet, and say what was left out.
 
-    Letters become lower case, typographic apostrophes straight ones, and accents are folded ("É" is "e") wherever
-    the alphabet lacks the character itself. All else, digits and punctuation included, is dropped and counted, and
-    separates words as a space does. Numbers are not spelled out: where "twenty" is said, write it, not "20".
+    Letters become lower case, typographic apostrophes straight ones, and accents are folded ("É" is "e")
+    wherever the alphabet lacks the character itself. All else, digits and punctuation included, is dropped and
+    counted, and separates words as a space does. Numbers are not spelled out: write "twenty", not "20".
 
     Args:
         text: any text.
@@ -90,7 +90,7 @@ class CharTokenizer:
             return [self._ids[char] for char in text]
         except KeyError as error:
             raise DataError(
-                f"{text[:60]!r}: {error.args[0]!r} is not in the alphabet; normalise the text before encoding it"
+                f"{text[:60]!r}: {error.args[0]!r} is not in the alphabet; normalise the text first"
             ) from None
 
     def decode(self, tokens: Sequence[int]) -> str:
