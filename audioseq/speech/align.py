@@ -29,9 +29,10 @@ class Span(NamedTuple):
 def align(log_probs: NDArray[np.floating], targets: Sequence[int], blank: int = BLANK) -> list[Span]:
     """Find the most probable CTC path that spells the targets (Viterbi).
 
-    The states are the targets with a blank before, between and after them. From one frame to the next a path
-    stays, moves on by one state, or skips the blank between two different tokens; all states are computed at once.
-    Source: Graves et al. 2006, "Connectionist temporal classification", section 4.1, with max for the sum.
+    The states are the targets with a blank before, between and after them. From one frame to the next a
+    path stays, moves on by one state, or skips the blank between two different tokens; all states are
+    computed at once. Source: Graves et al. 2006, "Connectionist temporal classification", section 4.1, with
+    max for the sum.
 
     Args:
         log_probs: log-probabilities `[T, V]`.
@@ -81,7 +82,8 @@ def align_words(
         tokenizer: what the tokens mean.
         frame_seconds: seconds from one frame to the next.
     Returns:
-        the words with their times in seconds; a confidence is the geometric mean of its characters' probabilities.
+        the words with their times in seconds; a confidence is the geometric mean of its characters'
+        probabilities.
     Raises:
         ValueError: the text does not fit into the recording.
     """

@@ -13,15 +13,17 @@ _WINDOW_HOPS = 20
 def cut(waveform: NDArray[np.floating], sample_rate: int, max_seconds: float = 20.0) -> list[tuple[int, int]]:
     """Cut a recording at its quietest points; the pieces cover all of it, without gaps or overlaps.
 
-    Each cut lies at the quietest place between half of `max_seconds` and all of it after the cut before; the last
-    piece is at least a quarter of `max_seconds`. Of equally quiet places (silence) it takes the middle one.
+    Each cut lies at the quietest place between half of `max_seconds` and all of it after the cut before;
+    the last piece is at least a quarter of `max_seconds`. Of equally quiet places (silence) it takes the
+    middle one.
 
     Args:
         waveform: `[N]`.
         sample_rate: in Hz.
         max_seconds: length of the longest piece, at least 1.
     Returns:
-        first sample of each piece and the sample after its last, in order; one piece where that is short enough.
+        first sample of each piece and the sample after its last, in order; one piece where that is short
+        enough.
     Example:
         >>> quiet_at_12_seconds = np.ones(30 * 100)
         >>> quiet_at_12_seconds[1150:1250] = 0.1

@@ -32,8 +32,8 @@ def normalise(text: str, alphabet: str = DEFAULT_ALPHABET) -> Normalised:
     """Spell a text in the characters of an alphabet, and say what was left out.
 
     Letters become lower case, typographic apostrophes straight ones, and accents are folded ("É" is "e")
-    wherever the alphabet lacks the character itself. All else, digits and punctuation included, is dropped and
-    counted, and separates words as a space does. Numbers are not spelled out: write "twenty", not "20".
+    wherever the alphabet lacks the character itself. All else, digits and punctuation included, is dropped
+    and counted, and separates words as a space does. Numbers are not spelled out: write "twenty", not "20".
 
     Args:
         text: any text.

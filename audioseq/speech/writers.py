@@ -31,9 +31,9 @@ class _Timed(NamedTuple):
 def write(transcript: Transcript, format: str) -> str:
     """Return a transcript in one of the `FORMATS`, ready to be written to a file.
 
-    txt is the text in one line; json one object in one line; tsv a table of segments, in seconds; srt and vtt are
-    subtitles of at most two lines of 42 characters. Longer segments are divided by the times of their words, or,
-    where the transcript has none, by their numbers of characters.
+    txt is the text in one line; json one object in one line; tsv a table of segments, in seconds; srt and
+    vtt are subtitles of at most two lines of 42 characters. Longer segments are divided by the times of
+    their words, or, where the transcript has none, by their numbers of characters.
 
     Raises:
         ConfigError: the format is not known.
