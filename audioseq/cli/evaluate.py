@@ -21,10 +21,8 @@ def evaluate(
 ) -> None:
     """Print word and character error rates, the worst utterances and what was mistaken for what."""
     from audioseq.data import read_manifest
-
-    utterances = read_manifest(manifest)  # before torch: an error in it is told of at once
     from audioseq.speech import pipeline
     from audioseq.speech.evaluate import evaluate
 
-    report = evaluate(pipeline.load(model, checked_device(device)), utterances)
+    report = evaluate(pipeline.load(model, checked_device(device)), read_manifest(manifest))
     put(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())

@@ -65,6 +65,7 @@ def transcribe(
         from audioseq.speech import pipeline, writers
 
         recogniser = pipeline.load(model, checked_device(device))
+        words = words or form in ("srt", "vtt")  # long subtitles are divided by the times of their words
         # Lines that appear on a terminal are progress enough.
         for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):
             with failures.tolerated():
