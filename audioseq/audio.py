@@ -17,8 +17,9 @@ SAMPLE_RATE = 16_000
 """Of everything that models hear, Hz."""
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """Rates outside come from damaged headers, and would make resampling use any amount of memory."""
-SUFFIXES = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
+SUFFIXES = (
+    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga",
+    ".ogg", ".opus", ".rf64", ".snd", ".w64", ".wav", ".wave",
 )  # fmt: skip
 """What `find` takes for audio in a directory."""
 BLOCK = 1 << 20
@@ -33,33 +34,31 @@ def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[np.ndarray, int]:
     Returns:
         samples in -1..1 `[N]` float32, and the sample rate in Hz.
     Raises:
-        AudioError: the file is missing, not audio, cut off, or holds no samples or samples that are not numbers.
+        AudioError: the file is missing, not audio or cut off, has no samples, or some that are not numbers.
     """
     if isinstance(source, str | os.PathLike):
-        where, file = os.fspath(source), _checked(Path(source))
+        where, file = os.fspath(source), _opened(Path(source))
     else:
-        where, file = "audio stream", io.BytesIO(source.read())
-        if not file.getbuffer().nbytes:
-            raise AudioError(f"{where}: is empty; check what writes to it")
-    blocks: list[np.ndarray] = []
+        where, file = "audio stream", _filled(source, "audio stream")
     try:
-        with sf.SoundFile(file) as sound:
-            rate, expected = sound.samplerate, sound.frames
-            is_flac = sound.format == "FLAC"
-            while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1))
+        sound = sf.SoundFile(file)
     except (sf.SoundFileError, TypeError) as error:  # TypeError: a .raw file, whose rate nobody knows
-        if blocks:
-            raise _cut_off(where, sum(map(len, blocks)) / rate) from error
-        reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
         raise AudioError(
-            f"{where}: cannot be decoded ({reason}); give it as wav, flac, ogg, opus, mp3 or aiff, "
+            f"{where}: is not audio that can be decoded; give wav, flac, ogg, opus, mp3 or aiff, "
             "for example by: ffmpeg -i INPUT OUTPUT.wav"
         ) from error
-    waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    # Other formats state lengths that may be estimates; what they decode to is what there is.
-    if is_flac and len(waveform) < expected < np.iinfo(np.int64).max:
-        raise _cut_off(where, len(waveform) / rate)
+    blocks = [np.zeros(0, np.float32)]
+    with sound:
+        rate = sound.samplerate
+        try:
+            while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
+                blocks.append(block.mean(axis=1))
+        except sf.SoundFileError as error:
+            raise _damaged(where) from error
+        waveform = np.concatenate(blocks)
+        # The other formats' lengths may be estimates: there, what can be decoded is all there is.
+        if sound.format == "FLAC" and len(waveform) < sound.frames:
+            raise _damaged(where)
     _check(waveform, rate, where)
     return waveform, rate
 
@@ -73,12 +72,12 @@ def prepare(waveform: Any, sample_rate_in: int, sample_rate: int = SAMPLE_RATE) 
     """Turn samples in memory into mono float32 at a sample rate.
 
     Args:
-        waveform: array or tensor `[N]`, `[N, channels]` or `[channels, N]` (the shorter axis is the channels); floats
-            in -1..1, or int16, int32 or uint8 over their full range.
+        waveform: array or tensor `[N]`, `[N, channels]` or `[channels, N]` (channels are the shorter axis);
+            floats in -1..1, or int16, int32 or uint8 over their full range.
         sample_rate_in: of the waveform, Hz.
         sample_rate: wanted, Hz.
     Returns:
-        samples `[N']` float32, N' = ceil(N * sample_rate / sample_rate_in) or one less.
+        samples `[N']` float32, N' = round(N * sample_rate / sample_rate_in), at least 1.
     Raises:
         AudioError: no samples, samples that are not numbers, or a shape, type or rate that is not audio.
     Example:
@@ -94,8 +93,8 @@ def prepare(waveform: Any, sample_rate_in: int, sample_rate: int = SAMPLE_RATE) 
     elif array.dtype in (np.int16, np.int32):
         array = (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)
     elif not np.issubdtype(array.dtype, np.floating):
-        raise AudioError(f"{where}: has samples of type {array.dtype}; give float in -1..1, int16, int32 or uint8")
-    if array.ndim == 2:
+        raise AudioError(f"{where}: holds {array.dtype}; give float in -1..1, int16, int32 or uint8")
+    if array.ndim == 2 and array.size:
         array = array.mean(axis=int(np.argmin(array.shape)))
     array = np.ascontiguousarray(array, dtype=np.float32)
     _check(array, sample_rate_in, where)
@@ -113,9 +112,9 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        inside = sorted(at for at in path.rglob("*") if at.suffix.lower() in SUFFIXES and at.is_file())
         if not inside:
-            raise AudioError(f"{path}: no audio in this directory; looked for {' '.join(sorted(SUFFIXES))}")
+            raise AudioError(f"{path}: no audio in this directory; looked for {' '.join(SUFFIXES)}")
         found += inside
     return found
 
@@ -128,7 +127,7 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
     """
     path = Path(path)
     if path.suffix.lower() not in (".wav", ".flac"):
-        raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; name it .wav or .flac")
+        raise AudioError(f"{path}: cannot write {path.suffix or 'without suffix'}; name it .wav or .flac")
     try:
         sf.write(path, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
     except (sf.SoundFileError, OSError) as error:
@@ -136,18 +135,31 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
         raise AudioError(f"{path}: cannot be written ({reason}); choose another place") from error
 
 
-def _checked(path: Path) -> Path:
+def _opened(path: Path) -> Path | io.BytesIO:
+    """Return a regular file as its path, and the content of a pipe."""
     try:
-        empty = path.stat().st_size == 0
+        if path.is_dir():
+            raise AudioError(f"{path}: is a directory; name a recording in it")
+        with path.open("rb") as file:
+            if not path.is_file():
+                return _filled(file, str(path))
+            if not file.read(1):
+                raise AudioError(f"{path}: is empty; record or copy it again")
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file; check the path") from None
-    except (OSError, ValueError) as error:
-        raise AudioError(f"{path}: cannot be opened ({error}); check the path") from error
-    if path.is_dir():
-        raise AudioError(f"{path}: is a directory; name a recording in it")
-    if path.is_file() and empty:
-        raise AudioError(f"{path}: is empty; record or copy it again")
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(
+            f"{path}: cannot be opened ({reason}); check the path and its permissions"
+        ) from error
     return path
+
+
+def _filled(stream: BinaryIO, where: str) -> io.BytesIO:
+    content = stream.read()
+    if not content:
+        raise AudioError(f"{where}: is empty; check what writes to it")
+    return io.BytesIO(content)
 
 
 def _check(waveform: np.ndarray, rate: int, where: str) -> None:
@@ -161,8 +173,10 @@ def _check(waveform: np.ndarray, rate: int, where: str) -> None:
         raise AudioError(f"{where}: has NaN or infinite samples from {second:.2f} s on; export it again")
 
 
-def _cut_off(where: str, seconds: float) -> AudioError:
-    return AudioError(f"{where}: is damaged or cut off after {seconds:.2f} s; copy or download it again")
+def _damaged(where: str) -> AudioError:
+    return AudioError(
+        f"{where}: is damaged or cut off; copy it again, or save what is left by: ffmpeg -i INPUT OUTPUT.wav"
+    )
 
 
 def _resample(waveform: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
@@ -170,4 +184,5 @@ def _resample(waveform: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
         return waveform
     import soxr  # torchaudio's resampler builds a filter of gigabytes where two rates have no common divisor
 
-    return np.asarray(soxr.resample(waveform, rate_in, rate_out))
+    resampled = np.asarray(soxr.resample(waveform, rate_in, rate_out))
+    return resampled if len(resampled) else waveform[:1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 GUARD = 320
-"""Zeros behind the waveform, samples: the ringing of the filters ends there instead of wrapping to the start."""
+"""Zeros behind the waveform, samples: filters ring out in them instead of wrapping round to the start."""
 TRANSITION = 0.06
 """Width of the low-pass filter's slope, as a share of its cut-off."""
 FLATTEST = 50.0
@@ -21,12 +21,13 @@ FLATTEST = 50.0
 def keyed_generator(seed: int, epoch: int, key: str) -> torch.Generator:
     """Return a random generator that depends on its arguments alone.
 
-    Drawing an utterance's augmentation from it makes the order of utterances, the number of workers and a resumed run
-    change nothing.
+    Drawing an utterance's augmentation from it makes the order of utterances, the number of workers and a
+    resumed run change nothing.
 
     Example:
-        >>> torch.rand(1, generator=keyed_generator(0, 3, "a")) == torch.rand(1, generator=keyed_generator(0, 3, "a"))
-        tensor([True])
+        >>> a, b = keyed_generator(0, 3, "utterance"), keyed_generator(0, 3, "utterance")
+        >>> torch.equal(torch.rand(9, generator=a), torch.rand(9, generator=b))
+        True
     """
     digest = hashlib.sha256(f"{seed}/{epoch}/{key}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
@@ -36,9 +37,9 @@ def keyed_generator(seed: int, epoch: int, key: str) -> torch.Generator:
 class WaveAugment:
     """Change the speed, bandwidth, noise and loudness of a recording at random.
 
-    All of it happens between one Fourier transform and one inverse of another length: a longer inverse is slower and
-    lower speech (Ko et al. 2015, speed perturbation), cut bins are a low-pass filter, and coloured noise is drawn bin by
-    bin. Lengths are rounded up to fast ones, so the speed is met within about 1 %.
+    All of it happens between one Fourier transform and one inverse of another length: a longer inverse is
+    slower and lower speech (Ko et al. 2015, speed perturbation), cut bins are a low-pass filter, and coloured
+    noise is drawn bin by bin. Lengths are rounded up to fast ones, so the speed is met within about 1 %.
 
     Args:
         speed: lowest and highest factor; 1.1 is a tenth faster, and higher in pitch.
@@ -79,11 +80,11 @@ class WaveAugment:
         """
         if not len(waveform):
             return waveform
-        # The same number of draws whatever is used: one probability changed leaves the other changes as they were.
+        # Always the same draws: another noise_prob leaves speed, cut-off and gain as they were.
         draws = torch.rand(7, generator=generator, dtype=torch.float64).tolist()
+        ranges = (self.speed, self.low_pass, self.noise_snr, self.gain)
         speed, cut, snr, gain = (
-            low + draw * (high - low)
-            for (low, high), draw in zip((self.speed, self.low_pass, self.noise_snr, self.gain), draws, strict=False)
+            low + draw * (high - low) for (low, high), draw in zip(ranges, draws[:4], strict=True)
         )
         old_size = scipy.fft.next_fast_len(len(waveform) + GUARD, real=True)
         new_size = scipy.fft.next_fast_len(round(old_size / speed), real=True)
@@ -101,7 +102,7 @@ class WaveAugment:
             spectrum *= response
         if draws[5] < self.noise_prob:
             noise = response * _noise(frequencies, 2 * draws[6], generator)
-            signal_power = _energy(spectrum) / length  # of a sample, if the zeros behind the signal are left out
+            signal_power = _energy(spectrum) / length  # without the zeros behind it
             noise_power = _energy(noise) / new_size
             spectrum += noise * np.float32((signal_power / noise_power) ** 0.5 * 10 ** (-snr / 20))
         spectrum *= np.float32(10 ** (gain / 20))
@@ -111,7 +112,8 @@ class WaveAugment:
 def _noise(frequencies: np.ndarray, exponent: float, generator: torch.Generator) -> np.ndarray:
     """Draw the spectrum of noise whose power falls as 1 / f^exponent: 0 is white, 1 pink, 2 brown."""
     white = torch.randn(len(frequencies), 2, generator=generator).numpy().view(np.complex64)[:, 0]
-    return np.maximum(frequencies, np.float32(FLATTEST)) ** np.float32(-exponent / 2) * white
+    shape: np.ndarray = np.maximum(frequencies, np.float32(FLATTEST)) ** np.float32(-exponent / 2)
+    return shape * white
 
 
 def _energy(spectrum: np.ndarray) -> float:

@@ -23,7 +23,7 @@ from audioseq.errors import AudioError, DataError
 FILES_AT_ONCE = 256
 """Recordings decoded before they are written to the cache; bounds the memory of building it."""
 LENGTH_JITTER = 0.1
-"""Durations are stretched at random by up to this share before they are sorted, so no two epochs batch alike."""
+"""Durations are stretched by up to this share before they are sorted, so that no two epochs batch alike."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Utterance:
     dataset: str | None = None
 
     def load(self, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
-        """Decode the waveform `[N]` float32; AudioError as in `audio.load`, or where the stretch is not in the file."""
+        """Decode the waveform `[N]` float32; AudioError as in `audio.load`, or if it starts past the end."""
         return self.cut(audio.load(self.audio_filepath, sample_rate), sample_rate)
 
     def cut(self, recording: np.ndarray, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
@@ -60,8 +60,8 @@ class Utterance:
 def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
     """Read a manifest: one JSON object a line, with the field names that NeMo made common.
 
-    `audio_filepath` (relative to the manifest), `duration` (seconds) and `text` must be there; `id` (else the path, and
-    the offset if any), `speaker`, `offset` and `dataset` may be; other fields are ignored.
+    `audio_filepath` (relative to the manifest), `duration` (seconds) and `text` must be there; `id` (else the
+    path and the offset, if any), `speaker`, `offset` and `dataset` may be; other fields are ignored.
 
     Raises:
         DataError: naming file and line.
@@ -83,7 +83,9 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
         except ValueError as error:
             raise DataError(f"{path}:{number}: {error}") from error
         if (first := seen.setdefault(utterance.id, number)) != number:
-            raise DataError(f"{path}:{number}: the id {utterance.id!r} is that of line {first}; give each its own")
+            raise DataError(
+                f"{path}:{number}: id {utterance.id!r} is that of line {first}; give each its own"
+            )
         utterances.append(utterance)
     if not utterances:
         raise DataError(f"{path}: has no utterances; write one JSON object a line")
@@ -91,7 +93,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
 
 
 def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]) -> None:
-    """Write a manifest that `read_manifest` reads back equal; recordings beside or below it get relative paths.
+    """Write a manifest that `read_manifest` reads back equal; recordings below its folder get relative paths.
 
     Raises:
         DataError: the file cannot be written; one that was there before is left as it was.
@@ -121,8 +123,8 @@ class _Place(NamedTuple):
 class WaveformCache:
     """Recordings decoded once to 16 kHz, 16 bit, mono, in a few large memory-mapped files.
 
-    Each `build` that finds something new adds one file of samples and an index beside it. An entry is found by the
-    recording's path and the stretch of it, never by its place in a manifest, so any manifests can share a cache.
+    Each `build` that finds something new adds one file of samples and an index beside it. An entry is found
+    by the recording's path and the stretch of it, never by its place in a manifest: manifests can share it.
 
     Args:
         directory: made if it is not there.
@@ -136,7 +138,7 @@ class WaveformCache:
                 entries = json.loads(path.read_bytes())
                 self._index |= {key: _Place(path.stem, *place) for key, place in entries.items()}
             except (OSError, ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{path}: is damaged; delete this cache, it is built anew") from error
+                raise DataError(f"{path}: is damaged; delete the cache and build it anew") from error
 
     def __contains__(self, utterance: Utterance) -> bool:
         return _key(utterance) in self._index
@@ -149,10 +151,16 @@ class WaveformCache:
         """
         place = self._index.get(_key(utterance))
         if place is None:
-            raise DataError(f"{self.directory}: utterance {utterance.id} is not in this cache; build it first")
-        samples = _mapped(self.directory / f"{place.shard}.i16")[place.start : place.start + place.length]
+            raise DataError(f"{self.directory}: has no utterance {utterance.id}; build the cache first")
+        shard = self.directory / f"{place.shard}.i16"
+        try:
+            samples = _mapped(shard)[place.start : place.start + place.length]
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{shard}: cannot be read ({error}); delete the cache and build it anew"
+            ) from error
         if len(samples) < place.length:
-            raise DataError(f"{self.directory}: {place.shard}.i16 is cut off; delete this cache, it is built anew")
+            raise DataError(f"{shard}: is cut off; delete the cache and build it anew")
         return samples
 
     def build(
@@ -223,7 +231,7 @@ def length_batches(
 
     Args:
         durations: of the examples, seconds.
-        seconds_per_batch: batch size times longest duration is at most this; an example longer than it stands alone.
+        seconds_per_batch: bound of batch size times longest duration; an example longer than it stands alone.
         seed, epoch: the batches depend on these and the durations alone.
         shortest_first: order from short to long (which CTC needs in its first epoch), else order at random.
         max_size: greatest number of examples in a batch.
@@ -254,7 +262,7 @@ def length_batches(
 
 
 def pad(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack sequences `[T, ...]` into one tensor `[B, max T, ...]` with zeros behind each, and their lengths `[B]` int64."""
+    """Stack sequences `[T, ...]` to `[B, max T, ...]`, zeros behind each; also return lengths `[B]` int64."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), lengths
 
@@ -263,7 +271,9 @@ def _utterance(line: str, base: Path) -> Utterance:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON ({error.msg} at column {error.colno}); write one object a line") from error
+        raise ValueError(
+            f"is not JSON ({error.msg}, column {error.colno}); write one object a line"
+        ) from error
     if not isinstance(fields, dict):
         raise ValueError("is not a JSON object; write {...} with audio_filepath, duration and text")
     place = _string(fields, "audio_filepath")
@@ -347,4 +357,4 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); free space or choose another place") from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}); check space and place") from error

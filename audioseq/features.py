@@ -27,9 +27,9 @@ def frames_of(samples: int, hop_length: int = 160) -> int:
 class LogMel(nn.Module):
     """Turn waveforms into normalised log-mel energies.
 
-    Frame t is centred on sample t * hop_length. Each waveform is framed alone, zeros around it, and normalised by fixed
-    statistics, so an utterance gives the same features, bit for bit, alone and in any batch, and a stream can do it
-    too. Mel scale and area normalisation: Slaney 1998, Auditory Toolbox.
+    Frame t is centred on sample t * hop_length. Each waveform is framed alone, zeros around it, and
+    normalised by fixed statistics, so an utterance gives the same features, bit for bit, alone and in any
+    batch, and a stream can do it too. Mel scale and area normalisation: Slaney 1998, Auditory Toolbox.
 
     Args:
         sample_rate: of the waveforms, Hz.
@@ -81,18 +81,19 @@ class LogMel(nn.Module):
     def log_energies(self, waveform: Tensor) -> Tensor:
         """Return the log-mel energies `[T, F]` of one waveform `[N]`, not normalised."""
         with torch.autocast(waveform.device.type, enabled=False):
-            power = torchaudio.functional.spectrogram(
+            spectrum = torchaudio.functional.spectrogram(
                 waveform.float(),
                 pad=0,
                 window=self.window,
                 n_fft=self.n_fft,
                 hop_length=self.hop_length,
                 win_length=self.win_length,
-                power=2.0,
+                power=None,
                 normalized=False,
-                center=True,
                 pad_mode="constant",
             )
+            # half the time of power=2, which takes roots only to square them
+            power = spectrum.real.square() + spectrum.imag.square()
             return torch.log(power.T @ self.filters + LOG_OFFSET)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,9 +103,10 @@ class LogMel(nn.Module):
             waveform: samples in -1..1, padded with anything `[B, N]`.
             lengths: samples of each waveform `[B]`.
         Returns:
-            normalised log-mel energies `[B, T, F]`, exactly 0 past each end, and frames `[B]` = lengths // hop_length + 1.
+            normalised log-mel energies `[B, T, F]`, exactly 0 past each end, and frames `[B]`, which are
+            lengths // hop_length + 1.
         """
-        # One by one: matrix products of another shape may round otherwise, and padding costs nothing this way.
+        # One by one: matrix products of another shape may round otherwise, and padding costs nothing so.
         rows = [
             (self.log_energies(row[:length]) - self.mean) / self.std
             for row, length in zip(waveform, lengths.tolist(), strict=True)
@@ -114,7 +116,7 @@ class LogMel(nn.Module):
 
 @torch.no_grad()
 def global_statistics(log_mel: LogMel, waveforms: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return the mean and standard deviation `[F]` of each mel band over all frames of the waveforms `[N]`."""
+    """Return mean and standard deviation `[F]` of each mel band over all frames of the waveforms `[N]`."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for waveform in waveforms:
         energies = log_mel.log_energies(torch.as_tensor(waveform)).double()
@@ -132,8 +134,8 @@ def global_statistics(log_mel: LogMel, waveforms: Iterable[np.ndarray]) -> tuple
 class SpecAugment:
     """Hide bands and stretches of normalised features, so that a model does not lean on any one of them.
 
-    Hidden values become 0, the mean. The number of time masks grows with the utterance. Source: Park et al. 2019
-    (SpecAugment) and 2020 (adaptive masks), without time warping.
+    Hidden values become 0, the mean. The number of time masks grows with the utterance. Source: Park et al.
+    2019 (SpecAugment) and 2020 (adaptive masks), without time warping.
 
     Args:
         freq_masks: bands hidden.
