@@ -2,6 +2,7 @@
 
 from audioseq.nn.dropout import LockedDropout
 from audioseq.nn.heads import FrameHead
+from audioseq.nn.inspect import gradient_norms
 from audioseq.nn.masking import length_mask, reverse_within
 from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State
 from audioseq.nn.subsample import Subsample
@@ -14,6 +15,7 @@ __all__ = [
     "RecurrentStack",
     "State",
     "Subsample",
+    "gradient_norms",
     "length_mask",
     "reverse_within",
 ]

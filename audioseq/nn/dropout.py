@@ -10,7 +10,8 @@ class LockedDropout(nn.Module):
     """Drop the same features in every frame of a sequence.
 
     A fresh mask at each frame adds noise that a recurrent layer averages away; one mask a sequence does not.
-    Source: Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent neural networks".
+    Source: Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent neural
+    networks".
 
     Args:
         p: probability of zeroing a feature while training, 0 <= p < 1.
@@ -38,8 +39,8 @@ class LockedDropout(nn.Module):
 def drop_weight(weight: Tensor, p: float, training: bool) -> Tensor:
     """Zero entries of a recurrent weight with probability `p`, and scale the others by 1 / (1 - p).
 
-    One mask holds for the whole sequence. The result is a new tensor handed to the fused kernel; the parameter itself,
-    its name and its place in the state_dict are untouched. Source: Merity et al. 2018, "Regularizing and optimizing
+    One mask holds for the whole sequence. The result is a new tensor for the fused kernel; the parameter
+    and its place in the state_dict are untouched. Source: Merity et al. 2018, "Regularizing and optimizing
     LSTM language models", section 2.
 
     Args:

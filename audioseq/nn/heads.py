@@ -15,16 +15,17 @@ class FrameHead(nn.Module):
         vocabulary: number of tokens V.
         frames: output frames to one input frame; lengths grow by this factor.
     Example:
+        >>> import torch
         >>> FrameHead(8, 29, frames=2)(torch.zeros(1, 5, 8)).shape
         torch.Size([1, 10, 29])
     """
 
     def __init__(self, input_size: int, vocabulary: int, frames: int = 1) -> None:
         super().__init__()
-        self.frames = frames
+        self.vocabulary = vocabulary
         self.linear = nn.Linear(input_size, vocabulary * frames)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features `[B, T, F]` to unnormalised log-probabilities `[B, T * frames, V]`."""
         y: Tensor = self.linear(x)
-        return y.unflatten(2, (self.frames, -1)).flatten(1, 2)
+        return y.reshape(len(x), -1, self.vocabulary)

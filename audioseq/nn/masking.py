@@ -28,8 +28,8 @@ def length_mask(lengths: Tensor, frames: int) -> Tensor:
 def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
     """Reverse each sequence within its own length; the padding stays where it is.
 
-    A forward recurrent layer on sequences reversed this way is a backward layer that never sees the padding, at the
-    full speed of dense tensors. Applied twice it changes nothing.
+    A forward recurrent layer on sequences reversed this way is a backward layer that never sees the
+    padding, and runs at the full speed of dense tensors. Applied twice it changes nothing.
 
     Args:
         x: padded batch `[B, T, F]`.
@@ -74,17 +74,17 @@ class Padding:
 
     def reverse(self, x: Tensor) -> Tensor:
         """Reverse each sequence of `x` `[B, T, F]` within its length."""
-        reversed_x: Tensor = _Mirror.apply(x, self._mirror)
-        return reversed_x
+        y: Tensor = _Mirror.apply(x, self._mirror)  # type: ignore[no-untyped-call]
+        return y
 
     def last(self, x: Tensor, initial: Tensor) -> Tensor:
-        """Take from `x` `[B, T, F]` each sequence's last valid frame `[B, F]`; `initial` `[B, F]` where it has none."""
+        """Take each sequence's last valid frame of `x` `[B, T, F]`; if it has none, of `initial` `[B, F]`."""
         taken = x[torch.arange(len(x), device=x.device), (self.lengths - 1).clamp(min=0)]
         return torch.where(self.lengths.unsqueeze(1) > 0, taken, initial)
 
 
 class _Mirror(torch.autograd.Function):
-    """Permutation of rows that is its own inverse, so its gradient is itself: a plain copy, not a scatter-add."""
+    """A permutation of rows that is its own inverse: its gradient is a plain copy, not a scatter-add."""
 
     @staticmethod
     def forward(x: Tensor, index: Tensor) -> Tensor:
@@ -97,4 +97,4 @@ class _Mirror(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
-        return _Mirror.apply(grad, index), None
+        return _Mirror.apply(grad, index), None  # type: ignore[no-untyped-call]

@@ -24,17 +24,19 @@ _SATURATED = 1e4
 class Recurrent(nn.Module):
     """One recurrent layer over a padded batch, exact in its lengths and as fast as without them.
 
-    Each direction is a forward `torch.nn` layer on dense tensors, which is what the fused kernels (oneDNN, cuDNN) take.
-    The backward one reads sequences that were reversed within their own length. `cells` has the equations.
+    Each direction is a forward `torch.nn` layer on dense tensors, which is what the fused kernels (oneDNN,
+    cuDNN) take. The backward one reads sequences that were reversed within their own length. The equations
+    are in `cells`.
 
-    It starts with orthogonal recurrent weights (Saxe et al. 2014), Xavier input weights (Glorot & Bengio 2010) and, in
-    an LSTM, a forget bias of 1 (Jozefowicz et al. 2015): gradients reach far back from the first update.
+    It starts with orthogonal recurrent weights (Saxe et al. 2014), Xavier input weights (Glorot & Bengio
+    2010) and, in an LSTM, a forget bias of 1 (Jozefowicz et al. 2015): gradients reach far back from the
+    first update.
 
     Args:
         cell: `rnn_tanh`, `rnn_relu`, `gru` or `lstm`.
         input_size: features F of an input frame.
         hidden_size: features H of one direction's output.
-        bidirectional: whether a second layer reads the sequences from their ends; the output has both, side by side.
+        bidirectional: whether a second layer reads the sequences from their ends; its output comes second.
         weight_drop: probability of zeroing a recurrent weight while training, 0 <= p < 1.
     Example:
         >>> layer = Recurrent("lstm", 3, 4)
@@ -66,12 +68,12 @@ class Recurrent(nn.Module):
 
         Args:
             x: features `[B, T, F]`.
-            lengths: valid frames, int64 `[B]`, at most T; all frames are valid where it is not given. A stack passes
-                the `Padding` that its layers share.
+            lengths: valid frames, int64 `[B]`, at most T; all frames are valid where it is not given. A stack
+                passes the `Padding` that its layers share.
             state: what the layer remembers from earlier frames; nothing where it is not given.
         Returns:
-            outputs `[B, T, H]`, or `[B, T, 2 H]` if bidirectional, exactly 0 past the end of a sequence; and the state
-            after each sequence's last valid frame, to go on from, or None if bidirectional.
+            outputs `[B, T, H]`, or `[B, T, 2 H]` if bidirectional, exactly 0 past the end of a sequence; and
+            the state after each sequence's last valid frame, to go on from, or None if bidirectional.
         Raises:
             ValueError: when a bidirectional layer is given a state.
         """
@@ -91,7 +93,7 @@ class Recurrent(nn.Module):
     def _run(
         self, layer: nn.RNNBase, x: Tensor, state: State | None = None, padding: Padding | None = None
     ) -> tuple[Tensor, State]:
-        """Run one direction. With `padding` the state is the one after the last valid frame, else after frame T."""
+        """Run one direction; the state is that after frame T, or with `padding` after the last valid one."""
         w_ih, w_hh, b_ih, b_hh = cast(list[Tensor], layer.all_weights[0])
         w_hh = drop_weight(w_hh, self.weight_drop, self.training)
         if state is None:
@@ -110,7 +112,9 @@ class Recurrent(nn.Module):
 
 
 class RecurrentStack(nn.Module):
-    """A thin stack of recurrent layers: each layer's output is normalised, added to its input, and dropped from.
+    """A thin stack of recurrent layers, with layer norm, residual connections and dropout where wanted.
+
+    The output of each layer is normalised, then added to the layer's input, then dropped from.
 
     Args:
         cell: `rnn_tanh`, `rnn_relu`, `gru` or `lstm`.
@@ -122,7 +126,7 @@ class RecurrentStack(nn.Module):
         locked: whether one dropout mask holds for all frames of a sequence, see `LockedDropout`.
         weight_drop: probability of zeroing a recurrent weight while training, see `drop_weight`.
         layer_norm: whether to normalise each layer's output (Ba et al. 2016).
-        residual: whether to add a layer's input to its output where the two have the same size (He et al. 2016).
+        residual: whether to add a layer's input to its output where both have the same size (He et al. 2016).
     Example:
         >>> stack = RecurrentStack("gru", 3, 4, num_layers=2, bidirectional=True)
         >>> y, state = stack(torch.zeros(2, 5, 3), torch.tensor([5, 2]))
@@ -163,10 +167,11 @@ class RecurrentStack(nn.Module):
         states = []
         for i, layer in enumerate(self.layers):
             y, last = layer(x, padding, None if state is None else state[i])
-            if self.norms:
-                y = self.norms[i](y)
-                y = y if padding is None else padding.clear(y)  # the bias of the norm fills the padding
-            x = self.dropout(x + y if self.residual and x.shape == y.shape else y)
+            y = self.norms[i](y) if self.norms else y
+            y = x + y if self.residual and x.shape == y.shape else y
+            if padding is not None and (self.norms or self.residual):
+                y = padding.clear(y)  # the bias of the norm, or the input, fills the padding
+            x = self.dropout(y)
             states.append(last)
         return x, None if None in states else tuple(states)
 
@@ -178,7 +183,7 @@ _LAYERS: dict[CellName, Callable[..., nn.RNNBase]] = {
     "lstm": nn.LSTM,
 }
 
-# What the layers above call inside. Called here by itself, it takes weights that are not the layer's parameters.
+# What these layers call inside. Called directly, it takes weights that are computed from the parameters.
 _KERNELS: dict[CellName, Callable[..., tuple[Tensor, Tensor]]] = {
     "rnn_tanh": torch.rnn_tanh,
     "rnn_relu": torch.rnn_relu,
@@ -191,9 +196,10 @@ def _layer(cell: CellName, input_size: int, hidden_size: int) -> nn.RNNBase:
     layer = _LAYERS[cell](input_size, hidden_size, batch_first=True)
     w_ih, w_hh, b_ih, b_hh = cast(list[Tensor], layer.all_weights[0])
     with torch.no_grad():
-        for gate_ih, gate_hh in zip(w_ih.split(hidden_size), w_hh.split(hidden_size), strict=True):
-            nn.init.xavier_uniform_(gate_ih)
-            nn.init.orthogonal_(gate_hh)
+        for gate in w_ih.view(-1, hidden_size, input_size):
+            nn.init.xavier_uniform_(gate)
+        for gate in w_hh.view(-1, hidden_size, hidden_size):
+            nn.init.orthogonal_(gate)
         b_ih.zero_()
         b_hh.zero_()
         if cell == "lstm":
@@ -202,10 +208,10 @@ def _layer(cell: CellName, input_size: int, hidden_size: int) -> nn.RNNBase:
 
 
 def _with_hold(x: Tensor, w_ih: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:
-    """Add an input that is 1 on padding and there shuts an LSTM's input gate and opens its forget gate wide.
+    """Add an input that is 1 on padding, where it shuts an LSTM's input gate and opens its forget gate wide.
 
-    So the cell state, which the fused kernel returns for the last frame only, stays what it was after the last valid
-    frame. The gates saturate to exactly 0 and 1, so no gradient comes from the padding either.
+    So the cell state, which the fused kernel returns for the last frame only, stays what it was after the
+    last valid one. The gates saturate to exactly 0 and 1, so no gradient comes from the padding either.
     """
     gate = w_ih.new_full((w_ih.shape[0] // 4, 1), _SATURATED)
     hold = torch.cat([-gate, gate, torch.zeros_like(gate), torch.zeros_like(gate)])

@@ -13,8 +13,8 @@ from audioseq.nn.masking import Padding
 class Subsample(nn.Module):
     """Halve the frame rate with each of a few strided convolutions over time.
 
-    Recurrent layers cost by the frame, and speech changes slower than its 10 ms frames. Each convolution (kernel 5,
-    stride 2) is followed by layer norm and GELU; padding is cleared before each, so it never leaks into valid frames.
+    Recurrent layers cost by the frame, and speech changes slower than its 10 ms frames. Each convolution
+    (kernel 5, stride 2) is followed by layer norm and GELU; padding is cleared before each and never leaks.
 
     Args:
         input_size: features F of an input frame.
@@ -38,7 +38,7 @@ class Subsample(nn.Module):
     @property
     def factor(self) -> int:
         """Input frames to one output frame."""
-        return 2 ** len(self.convolutions)
+        return 1 << len(self.convolutions)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Lower the frame rate of a padded batch.
@@ -47,8 +47,8 @@ class Subsample(nn.Module):
             x: features `[B, T, F]`.
             lengths: valid frames, int64 `[B]`.
         Returns:
-            features `[B, T', channels[-1]]`, exactly 0 past the end, with T' = ceil(T / 2) for each convolution, and
-            the valid frames of each sequence, `[B]`, by the same rule.
+            features `[B, T', channels[-1]]`, exactly 0 past the end, and the valid frames of each sequence
+            `[B]`; each convolution makes ceil(n / 2) of n frames.
         """
         x = Padding(lengths, x.shape[1]).clear(x)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
