@@ -1,0 +1,176 @@
+"""Strict configuration: TOML files into pydantic models, and every mistake in one clear line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import pydantic
+
+from audioseq.errors import ConfigError
+
+
+class Config(pydantic.BaseModel):
+    """A table of a configuration: unknown keys are refused, and values never change after parsing."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file into a table.
+
+    Raises:
+        ConfigError: it is missing, cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with changes laid over it, table by table.
+
+    Example:
+        >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
+        {'a': {'b': 3, 'c': 2}}
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = merge(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Return a table changed by assignments such as `training.epochs=20`.
+
+    A value is read as TOML; what is not TOML is taken as a string, so quotes are seldom needed.
+
+    Raises:
+        ConfigError: an assignment has no key or no `=`.
+    Example:
+        >>> override({"training": {"epochs": 10}}, ["training.epochs=20", "data.cache=runs/cache"])
+        {'training': {'epochs': 20}, 'data': {'cache': 'runs/cache'}}
+    """
+    result = dict(table)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise ConfigError(f"--set {assignment}: write it as key=value, for example training.epochs=20")
+        try:
+            change: Any = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            change = text.strip()
+        for key in reversed(keys):
+            change = {key: change}
+        result = merge(result, change)
+    return result
+
+
+def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
+    """Turn a table into a configuration.
+
+    Args:
+        model: the kind of configuration.
+        table: its values.
+        where: what error messages call the place that the table came from.
+    Raises:
+        ConfigError: a key is unknown (with the nearest known one), or a value is missing or out of range.
+    """
+    try:
+        return model.model_validate(dict(table))
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(model, error)}") from None
+
+
+def load(model: type[C], path: str | Path, assignments: Sequence[str] = (), smoke: bool = False) -> C:
+    """Read a recipe's `config.toml`; its `[smoke]` table is laid over the rest only if `smoke` is true."""
+    return resolve(model, read_toml(path), assignments, smoke=smoke, where=str(path))
+
+
+def resolve(
+    model: type[C], table: Mapping[str, Any], assignments: Sequence[str] = (), *, smoke: bool, where: str
+) -> C:
+    """Lay the `[smoke]` table (if wanted) and then the assignments over a table, and parse it."""
+    rest = {key: value for key, value in table.items() if key != "smoke"}
+    if smoke:
+        if "smoke" not in table:
+            raise ConfigError(f"{where}: has no [smoke] table; add one, or leave out --smoke")
+        rest = merge(rest, table["smoke"])
+    return parse(model, override(rest, assignments), where)
+
+
+def dump_toml(config: Config) -> str:
+    """Write a configuration as TOML that reads back equal; values that are None are left out."""
+    lines: list[str] = []
+    _dump(config.model_dump(mode="json", exclude_none=True), "", lines)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _dump(table: Mapping[str, Any], prefix: str, lines: list[str]) -> None:
+    lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            name = f"{prefix}{_key(key)}"
+            lines += ["", f"[{name}]"]
+            _dump(value, f"{name}.", lines)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, float):
+        return repr(value)  # TOML spells inf and nan as Python does
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _explain(model: type[Config], error: pydantic.ValidationError) -> str:
+    """Return the first mistake of a validation error in one line."""
+    mistake = error.errors(include_url=False)[0]
+    place = [part for part in mistake["loc"] if isinstance(part, str)]
+    dotted = ".".join(str(part) for part in mistake["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = difflib.get_close_matches(place[-1], known := _fields(model, place[:-1]), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        return f"{dotted}: is unknown; {hint}{more}"
+    if mistake["type"] == "missing":
+        return f"{dotted}: is missing; give it a value{more}"
+    said = mistake["msg"].removeprefix("Value error, ")
+    return f"{dotted}: {said[:1].lower()}{said[1:]}, but it is {mistake['input']!r:.80}{more}"
+
+
+def _fields(model: type[Any], path: Sequence[str]) -> list[str]:
+    """Return the known keys of the table at `path`."""
+    for key in path:
+        field = getattr(model, "model_fields", None) or getattr(model, "__pydantic_fields__", {})
+        if key in field:
+            model = _inner(field[key].annotation)
+    fields = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
+    return list(fields)
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the class in an annotation such as `SpecAugment | None`."""
+    if get_origin(annotation) in (Union, UnionType):
+        return next(arg for arg in get_args(annotation) if arg is not type(None))
+    return annotation
