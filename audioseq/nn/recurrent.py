@@ -173,7 +173,7 @@ class RecurrentStack(nn.Module):
                 y = padding.clear(y)  # the bias of the norm, or the input, fills the padding
             x = self.dropout(y)
             states.append(last)
-        return x, None if None in states else tuple(states)
+        return x, None if any(last is None for last in states) else tuple(states)
 
 
 _LAYERS: dict[CellName, Callable[..., nn.RNNBase]] = {

@@ -1,0 +1,45 @@
+"""A model that was on a GPU is saved and loaded like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from audioseq import checkpoint
+from audioseq.nn import RecurrentStack
+
+
+def round_trip(model: nn.Module, path: Path) -> dict[str, Tensor]:
+    header = checkpoint.Header(task="speech", config={}, features={}, tokenizer={}, card={})
+    checkpoint.save(path, model.state_dict(), header)
+    return checkpoint.load(path).weights
+
+
+def test_weights_that_share_one_buffer_are_saved_each_by_itself(tmp_path: Path) -> None:
+    """cuDNN keeps a layer's weights as views of one flat buffer; here that is done by hand."""
+    stack = RecurrentStack("lstm", 3, 4, 2, bidirectional=True)
+    flat = torch.cat([parameter.detach().flatten() for parameter in stack.parameters()])
+    start = 0
+    for parameter in stack.parameters():
+        parameter.data = flat[start : start + parameter.numel()].view_as(parameter)
+        start += parameter.numel()
+    torch.testing.assert_close(
+        round_trip(stack, tmp_path / "model.safetensors"), dict(stack.state_dict()), rtol=0, atol=0
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_model_moved_from_the_gpu_is_saved_and_loaded(tmp_path: Path) -> None:
+    stack = RecurrentStack("lstm", 3, 4, 2, bidirectional=True)
+    x, lengths = torch.randn(2, 5, 3), torch.tensor([5, 2])
+    expected = stack(x, lengths)[0]
+    stack.cuda()
+    torch.testing.assert_close(stack(x.cuda(), lengths.cuda())[0].cpu(), expected, rtol=1e-4, atol=1e-5)
+    stack.cpu()
+    again = RecurrentStack("lstm", 3, 4, 2, bidirectional=True)
+    again.load_state_dict(round_trip(stack, tmp_path / "model.safetensors"))
+    torch.testing.assert_close(again(x, lengths)[0], expected)
