@@ -1,0 +1,192 @@
+"""Readers of the layouts in which speech corpora come, and what makes a manifest of their utterances."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import soundfile
+
+from audioseq.data import Utterance
+from audioseq.errors import AudioError, DataError
+from audioseq.speech.tokenizer import DEFAULT_ALPHABET, normalise
+
+SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3")
+"""Of recordings; of an utterance that is there under several, the first of these is taken."""
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""The words of the ten digits, by value."""
+
+Folder = str | os.PathLike[str]
+
+
+def librispeech(folder: Folder) -> list[Utterance]:
+    """Read LibriSpeech's layout: `speaker/chapter/speaker-chapter.trans.txt` beside the recordings.
+
+    Like every reader here it leaves the texts as they stand, orders the utterances by id, and names the
+    data set after the folder.
+
+    Args:
+        folder: a subset ("train-clean-5"), or a folder of subsets.
+    Raises:
+        DataError: there are no transcripts, or one has no recording. This holds for every reader.
+        AudioError: a recording cannot be opened. This, too.
+    """
+    rows = []
+    for transcript in _found(folder, "**/*.trans.txt"):
+        recordings = _recordings(transcript.parent)
+        for name, _, text in (line.partition(" ") for line in _lines(transcript)):
+            rows.append((name, recordings, text, name.split("-")[0]))
+    return _utterances(folder, rows)
+
+
+def tsv(folder: Folder) -> list[Utterance]:
+    """Read a `manifest.tsv` whose header names the columns utt, speaker and text, among any others.
+
+    The recordings are beside it, or in `clips/`. Results and errors as in `librispeech`.
+    """
+    manifest = _found(folder, "manifest.tsv")[0]
+    clips = manifest.parent / "clips"
+    recordings = _recordings(clips if clips.is_dir() else manifest.parent)
+    header, *lines = [line.split("\t") for line in _lines(manifest)]
+    if missing := {"utt", "speaker", "text"} - set(header):
+        raise DataError(f"{manifest}:1: has no column {min(missing)!r}; name it in the first line")
+    rows = []
+    for number, line in enumerate(lines, 2):
+        if len(line) != len(header):
+            raise DataError(f"{manifest}:{number}: has {len(line)} columns, the first line {len(header)}")
+        row = dict(zip(header, line, strict=True))
+        rows.append((row["utt"], recordings, row["text"], row["speaker"]))
+    return _utterances(folder, rows)
+
+
+def ljspeech(folder: Folder) -> list[Utterance]:
+    """Read LJSpeech's layout: `metadata.csv` (id|text|the text with its numbers spelled out) and `wavs/`.
+
+    Results and errors as in `librispeech`.
+    """
+    metadata = _found(folder, "metadata.csv")[0]
+    recordings = _recordings(metadata.parent / "wavs")
+    rows = []
+    for number, fields in enumerate((line.split("|") for line in _lines(metadata)), 1):
+        if len(fields) != 3:
+            raise DataError(f"{metadata}:{number}: has {len(fields)} columns, not id|text|spelled text")
+        rows.append((fields[0], recordings, fields[2], "lj"))
+    return _utterances(folder, rows)
+
+
+def vctk(folder: Folder) -> list[Utterance]:
+    """Read VCTK's layout: `txt/speaker/utterance.txt` and `wav48/speaker/`.
+
+    Results and errors as in `librispeech`.
+    """
+    rows = []
+    for speaker in sorted({text.parent for text in _found(folder, "txt/*/*.txt")}):
+        recordings = _recordings(Path(folder) / "wav48" / speaker.name)
+        for text in sorted(speaker.glob("*.txt")):
+            rows.append((text.stem, recordings, " ".join(_lines(text)), speaker.name))
+    return _utterances(folder, rows)
+
+
+def fsdd(folder: Folder) -> list[Utterance]:
+    """Read the free-spoken-digit-dataset: `recordings/{digit}_{speaker}_{index}.wav`; ids are the stems.
+
+    Results and errors as in `librispeech`.
+    """
+    recordings = _recordings(Path(folder) / "recordings")
+    rows = []
+    for name in recordings:
+        digit, speaker, _ = name.split("_")
+        rows.append((name, recordings, DIGITS[int(digit)], speaker))
+    if not rows:
+        raise DataError(f"{folder}: has no recordings/{{digit}}_{{speaker}}_{{index}}.wav; check the path")
+    return _utterances(folder, rows)
+
+
+class Report(NamedTuple):
+    """What `clean` kept and what it did not."""
+
+    utterances: list[Utterance]
+    dropped: list[str]
+    """A line for each reason for which something was left out."""
+
+    def __str__(self) -> str:
+        """Tell counts and hours by data set, then what was dropped."""
+        groups: dict[str, list[Utterance]] = {}
+        for utterance in self.utterances:
+            groups.setdefault(utterance.dataset or "?", []).append(utterance)
+        lines = [
+            f"{name:24} {len(group):7,} utterances {sum(each.duration for each in group) / 3600:8.2f} h "
+            f"{len({each.speaker for each in group}):5} speakers"
+            for name, group in [*groups.items(), ("all", self.utterances)]
+        ]
+        return "\n".join(f"  {line}" for line in [*lines, *self.dropped])
+
+
+def clean(utterances: Iterable[Utterance], alphabet: str = DEFAULT_ALPHABET) -> Report:
+    """Normalise the texts; leave out what cannot be trained on: no text, a number in figures, a repeated id."""
+    kept: dict[str, Utterance] = {}
+    characters, without, figures, repeated = Counter[str](), 0, 0, 0
+    for utterance in utterances:
+        text, lost = normalise(utterance.text, alphabet)
+        if any(char.isdigit() for char in lost):  # said, but not in the text
+            figures += 1
+        elif not text:
+            without += 1
+        elif utterance.id in kept:
+            repeated += 1
+        else:
+            characters += lost
+            kept[utterance.id] = replace(utterance, text=text)
+    dropped = [
+        f"dropped: {count} utterances {reason}"
+        for count, reason in ((without, "without text"), (figures, "with figures"), (repeated, "seen before"))
+        if count
+    ]
+    if characters:
+        shown = " ".join(f"{char}×{count}" for char, count in characters.most_common())
+        dropped.append(f"dropped: characters {shown}")
+    return Report(list(kept.values()), dropped)
+
+
+_Row = tuple[str, dict[str, Path], str, str]
+
+
+def _found(folder: Folder, pattern: str) -> list[Path]:
+    found = sorted(Path(os.path.abspath(folder)).glob(pattern))
+    if not found:
+        raise DataError(f"{folder}: has no {pattern.removeprefix('**/')}; check the path and the layout")
+    return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    return (line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+
+
+def _recordings(folder: Path) -> dict[str, Path]:
+    """Return the recordings in a folder by stem."""
+    paths = [path for path in Path(os.path.abspath(folder)).glob("*.*") if path.suffix in SUFFIXES]
+    paths.sort(key=lambda path: SUFFIXES.index(path.suffix), reverse=True)
+    return {path.stem: path for path in paths}
+
+
+def _utterances(folder: Folder, rows: Sequence[_Row]) -> list[Utterance]:
+    place = Path(os.path.abspath(folder))
+    dataset = f"{place.parent.name}-{place.name}" if place.name in ("train", "dev", "test") else place.name
+    with ThreadPoolExecutor() as pool:  # opening a hundred thousand files is waiting for the most part
+        return sorted(pool.map(lambda row: _utterance(dataset, *row), rows), key=lambda each: each.id)
+
+
+def _utterance(dataset: str, name: str, recordings: dict[str, Path], text: str, speaker: str) -> Utterance:
+    if name not in recordings:
+        raise DataError(f"{dataset}: has a text but no recording for {name}; is the copy complete?")
+    path = recordings[name]
+    try:
+        info = soundfile.info(path)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioError(f"{path}: cannot be opened as audio; is the copy complete?") from error
+    return Utterance(name, path, info.frames / info.samplerate, text, speaker, dataset=dataset)
