@@ -1,0 +1,326 @@
+"""Manifests round trip, the cache never mixes recordings up, batches are complete and repeatable."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioseq.data import Utterance, WaveformCache, length_batches, pad, read_manifest, write_manifest
+from audioseq.errors import AudioError, DataError
+
+
+def recording(path: Path, seconds: float = 0.2, rate: int = 16_000, seed: int = 0, **kind: str) -> Utterance:
+    """Write noise, and return it as an utterance."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, round(seconds * rate))
+    sf.write(path, samples, rate, **kind)
+    return Utterance(id=path.stem, audio_filepath=path, duration=seconds, text="some words")
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+name = st.text(st.sampled_from("abcä "), min_size=1, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            name,
+            st.booleans(),
+            text,
+            st.floats(1e-6, 1e6),
+            st.floats(0, 1e5),
+            st.none() | text,
+            st.none() | text,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_manifests_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple]) -> None:  # type: ignore[type-arg]
+    folder = tmp_path_factory.mktemp("data")
+    utterances = [
+        Utterance(
+            id=f"{number}{said}",
+            audio_filepath=(folder / "clips" if below else folder.parent) / f"x{place}x.wav",
+            duration=duration,
+            text=said,
+            speaker=speaker,
+            offset=offset,
+            dataset=dataset,
+        )
+        for number, (place, below, said, duration, offset, speaker, dataset) in enumerate(rows)
+    ]
+    write_manifest(folder / "train.jsonl", utterances)
+    assert read_manifest(folder / "train.jsonl") == utterances
+
+
+def test_manifest_moves_with_the_recordings_below_it(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    write_manifest(old / "m.jsonl", [recording(old / "clips" / "a.wav")])
+    os.rename(old, new)
+    assert read_manifest(new / "m.jsonl")[0].audio_filepath == new / "clips" / "a.wav"
+
+
+def test_manifest_defaults_and_foreign_fields(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(
+        '\ufeff{"audio_filepath": "a.wav", "duration": 2, "text": "", "lang": "en"}\r\n\r\n'
+        '{"audio_filepath": "a.wav", "duration": 2, "text": "x", "offset": 2.5, "speaker": null}\n',
+        encoding="utf-8",
+    )
+    first, second = read_manifest(path)
+    assert first == Utterance("a.wav", tmp_path / "a.wav", 2.0, "")
+    assert (second.id, second.offset, second.speaker) == ("a.wav#2.5", 2.5, None)
+
+
+GOOD = {"audio_filepath": "a.wav", "duration": 1.0, "text": "words"}
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("{'text': 1}", "is not JSON"),
+        ("[1]", "is not a JSON object"),
+        (json.dumps(GOOD | {"audio_filepath": 3}), "audio_filepath is 3; give a string"),
+        (json.dumps(GOOD | {"audio_filepath": ""}), "audio_filepath is empty"),
+        (json.dumps({"audio_filepath": "a.wav", "duration": 1}), "text is missing; give a string"),
+        (json.dumps({"audio_filepath": "a.wav", "text": ""}), "duration is missing; give seconds"),
+        (json.dumps(GOOD | {"duration": 0}), "duration is 0; give"),
+        (json.dumps(GOOD | {"duration": "1"}), "duration is '1'; give seconds"),
+        (json.dumps(GOOD | {"duration": True}), "duration is True; give seconds"),
+        (json.dumps(GOOD | {"duration": float("nan")}), "duration is nan; give seconds"),
+        (json.dumps(GOOD | {"offset": -1}), "offset is -1; give seconds"),
+        (json.dumps(GOOD | {"speaker": 7}), "speaker is 7; give a string"),
+        (json.dumps(GOOD), "id 'a.wav' is that of line 1; give each its own"),
+    ],
+)
+def test_bad_manifest_lines_are_named(tmp_path: Path, line: str, what: str) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(f"{json.dumps(GOOD)}\n\n{line}\n")
+    with pytest.raises(DataError) as caught:
+        read_manifest(path)
+    assert str(caught.value).startswith(f"{path}:3: {what}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(None, "cannot be read"), (b"\n", "has no utterances"), (b"\xff\xfe{", "is not UTF-8")],
+)
+def test_bad_manifest_files_are_named(tmp_path: Path, content: bytes | None, what: str) -> None:
+    path = tmp_path / "m.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=f"m.jsonl: {what}.*; "):
+        read_manifest(path)
+
+
+def test_a_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    write_manifest(path, [recording(tmp_path / "a.wav")])
+    before = path.read_bytes()
+
+    def disk_full() -> object:
+        yield recording(tmp_path / "b.wav")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DataError, match=r"m.jsonl: cannot be written \(No space left"):
+        write_manifest(path, disk_full())  # type: ignore[arg-type]
+    assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.wav", "b.wav", "m.jsonl"]
+    with pytest.raises(DataError, match="cannot be written"):
+        write_manifest(path / "below" / "m.jsonl", [])
+
+
+def test_utterance_is_its_stretch_of_the_recording(tmp_path: Path) -> None:
+    whole = recording(tmp_path / "a.wav", seconds=1.0)
+    waveform = whole.load()
+    assert waveform.shape == (16_000,)
+    part = replace(whole, offset=0.25, duration=0.5)
+    np.testing.assert_array_equal(part.load(), waveform[4_000:12_000])
+    assert len(replace(whole, offset=0.75).load()) == 4_000
+    assert len(whole.load(8_000)) == 8_000
+    with pytest.raises(AudioError, match=r"a\.wav: has 1\.00 s, but utterance a starts at 1\.50 s; "):
+        replace(whole, offset=1.5).load()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[Utterance]:
+    folder = tmp_path / "audio"
+    long = recording(folder / "long.wav", seconds=1.0, seed=1)
+    return [
+        recording(folder / "a.wav", seed=2),
+        recording(folder / "b.flac", rate=44_100, seed=3),
+        recording(folder / "c.mp3", rate=22_050, seed=4),
+        recording(folder / "d.opus", rate=8_000, seed=5, format="OGG", subtype="OPUS"),
+        replace(long, id="first", duration=0.5),
+        replace(long, id="second", duration=0.5, offset=0.5),
+    ]
+
+
+def test_cache_gives_what_decoding_gives(tmp_path: Path, corpus: list[Utterance]) -> None:
+    cache = WaveformCache(tmp_path / "cache")
+    steps: list[tuple[int, int]] = []
+    assert cache.build(corpus, workers=2, progress=lambda *step: steps.append(step)) == []
+    assert steps == [(step, 5) for step in range(1, 6)]
+    for again in (cache, WaveformCache(tmp_path / "cache"), pickle.loads(pickle.dumps(cache))):
+        for utterance in corpus:
+            samples = again.load(utterance)
+            assert utterance in again and samples.dtype == np.int16
+            np.testing.assert_allclose(samples / 32768, utterance.load(), atol=1 / 32768)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_cache_of_16_bit_audio_is_exact(tmp_path: Path) -> None:
+    samples = np.array([-32768, -1, 0, 1, 32767], np.int16)
+    sf.write(tmp_path / "a.wav", samples, 16_000)
+    utterance = Utterance("a", tmp_path / "a.wav", 1.0, "")
+    cache = WaveformCache(tmp_path / "cache")
+    cache.build([utterance])
+    np.testing.assert_array_equal(cache.load(utterance), samples)
+
+
+def test_cache_decodes_only_what_is_new(tmp_path: Path, corpus: list[Utterance]) -> None:
+    cache = WaveformCache(tmp_path / "cache")
+    cache.build(corpus[:3])
+    done: list[int] = []
+    cache = WaveformCache(tmp_path / "cache")
+    cache.build(corpus[::-1], progress=lambda _, files: done.append(files))
+    assert done == [2, 2]
+    for utterance in corpus:
+        np.testing.assert_allclose(cache.load(utterance) / 32768, utterance.load(), atol=1 / 32768)
+    assert WaveformCache(tmp_path / "cache").build(corpus) == []
+
+
+def test_a_changed_manifest_mixes_nothing_up(tmp_path: Path, corpus: list[Utterance]) -> None:
+    """Entries belong to a recording and a stretch of it, so ids and order may change."""
+    cache = WaveformCache(tmp_path / "cache")
+    cache.build(corpus)
+    renamed = [replace(b, id=a.id, text="other") for a, b in zip(corpus, corpus[::-1], strict=True)]
+    for utterance in renamed:
+        np.testing.assert_allclose(cache.load(utterance) / 32768, utterance.load(), atol=1 / 32768)
+    moved = replace(corpus[0], offset=0.1)
+    assert moved not in cache
+    with pytest.raises(DataError, match="has no utterance a; build the cache first"):
+        cache.load(moved)
+
+
+def test_a_changed_recording_is_decoded_again(tmp_path: Path, corpus: list[Utterance]) -> None:
+    cache = WaveformCache(tmp_path / "cache")
+    cache.build(corpus)
+    changed = recording(corpus[0].audio_filepath, seconds=0.15, seed=9)
+    changed = replace(changed, duration=corpus[0].duration)
+    for again in (cache, WaveformCache(tmp_path / "cache")):
+        again.build(corpus)
+        assert len(again.load(changed)) == 2_400
+        np.testing.assert_allclose(again.load(changed) / 32768, changed.load(), atol=1 / 32768)
+
+
+def test_cache_reports_bad_recordings_and_goes_on(tmp_path: Path, corpus: list[Utterance]) -> None:
+    missing = Utterance("m", tmp_path / "missing.wav", 1.0, "")
+    past_the_end = replace(corpus[4], id="p", offset=9.0)
+    cache = WaveformCache(tmp_path / "cache")
+    errors = cache.build([missing, past_the_end, *corpus])
+    assert sorted(str(error).split(": ")[1].split(",")[0] for error in errors) == [
+        "has 1.00 s",
+        "no such file; check the path",
+    ]
+    assert missing not in cache and past_the_end not in cache
+    assert all(utterance in cache for utterance in corpus)
+
+
+def test_cache_of_nothing_usable_leaves_no_files(tmp_path: Path) -> None:
+    cache = WaveformCache(tmp_path / "cache")
+    assert cache.build([]) == []
+    assert len(cache.build([Utterance("m", tmp_path / "missing.wav", 1.0, "")])) == 1
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_build_that_was_stopped_leaves_nothing_behind(tmp_path: Path, corpus: list[Utterance]) -> None:
+    def stop(done: int, _: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    cache = WaveformCache(tmp_path / "cache")
+    with pytest.raises(KeyboardInterrupt):
+        cache.build(corpus, progress=stop)
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert corpus[0] not in cache and cache.build(corpus) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "index"])
+def test_a_damaged_cache_says_so(tmp_path: Path, corpus: list[Utterance], damage: str) -> None:
+    WaveformCache(tmp_path / "cache").build(corpus)
+    (samples,), (index,) = (tmp_path / "cache").glob("*.i16"), (tmp_path / "cache").glob("*.json")
+    if damage == "cut":
+        os.truncate(samples, 100)
+    elif damage == "gone":
+        samples.unlink()
+    else:
+        index.write_text('{"a": [1]}')
+    with pytest.raises(DataError, match="; delete the cache and build it anew"):
+        WaveformCache(tmp_path / "cache").load(corpus[-1])
+
+
+durations = st.lists(st.floats(0.01, 30), max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seconds=durations,
+    budget=st.floats(1, 100),
+    epoch=st.integers(0, 5),
+    shortest_first=st.booleans(),
+    max_size=st.none() | st.integers(1, 5),
+)
+def test_batches_are_complete_bounded_and_repeatable(
+    seconds: list[float], budget: float, epoch: int, shortest_first: bool, max_size: int | None
+) -> None:
+    def batches() -> list[list[int]]:
+        return length_batches(
+            seconds, budget, seed=3, epoch=epoch, shortest_first=shortest_first, max_size=max_size
+        )
+
+    found = batches()
+    assert found == batches()
+    assert sorted(index for batch in found for index in batch) == list(range(len(seconds)))
+    for batch in found:
+        assert len(batch) == 1 or max(seconds[index] for index in batch) * len(batch) <= budget
+        assert 0 < len(batch) <= (max_size or len(seconds))
+    if shortest_first:
+        in_order = [seconds[index] for batch in found for index in batch]
+        assert in_order == sorted(seconds)
+
+
+def test_batches_change_with_epoch_and_seed_and_pad_little() -> None:
+    seconds = np.random.default_rng(0).uniform(1, 15, 1000).tolist()
+    epochs = [
+        length_batches(seconds, 60, seed=seed, epoch=epoch, shortest_first=False)
+        for seed, epoch in [(0, 0), (0, 1), (1, 0)]
+    ]
+    together = [{frozenset(batch) for batch in batches} for batches in epochs]
+    assert len(together[0] & together[1]) < 0.1 * len(together[0])
+    assert len(together[0] & together[2]) < 0.1 * len(together[0])
+    padded = sum(len(batch) * max(seconds[index] for index in batch) for batch in epochs[0])
+    assert sum(seconds) / padded > 0.85
+    means = [np.mean([seconds[index] for index in batch]) for batch in epochs[0]]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3  # no order is left
+
+
+def test_pad_puts_zeros_behind() -> None:
+    stacked, lengths = pad([torch.ones(2, 3), torch.ones(4, 3), torch.ones(0, 3)])
+    assert stacked.shape == (3, 4, 3) and lengths.tolist() == [2, 4, 0] and lengths.dtype == torch.int64
+    assert stacked.sum((1, 2)).tolist() == [6, 12, 0] and not stacked[0, 2:].any()
+    targets, _ = pad([torch.tensor([5, 6]), torch.tensor([7])])
+    assert targets.tolist() == [[5, 6], [7, 0]]
