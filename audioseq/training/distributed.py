@@ -1,0 +1,106 @@
+"""Several processes that train one model: started by torchrun, on one machine or many.
+
+    torchrun --nproc-per-node 2 -m audioseq train CONFIG
+
+and on each of two machines with four GPUs, the first of which is HOST:
+
+    torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
+        -m audioseq train CONFIG
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from audioseq.errors import AudioseqError, ConfigError
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for the others: the first may validate. One that dies is noticed at once."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process among those that train together; alone, rank 0 of 1."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    def share(self, indices: Sequence[int]) -> list[int]:
+        """Return this process's part of a batch, empty when the batch is smaller than the group."""
+        return list(indices[self.rank :: self.size])
+
+    def sum(self, vector: Tensor) -> None:
+        """Replace a vector by its sum over all processes."""
+        if self.size > 1:
+            dist.all_reduce(vector)
+
+    def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors by those of the first process."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def first(self, work: Callable[[], T]) -> T:
+        """Let the first process do something while the others wait, and give its result to all.
+
+        An AudioseqError there is raised there, and ends the others in silence: one line, not one a process.
+        """
+        if self.size == 1:
+            return work()
+        told: list[Any] = [None, False]
+        error: AudioseqError | None = None
+        if self.rank == 0:
+            try:
+                told = [work(), True]
+            except AudioseqError as caught:
+                error = caught
+        dist.broadcast_object_list(told, 0)
+        if error is not None:
+            raise error
+        if not told[1]:
+            raise SystemExit(1)
+        result: T = told[0]
+        return result
+
+
+def join(device: str = "auto") -> Group:
+    """Join the processes that torchrun started, or be alone.
+
+    Args:
+        device: `auto` (a GPU for each process where there are GPUs), `cpu`, `cuda`, `cuda:1`, `mps`.
+    Raises:
+        ConfigError: the device does not exist.
+    """
+    rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    chosen = _device(device)
+    if size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
+        atexit.register(dist.destroy_process_group)
+    return Group(rank, size, chosen)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
+        raise ConfigError(f"device {name}: {str(error).splitlines()[0]}") from None
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device

@@ -1,0 +1,128 @@
+"""A task of a second: a tiny GRU with dropout follows a running mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from audioseq.checkpoint import Header
+from audioseq.config import Config, parse
+from audioseq.training import Loss, TrainingConfig, fit
+
+EXAMPLES = 26
+
+
+class Batch(NamedTuple):
+    """Padded sequences `[B, T, 1]`, their running means, and which frames are theirs."""
+
+    x: Tensor
+    y: Tensor
+    valid: Tensor
+
+
+class Follower(nn.Module):
+    """GRU, dropout, linear."""
+
+    def __init__(self, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.gru = nn.GRU(1, 6, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(6, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `[B, T, 1]` to `[B, T, outputs]`."""
+        y: Tensor = self.head(self.dropout(self.gru(x)[0]))
+        return y
+
+
+class Toy:
+    """The task.
+
+    Args:
+        config: only the seed matters to it.
+        batch: examples to a batch.
+        random: dropout, and noise on the input.
+        poison: examples whose target is not a number.
+        outputs: size of the head; the first output counts.
+        figures: what validation is made to say, one after the other, in place of the error.
+    """
+
+    name = "toy"
+    metric = "error"
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        batch: int = 4,
+        random: bool = True,
+        poison: Sequence[int] = (),
+        outputs: int = 1,
+        figures: Sequence[float] = (),
+    ) -> None:
+        self.config: Config = config
+        self.seed, self.batch, self.random = config.seed, batch, random
+        generator = torch.Generator().manual_seed(0)
+        self.x = [torch.randn(3 + i % 5, 1, generator=generator) for i in range(EXAMPLES)]
+        self.y = [x.cumsum(0) / torch.arange(1, len(x) + 1)[:, None] for x in self.x]
+        for index in poison:
+            self.y[index] = self.y[index] * torch.nan
+        self.figures = list(figures)
+        torch.manual_seed(self.seed)
+        self.model = Follower(outputs, 0.2 if random else 0.0)
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Shuffle; the last batch is smaller."""
+        order = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(epoch)).tolist()
+        return [order[start : start + self.batch] for start in range(0, EXAMPLES, self.batch)]
+
+    def collate(self, indices: Sequence[int], epoch: int) -> Batch:
+        """Pad, with noise that belongs to the epoch and the example."""
+        xs = [self.x[index] for index in indices]
+        if self.random:
+            seeds = [1000 * epoch + index for index in indices]
+            xs = [
+                x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+                for x, seed in zip(xs, seeds, strict=True)
+            ]
+        pad = nn.utils.rnn.pad_sequence
+        valid = pad([torch.ones(len(x), dtype=torch.bool) for x in xs], batch_first=True)
+        return Batch(pad(xs, batch_first=True), pad([self.y[i] for i in indices], batch_first=True), valid)
+
+    def loss(self, batch: Batch, model: nn.Module) -> Loss:
+        """Squared error, summed over frames."""
+        error = (model(batch.x)[..., :1] - batch.y)[batch.valid]
+        return Loss(error.square().sum(), int(batch.valid.sum()), seconds=0.01 * len(error))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Mean squared error without noise."""
+        torch.rand(1)  # a validation that draws random numbers changes nothing
+        if self.figures:
+            return {"error": self.figures.pop(0)}
+        losses = [
+            torch.nn.functional.mse_loss(model(x[None])[0, :, :1], y)
+            for x, y in zip(self.x, self.y, strict=True)
+            if not y.isnan().any()
+        ]
+        return {"error": float(torch.stack(losses).mean())}
+
+    def header(self, card: dict[str, Any]) -> Header:
+        """Nothing but the card."""
+        return Header("toy", {}, {}, {}, card)
+
+
+def main(run_dir: str, *assignments: str) -> None:
+    """Train: `python toy.py RUN_DIR key=value ...`, also under torchrun; `batch=8` is the task's."""
+    table: dict[str, Any] = dict(assignment.split("=") for assignment in assignments)
+    batch = int(table.pop("batch", 4))
+    config = parse(TrainingConfig, table, "toy")
+    fit(Toy(config, batch=batch, random=False), config, Path(run_dir), device="cpu")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
