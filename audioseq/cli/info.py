@@ -6,7 +6,7 @@ import os
 import platform
 
 from audioseq import __version__
-from audioseq.cli.common import put
+from audioseq.cli.common import note, put
 
 
 def info() -> None:
@@ -16,7 +16,7 @@ def info() -> None:
     import torch
     import torchaudio
 
-    from audioseq.training.precision import probe
+    from audioseq.training.precision import choose_precision
 
     put(f"audioseq\t{__version__}")
     put(f"python\t{platform.python_version()} on {platform.platform()}")
@@ -24,7 +24,9 @@ def info() -> None:
     put(f"torchaudio\t{torchaudio.__version__}")
     put(f"numpy\t{numpy.__version__}")
     put(f"soundfile\t{soundfile.__version__} ({soundfile.__libsndfile_version__})")
-    put(f"cpu\t{torch.get_num_threads()} threads of {os.cpu_count()} cores")
+    devices = {"cpu": f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"}
     for index in range(torch.cuda.device_count()):
-        put(f"cuda:{index}\t{torch.cuda.get_device_name(index)}")
-    put(f"precision\t{probe('cpu')}")
+        devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    for device, description in devices.items():
+        precision = choose_precision("auto", torch.device(device), note)
+        put(f"{device}\t{description}, trains in {str(precision).removeprefix('torch.')}")

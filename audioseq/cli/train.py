@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import Device, checked_device, put
+from audioseq.cli.common import Device, put
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
         resume=resume,
         smoke=smoke,
         valid=valid,
-        device=checked_device(device),
+        device=device,
     )
     if os.environ.get("RANK", "0") == "0":  # under torchrun every process comes here
         put(str(result.best))

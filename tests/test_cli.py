@@ -1,0 +1,358 @@
+"""The command line: what goes to stdout and to stderr, exit codes, and what becomes of bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+import audioseq
+from audioseq import audio
+from audioseq.cli.main import run
+from audioseq.errors import AudioError
+
+SECOND = "hi" * 12
+"""What the model of these tests hears in each second and a bit, whatever there is."""
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of a small model that always says "hi", a letter in each frame of 40 ms."""
+    import torch
+
+    from audioseq import checkpoint
+    from audioseq.checkpoint import Header
+    from audioseq.speech.config import SpeechConfig
+    from audioseq.speech.model import AcousticModel
+    from audioseq.speech.tokenizer import CharTokenizer
+
+    config = SpeechConfig.model_validate(
+        {
+            "data": {"train": [], "valid": []},
+            "model": {"channels": (4, 8), "lower_size": 8, "upper_size": 8, "n_mels": 16},
+        }
+    )
+    tokenizer = CharTokenizer()
+    network = AcousticModel(tokenizer.size, **config.model.model_dump())
+    with torch.no_grad():
+        network.head.linear.weight.zero_()
+        network.head.linear.bias.zero_()
+        for frame, token in enumerate(tokenizer.encode("hi")):
+            network.head.linear.bias[frame * tokenizer.size + token] = 20
+    path = tmp_path_factory.mktemp("model") / "hi.safetensors"
+    header = Header(
+        "speech",
+        config.model_dump(mode="json"),
+        network.log_mel.options,
+        tokenizer.to_dict(),
+        {"limits": "says hi"},
+    )
+    checkpoint.save(path, network.state_dict(), header)
+    return str(path)
+
+
+def record(path: Path, seconds: float = 1.0) -> Path:
+    """Write a recording of noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).normal(scale=0.1, size=round(seconds * 16_000))
+    audio.write(path, noise.astype(np.float32), 16_000)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a recording, and another in a folder within."""
+    record(tmp_path / "talks" / "one.wav")
+    record(tmp_path / "talks" / "later" / "two.flac")
+    return tmp_path / "talks"
+
+
+def test_text_goes_to_stdout_and_nothing_to_stderr(folder: Path, model: str, capsys: Captured) -> None:
+    assert run(["transcribe", str(folder / "one.wav"), "-m", model]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(SECOND) and set(said.out) == set("hi\n") and said.out.count("\n") == 1
+    assert said.err == ""
+
+
+def test_several_recordings_carry_their_paths_and_bad_ones_do_not_stop_the_rest(
+    folder: Path, model: str, capsys: Captured
+) -> None:
+    one, two, missing = folder / "one.wav", folder / "later" / "two.flac", folder / "missing.wav"
+    assert run(["transcribe", str(one), str(missing), str(two), "-m", model]) == 1
+    said = capsys.readouterr()
+    assert [line.split("\t")[0] for line in said.out.splitlines()] == [str(one), str(two)]
+    assert said.err.startswith("error: ") and str(missing) in said.err and said.err.count("\n") == 1
+
+
+def test_a_folder_is_searched(folder: Path, model: str, capsys: Captured) -> None:
+    (folder / "notes.txt").write_text("not a recording")
+    assert run(["transcribe", str(folder), "-m", model]) == 0
+    paths = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(paths) == sorted([str(folder / "later" / "two.flac"), str(folder / "one.wav")])
+
+
+def test_a_folder_without_recordings_is_told_of(tmp_path: Path, capsys: Captured) -> None:
+    assert run(["transcribe", str(tmp_path)]) == 1  # and no model is looked for
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("error: ") and str(tmp_path) in said.err
+
+
+def test_json_is_an_object_a_line_with_words_when_asked(folder: Path, model: str, capsys: Captured) -> None:
+    assert run(["transcribe", str(folder), "-m", model, "-f", "json", "--words"]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(found) == 2
+    for transcript in found:
+        assert transcript["duration"] == 1.0
+        (word,) = transcript["words"]
+        assert word["word"] == transcript["text"]
+        assert 0 <= word["start"] < word["end"] <= 1.0 and word["confidence"] > 0.9
+    assert run(["transcribe", str(folder), "-m", model, "-f", "json"]) == 0
+    assert all(json.loads(line)["words"] == [] for line in capsys.readouterr().out.splitlines())
+
+
+def test_files_keep_the_shape_of_the_folder_and_are_not_overwritten(
+    folder: Path, tmp_path: Path, model: str, capsys: Captured
+) -> None:
+    out = tmp_path / "out"
+    command = ["transcribe", str(folder), "-m", model, "-f", "srt", "-o", str(out)]
+    assert run(command) == 0
+    assert capsys.readouterr().out == ""
+    one, two = out / "one.srt", out / "later" / "two.srt"
+    assert one.read_text().startswith("1\n00:00:00,") and two.exists()
+    one.write_text("corrected by hand")
+    two.unlink()
+    assert run(command) == 1
+    assert one.read_text() == "corrected by hand" and two.exists()
+    assert "--force" in capsys.readouterr().err
+    assert run([*command, "--force"]) == 0
+    assert one.read_text().startswith("1\n")
+
+
+def test_two_recordings_never_share_a_file(
+    folder: Path, tmp_path: Path, model: str, capsys: Captured
+) -> None:
+    record(folder / "one.flac")
+    command = ["transcribe", str(folder / "one.wav"), str(folder / "one.flac"), "-m", model]
+    assert run([*command, "-o", str(tmp_path / "out"), "--force"]) == 1
+    assert str(folder / "one.wav") in capsys.readouterr().err
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_the_output_folder_may_be_impossible(folder: Path, model: str, capsys: Captured) -> None:
+    one = folder / "one.wav"
+    assert run(["transcribe", str(one), "-m", model, "-o", str(one / "out")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_a_recording_may_come_from_stdin(
+    folder: Path, model: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = SimpleNamespace(buffer=io.BytesIO((folder / "one.wav").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert run(["transcribe", "-", "-m", model, "-f", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == "-"
+
+
+def text(path: Path) -> None:
+    path.write_text("this is no recording")
+
+
+def flac_cut_off(path: Path) -> None:
+    whole = record(path.with_suffix(".flac"), 3.0).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def samples(*values: float) -> Callable[[Path], None]:
+    return lambda path: sf.write(path, np.array(values, np.float32), 16_000, subtype="FLOAT", format="WAV")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(Path.touch, id="empty"),
+        pytest.param(text, id="text"),
+        pytest.param(Path.mkdir, id="a folder without audio"),
+        pytest.param(flac_cut_off, id="flac that is cut off"),
+        pytest.param(samples(), id="no samples"),
+        pytest.param(samples(0.0, float("nan"), 0.0), id="not a number"),
+        pytest.param(samples(0.0, float("inf"), 0.0), id="infinite"),
+    ],
+)
+def test_bad_recordings_are_errors_of_one_line(
+    make: Callable[[Path], None], tmp_path: Path, model: str, capsys: Captured
+) -> None:
+    path = tmp_path / "bad.wav"
+    make(path)
+    assert run(["transcribe", str(path), "-m", model]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1 and str(path) in said.err
+
+
+@pytest.mark.parametrize("count", [1, 2, 800])
+def test_very_short_recordings_are_fine(count: int, tmp_path: Path, model: str, capsys: Captured) -> None:
+    path = tmp_path / "short.wav"
+    sf.write(path, np.full(count, 0.1, np.float32), 16_000)
+    assert run(["transcribe", str(path), "-m", model]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["transcribe"],
+        ["transcribe", "a.wav", "-f", "doc"],
+        ["transcribe", "a.wav", "--no-such-option"],
+        ["transcribe", "a.wav", "--words"],
+        ["transcribe", "a.wav", "--force"],
+        ["transcribe", "a.wav", "b.wav", "-f", "srt"],
+        ["evaluate", "english-small"],
+        ["train"],
+        ["no-such-command"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(arguments: list[str], capsys: Captured) -> None:
+    assert run(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "Usage: audioseq" in said.err
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(folder: Path, capsys: Captured) -> None:
+    assert run(["transcribe", str(folder / "one.wav"), "-m", "english-smal"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and "english-small" in said
+
+
+def test_an_unknown_device_is_one_line(folder: Path, model: str, capsys: Captured) -> None:
+    assert run(["transcribe", str(folder / "one.wav"), "-m", model, "--device", "abacus"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and "abacus" in said
+
+
+def fail_with(error: BaseException) -> Callable[..., Any]:
+    def fail(*args: object, **options: object) -> Any:
+        raise error
+
+    return fail
+
+
+def test_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr("audioseq.speech.pipeline.load", fail_with(KeyboardInterrupt()))
+    assert run(["transcribe", str(folder)]) == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_bugs_keep_their_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audioseq.speech.pipeline.load", fail_with(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        run(["transcribe", str(folder)])
+
+
+def test_errors_of_users_do_not(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr("audioseq.speech.pipeline.load", fail_with(AudioError("what, where, what to do")))
+    assert run(["transcribe", str(folder)]) == 1
+    assert capsys.readouterr().err == "error: what, where, what to do\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes report a closed reader in another way")
+def test_a_reader_that_closes_the_pipe_is_no_error(folder: Path, model: str) -> None:
+    command = [sys.executable, "-m", "audioseq", "transcribe", "-m", model, *[str(folder / "one.wav")] * 100]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline().endswith(b"hi\n")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+def test_evaluate(folder: Path, model: str, capsys: Captured) -> None:
+    manifest = folder / "test.jsonl"
+    lines = [
+        {"audio_filepath": "one.wav", "duration": 1.0, "text": text} for text in ("Hello there!", "hello")
+    ]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(["evaluate", model, str(manifest), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["wer"] == 1.0  # one word is heard: two substitutions and a deletion in three words
+    assert report["words"]["substitutions"] == 2 and report["words"]["deletions"] == 1
+    assert run(["evaluate", model, str(manifest)]) == 0
+    table = capsys.readouterr().out
+    assert "WER" in table and "CER" in table and "hello" in table
+
+
+def test_models(model: str, capsys: Captured) -> None:
+    assert run(["models", "list"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[0][:2] == ["english-small", "speech"]
+    assert run(["models", "show", model]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["task"] == "speech" and shown["card"]["limits"] == "says hi" and shown["bytes"] > 1000
+    assert run(["models", "fetch", "no-such-model"]) == 1
+    assert "english-small" in capsys.readouterr().err
+
+
+def test_info(capsys: Captured) -> None:
+    assert run(["info"]) == 0
+    facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert facts["audioseq"] == audioseq.__version__
+    assert {"python", "torch", "torchaudio", "soundfile", "cpu"} <= set(facts)
+
+
+def test_version(capsys: Captured) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"audioseq {audioseq.__version__}\n"
+
+
+def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    passed: dict[str, Any] = {}
+
+    def train(source: Path, **options: Any) -> Any:
+        passed.update(options, source=source)
+        return SimpleNamespace(best=Path("runs/mine/best.safetensors"))
+
+    monkeypatch.setattr("audioseq.speech.task.train", train)
+    line = (
+        "train mine.jsonl --valid other.jsonl --from english-small --set training.epochs=2 --set a=b --resume"
+    )
+    assert run([*line.split(), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == "runs/mine/best.safetensors\n"
+    assert passed == {
+        "source": Path("mine.jsonl"),
+        "valid": Path("other.jsonl"),
+        "start_from": "english-small",
+        "overrides": ["training.epochs=2", "a=b"],
+        "run_dir": Path("runs/mine"),
+        "resume": True,
+        "smoke": False,
+        "device": "cpu",
+    }
+    assert run(["train", "recipes/digits-ctc/config.toml", "--smoke"]) == 0
+    assert passed["run_dir"] == Path("runs/digits-ctc") and passed["smoke"]
+
+
+def test_help_is_quick() -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("the processor time of other processes is not known on this system")
+
+    def seconds() -> float:
+        """Return processor time, which other work on this machine does not change."""
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "audioseq", "--help"], check=True, capture_output=True)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    assert min(seconds() for _ in range(3)) < 0.3
