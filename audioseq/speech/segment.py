@@ -54,7 +54,7 @@ def cut(waveform: NDArray[np.floating], sample_rate: int, max_seconds: float = 2
 
 
 def _window_energy(waveform: NDArray[np.floating], hop: int) -> NDArray[np.float64]:
-    """Return the mean power of the windows that begin at each hop."""
+    """Return the mean power of the windows that begin at each hop, without what is constant within a hop."""
     hops = waveform[: len(waveform) // hop * hop].reshape(-1, hop)
-    power = np.einsum("ij,ij->i", hops, hops).astype(np.float64)
-    return np.convolve(power, np.full(_WINDOW_HOPS, 1 / (hop * _WINDOW_HOPS)), mode="valid")
+    power = np.einsum("ij,ij->i", hops, hops) / hop - hops.mean(axis=1) ** 2
+    return np.convolve(power, np.full(_WINDOW_HOPS, 1 / _WINDOW_HOPS), mode="valid")

@@ -1,0 +1,61 @@
+"""What a speech recipe's `config.toml` may say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from audioseq.augment import WaveAugment
+from audioseq.config import Config
+from audioseq.features import SpecAugment
+from audioseq.speech.tokenizer import DEFAULT_ALPHABET
+from audioseq.training import TrainingConfig
+
+Size = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, lt=1)]
+
+
+class ModelConfig(Config):
+    """The acoustic model; the meaning of each value is told in `AcousticModel`."""
+
+    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
+    n_mels: Annotated[int, Field(ge=8, le=256)] = 80
+    channels: tuple[Size, ...] = (192, 256)
+    lower_layers: Size = 2
+    lower_size: Size = 256
+    upper_layers: Size = 2
+    upper_size: Size = 320
+    join: Size = 2
+    bidirectional: bool = True
+    dropout: Weight = 0.1
+
+
+class DataConfig(Config):
+    """Manifests (relative to the working directory) and how examples become batches."""
+
+    train: tuple[Path, ...]
+    valid: tuple[Path, ...]
+    cache: Path | None = None
+    """Directory for the decoded recordings (115 MB an hour); decoded anew in every epoch where it is not given."""
+    seconds_per_batch: Annotated[float, Field(gt=0)] = 90.0
+    """Seconds of audio, padding counted, in one update over all processes."""
+    min_seconds: Annotated[float, Field(ge=0)] = 0.3
+    max_seconds: Annotated[float, Field(gt=0)] = 20.0
+    shortest_first: Annotated[int, Field(ge=0)] = 1
+    """Number of epochs, from the first, that go from short to long utterances."""
+
+
+class SpeechConfig(Config):
+    """A speech recipe: waveform to text by CTC."""
+
+    task: Literal["speech"] = "speech"
+    alphabet: str = DEFAULT_ALPHABET
+    intermediate_weight: Weight = 0.4
+    """Share of the loss that the CTC on top of the lower layers has."""
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    wave_augment: WaveAugment | None = WaveAugment()
+    spec_augment: SpecAugment | None = SpecAugment()
+    training: TrainingConfig = TrainingConfig()

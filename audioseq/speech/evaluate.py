@@ -1,0 +1,113 @@
+"""How well a recogniser does on recordings whose words are known."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from audioseq.audio import SAMPLE_RATE
+from audioseq.data import Utterance
+from audioseq.speech import metrics
+from audioseq.speech.metrics import ErrorRate, Result
+from audioseq.speech.pipeline import Recogniser
+from audioseq.speech.tokenizer import normalise
+
+SHOWN = 10
+"""Rows in each table of the summary."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Error rates over a set of utterances, and what went wrong."""
+
+    words: ErrorRate
+    chars: ErrorRate
+    results: tuple[Result, ...]
+    """In the order of the utterances."""
+    seconds: float
+    """Audio in the set."""
+    elapsed: float
+    """Seconds that decoding took."""
+
+    @property
+    def wer(self) -> float:
+        """Word error rate, 0 to 1 or above."""
+        return self.words.rate
+
+    @property
+    def cer(self) -> float:
+        """Character error rate, spaces counted."""
+        return self.chars.rate
+
+    @property
+    def exact(self) -> float:
+        """Share of utterances without any error."""
+        return sum(result.reference == result.hypothesis for result in self.results) / len(self.results)
+
+    def substitutions(self) -> Counter[tuple[str, str]]:
+        """Count the confused words as (reference, hypothesis)."""
+        return metrics.substitutions(self.results)
+
+    def summary(self) -> str:
+        """Return the tables that a person reads."""
+        rates = [
+            f"{name}  {100 * rate.rate:6.2f} %   ({rate.substitutions} substituted, {rate.deletions} deleted, "
+            f"{rate.insertions} inserted, of {rate.length})"
+            for name, rate in (("WER", self.words), ("CER", self.chars))
+        ]
+        confused = [f"{count:6d}  {said} -> {heard}" for (said, heard), count in self.substitutions().most_common(SHOWN)]
+        worst = [
+            f"{result.name}  {100 * rate:.0f} %\n{metrics.print_alignment(result.reference, result.hypothesis)}"
+            for rate, result in metrics.worst(self.results, SHOWN)
+        ]
+        return "\n".join(
+            [
+                *rates,
+                f"all right  {100 * self.exact:.2f} % of {len(self.results)} utterances, {self.seconds / 3600:.2f} h, "
+                f"decoded in {self.elapsed:.0f} s",
+                "", "most confused words", *confused,
+                "", "worst utterances", *worst,
+            ]
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that are ready for JSON."""
+        return {
+            "wer": round(self.wer, 5),
+            "cer": round(self.cer, 5),
+            "exact": round(self.exact, 5),
+            "utterances": len(self.results),
+            "seconds": round(self.seconds, 1),
+            "words": asdict(self.words),
+            "chars": asdict(self.chars),
+            "substitutions": [
+                {"reference": said, "hypothesis": heard, "count": count}
+                for (said, heard), count in self.substitutions().most_common(SHOWN)
+            ],
+            "worst": [{"wer": round(rate, 5), **result._asdict()} for rate, result in metrics.worst(self.results, SHOWN)],
+        }
+
+
+def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance]) -> Report:
+    """Transcribe utterances greedily and compare with their texts, both in the model's spelling.
+
+    Raises:
+        DataError: there are no utterances.
+        AudioError: a recording cannot be read.
+    """
+    began = time.perf_counter()
+    results = []
+    for utterance in utterances:
+        reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
+        transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE)
+        results.append(Result(utterance.id, reference, transcript.text))
+    return Report(
+        words=metrics.word_errors(results),
+        chars=metrics.char_errors(results),
+        results=tuple(results),
+        seconds=sum(utterance.duration for utterance in utterances),
+        elapsed=time.perf_counter() - began,
+    )

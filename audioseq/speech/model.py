@@ -1,0 +1,117 @@
+"""The acoustic model: log-mel frames in, CTC log-probabilities of characters out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from audioseq.audio import SAMPLE_RATE
+from audioseq.features import LogMel
+from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
+
+
+class Emissions(NamedTuple):
+    """Log-probabilities of the tokens at each output frame."""
+
+    log_probs: Tensor
+    """`[B, T', V]`, float32."""
+    lengths: Tensor
+    """Valid output frames `[B]`, int64."""
+    intermediate: Tensor
+    """The same from the lower layers, `[B, T', V]`: a second loss that gets training off its plateau."""
+
+
+class AcousticModel(nn.Module):
+    """Strided convolutions, two recurrent stacks, and a CTC head on each.
+
+    The lower stack runs at the rate of the output (40 ms with two strided convolutions). The upper one runs on
+    groups of `join` neighbouring frames, so it costs `1 / join` of the time, and its head emits `join` output frames
+    for each of its steps: the resolution that spelling needs is kept. The head on the lower stack is there for
+    training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
+
+    Args:
+        vocabulary: number of tokens V, the blank included.
+        n_mels: mel bands F of the input.
+        channels: outputs of the strided convolutions; each halves the frame rate.
+        lower_layers, lower_size: layers of the lower stack, and its hidden size in each direction.
+        upper_layers, upper_size: the same for the upper stack.
+        join: output frames to one step of the upper stack.
+        bidirectional: whether the layers read the recording in both directions.
+        dropout: probability of zeroing an output of a layer while training.
+    Example:
+        >>> model = AcousticModel(29, lower_size=8, upper_size=8, channels=(4, 8))
+        >>> out = model(torch.zeros(2, 100, 80), torch.tensor([100, 51]))
+        >>> out.log_probs.shape, out.lengths.tolist()
+        (torch.Size([2, 26, 29]), [25, 13])
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        *,
+        cell: CellName = "lstm",
+        n_mels: int = 80,
+        channels: tuple[int, ...] = (192, 256),
+        lower_layers: int = 2,
+        lower_size: int = 256,
+        upper_layers: int = 2,
+        upper_size: int = 320,
+        join: int = 2,
+        bidirectional: bool = True,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.join = join
+        self.log_mel = LogMel(n_mels=n_mels)
+        self.subsample = Subsample(n_mels, channels)
+        self.lower = RecurrentStack(
+            cell, channels[-1], lower_size, lower_layers,
+            bidirectional=bidirectional, dropout=dropout, layer_norm=True, residual=True,
+        )  # fmt: skip
+        self.upper = RecurrentStack(
+            cell, self.lower.output_size * join, upper_size, upper_layers,
+            bidirectional=bidirectional, dropout=dropout, layer_norm=True, residual=True,
+        )  # fmt: skip
+        self.intermediate_head = FrameHead(self.lower.output_size, vocabulary)
+        self.head = FrameHead(self.upper.output_size, vocabulary, frames=join)
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one output frame to the next."""
+        return self.log_mel.hop_length * self.subsample.factor / SAMPLE_RATE
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
+        """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions, with T' = ceil(T / 4)."""
+        x, lengths = self.subsample(features, lengths)
+        x, _ = self.lower(x, lengths)
+        intermediate = self.intermediate_head(x)
+        x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.join))
+        x = x.reshape(x.shape[0], x.shape[1] // self.join, x.shape[2] * self.join)
+        x, _ = self.upper(x, (lengths + self.join - 1) // self.join)
+        # The softmax is taken in float32: CTC sums thousands of these, and bfloat16 keeps three digits.
+        return Emissions(
+            self.head(x).float().log_softmax(-1), lengths, intermediate.float().log_softmax(-1)
+        )
+
+    @torch.no_grad()
+    def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
+        """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients."""
+        return self(*self.log_mel(waveforms, lengths))
+
+
+def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+    """Return the CTC loss summed over the batch; a text that cannot fit into its frames counts nothing.
+
+    Source: Graves et al. 2006, "Connectionist temporal classification".
+
+    Args:
+        log_probs: `[B, T', V]`, blank 0.
+        lengths: valid frames `[B]`.
+        targets: token ids `[B, U]`.
+        target_lengths: valid tokens `[B]`.
+    """
+    return nn.functional.ctc_loss(
+        log_probs.transpose(0, 1), targets, lengths, target_lengths, reduction="sum", zero_infinity=True
+    )

@@ -1,0 +1,141 @@
+"""From a model file and a recording to a transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioseq import audio, checkpoint, models
+from audioseq.checkpoint import Header
+from audioseq.config import parse
+from audioseq.data import pad
+from audioseq.errors import AudioseqError
+from audioseq.speech.align import align_words
+from audioseq.speech.config import SpeechConfig
+from audioseq.speech.decode import greedy
+from audioseq.speech.model import AcousticModel
+from audioseq.speech.segment import cut
+from audioseq.speech.tokenizer import CharTokenizer
+from audioseq.speech.transcript import Segment, Transcript, Word
+
+MAX_SECONDS = 20.0
+"""Longest piece given to the model at once; longer recordings are cut at their quietest points."""
+BATCH_SECONDS = 60.0
+"""Seconds of audio, padding counted, that are in memory as activations at once."""
+
+
+class Piece(NamedTuple):
+    """What the model heard in one stretch of a recording."""
+
+    start: float
+    """Seconds from the beginning of the recording."""
+    end: float
+    log_probs: np.ndarray
+    """`[T', V]`."""
+
+
+class Recogniser:
+    """A trained speech model that turns recordings into text.
+
+    Args:
+        model: the acoustic model, with its weights.
+        tokenizer: the alphabet it emits.
+        header: what the model file says about it.
+        device: where it runs.
+    """
+
+    def __init__(
+        self, model: AcousticModel, tokenizer: CharTokenizer, header: Header, device: str = "cpu"
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.tokenizer = tokenizer
+        self.header = header
+        self.device = device
+
+    def transcribe(
+        self, source: str | Path | np.ndarray | Tensor, sample_rate: int | None = None, *, words: bool = False
+    ) -> Transcript:
+        """Write down what is said in a recording.
+
+        Args:
+            source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
+            sample_rate: of a waveform, in Hz; must be left out for a file.
+            words: also say when each word begins and ends, and how sure the model is of it.
+        Raises:
+            AudioError: the recording cannot be read, or is not finite.
+        """
+        if isinstance(source, str | Path):
+            path, waveform = str(source), audio.load(source)
+        else:
+            if sample_rate is None:
+                raise AudioseqError("a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)")
+            path, waveform = None, audio.prepare(np.asarray(source), sample_rate)
+        segments: list[Segment] = []
+        spoken: list[Word] = []
+        for piece in self.listen(waveform):
+            hypothesis = greedy(piece.log_probs)
+            text = self.tokenizer.decode(hypothesis.tokens)
+            if not text:
+                continue
+            found = align_words(piece.log_probs, hypothesis.tokens, self.tokenizer, self.model.frame_seconds)
+            found = [Word(w.start + piece.start, min(w.end + piece.start, piece.end), w.word, w.confidence) for w in found]
+            segments.append(Segment(found[0].start, found[-1].end, text))
+            spoken += found
+        return Transcript(
+            path=path,
+            text=" ".join(segment.text for segment in segments),
+            duration=len(waveform) / audio.SAMPLE_RATE,
+            segments=tuple(segments),
+            words=tuple(spoken) if words else (),
+        )
+
+    def listen(self, waveform: np.ndarray) -> Iterator[Piece]:
+        """Yield the emissions of each stretch of a waveform `[N]` at 16 kHz, in order."""
+        pieces = cut(waveform, audio.SAMPLE_RATE, MAX_SECONDS)
+        emissions = self.emit([waveform[start:end] for start, end in pieces])
+        for (start, end), log_probs in zip(pieces, emissions, strict=True):
+            yield Piece(start / audio.SAMPLE_RATE, end / audio.SAMPLE_RATE, log_probs)
+
+    def emit(self, waveforms: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield log-probabilities `[T', V]` for waveforms `[N]` at 16 kHz, in order, computed in batches."""
+        for batch in _batches(waveforms, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
+            padded, lengths = pad([torch.from_numpy(waveform) for waveform in batch])
+            emissions = self.model.emit(padded.to(self.device), lengths.to(self.device))
+            rows = emissions.log_probs.cpu().numpy()
+            for row, length in zip(rows, emissions.lengths.tolist(), strict=True):
+                yield row[:length]
+
+
+def load(model: str | Path = "english-small", device: str = "auto") -> Recogniser:
+    """Open a speech model by its name or the path of its file.
+
+    Raises:
+        CheckpointError: there is no such model, or the file is damaged or of another task.
+    """
+    stored = checkpoint.load(models.resolve(model, task="speech"), task="speech")
+    config = parse(SpeechConfig, stored.header.config, f"the config in {model}")
+    tokenizer = CharTokenizer.from_dict(stored.header.tokenizer)
+    network = AcousticModel(tokenizer.size, **config.model.model_dump())
+    network.load_state_dict(stored.weights)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Recogniser(network, tokenizer, stored.header, device)
+
+
+def _batches(waveforms: Iterable[np.ndarray], most: int) -> Iterator[list[np.ndarray]]:
+    """Group neighbours so that a padded batch has at most `most` samples (or is a single waveform)."""
+    batch: list[np.ndarray] = []
+    longest = 0
+    for waveform in waveforms:
+        if batch and max(longest, len(waveform)) * (len(batch) + 1) > most:
+            yield batch
+            batch, longest = [], 0
+        batch.append(waveform)
+        longest = max(longest, len(waveform))
+    if batch:
+        yield batch

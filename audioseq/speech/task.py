@@ -1,0 +1,252 @@
+"""Speech for the training loop: utterances to batches, batches to the CTC loss, and word error rate."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audioseq import models
+from audioseq.augment import keyed_generator
+from audioseq.checkpoint import Header
+from audioseq.config import merge, read_toml, resolve
+from audioseq.data import Utterance, WaveformCache, length_batches, pad, read_manifest
+from audioseq.errors import ConfigError, DataError
+from audioseq.features import global_statistics
+from audioseq.speech.config import SpeechConfig
+from audioseq.speech.decode import greedy
+from audioseq.speech.metrics import ErrorRate
+from audioseq.speech.model import AcousticModel, ctc
+from audioseq.speech.tokenizer import CharTokenizer, normalise
+from audioseq.training import Loss, Result, fit
+from audioseq.training.distributed import Group, join
+
+STATISTICS_UTTERANCES = 500
+"""Recordings from which the mean and deviation of each mel band are taken."""
+SPEED_MARGIN = 1.12
+"""Room for faster speech (speed perturbation) when asking whether CTC can fit a text into its recording."""
+
+
+def train(
+    source: Path,
+    *,
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+    valid: Path | None = None,
+    start_from: str | Path | None = None,
+    resume: bool = False,
+    smoke: bool = False,
+    device: str = "auto",
+) -> Result:
+    """Train a recogniser from a recipe or from a manifest of one's own recordings.
+
+    Args:
+        source: a recipe's `config.toml`, or a manifest (`.jsonl`), which is trained on with the default recipe.
+        run_dir: where models, metrics and training state go.
+        overrides: changes to the recipe, such as `training.epochs=20`.
+        valid: manifest to validate on; with a manifest as source it must be given.
+        start_from: name or path of a model to start from; layers that fit take its weights.
+        resume: go on with the run in `run_dir`.
+        smoke: apply the recipe's `[smoke]` table: seconds instead of hours.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+    Raises:
+        ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
+    """
+    config = _config(source, overrides, valid, smoke)
+    if start_from is not None:
+        start_from = models.resolve(start_from, task="speech")
+    task = SpeechTask(config, *(_read(paths) for paths in (config.data.train, config.data.valid)))
+    task.prepare(join(device))
+    return fit(task, config.training, run_dir, resume=resume, start_from=start_from, device=device)
+
+
+def _config(source: Path, overrides: Sequence[str], valid: Path | None, smoke: bool) -> SpeechConfig:
+    if source.suffix == ".toml":
+        table = read_toml(source)
+    elif valid is None:
+        raise ConfigError(f"{source}: give --valid MANIFEST too, recordings that are not trained on")
+    else:
+        table = {"data": {"train": [str(source)]}}
+    if valid is not None:
+        table = merge(table, {"data": {"valid": [str(valid)]}})
+    return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
+
+
+def _read(paths: Sequence[Path]) -> list[Utterance]:
+    return [
+        replace(utterance, text=normalise(utterance.text).text) for path in paths for utterance in read_manifest(path)
+    ]
+
+
+class SpeechBatch(NamedTuple):
+    """Padded examples on their way to the model."""
+
+    features: Tensor
+    """Normalised log-mel `[B, T, F]`."""
+    feature_lengths: Tensor
+    targets: Tensor
+    """Token ids `[B, U]`."""
+    target_lengths: Tensor
+    seconds: float
+    """Audio in the batch, without padding."""
+
+
+class SpeechTask:
+    """Speech recognition by CTC, as the training loop wants it.
+
+    Args:
+        config: the recipe.
+        train, valid: utterances; texts are normalised by the tokenizer's rules already.
+    Raises:
+        DataError: no utterance is left, or a text has characters outside the alphabet.
+    """
+
+    name = "speech"
+    metric = "wer"
+
+    def __init__(self, config: SpeechConfig, train: Sequence[Utterance], valid: Sequence[Utterance]) -> None:
+        self.config = config
+        self.tokenizer = CharTokenizer(config.alphabet)
+        torch.manual_seed(config.training.seed)
+        self.model = AcousticModel(self.tokenizer.size, **config.model.model_dump())
+        self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
+        self.cache: WaveformCache | None = None
+        self.train = self._usable(train)
+        self.valid = sorted(valid, key=lambda utterance: utterance.duration)
+        if not self.valid:
+            raise DataError("no utterances to validate on; name a manifest in data.valid")
+
+    def prepare(self, group: Group) -> None:
+        """Decode the recordings into the cache, and set the normalisation of the features from a sample of them."""
+        if self.config.data.cache:
+            group.first(self._build_cache)
+            self.cache = cache = WaveformCache(self.config.data.cache)
+            self.train = [utterance for utterance in self.train if utterance in cache]
+            self.valid = [utterance for utterance in self.valid if utterance in cache]
+        chosen = torch.randperm(
+            len(self.train), generator=torch.Generator().manual_seed(self.config.training.seed)
+        )[:STATISTICS_UTTERANCES]
+        mean, std = global_statistics(self.log_mel, (self._waveform(self.train[i]).numpy() for i in chosen))
+        self.log_mel.set_statistics(mean, std)
+        self.model.log_mel.set_statistics(mean, std)
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Return the batches of one epoch, each a list of indices into the training utterances."""
+        # The model may have been given other statistics since: those of the model or run that it goes on from.
+        self.log_mel.load_state_dict(self.model.log_mel.state_dict())
+        data = self.config.data
+        return length_batches(
+            [utterance.duration for utterance in self.train],
+            data.seconds_per_batch,
+            seed=self.config.training.seed,
+            epoch=epoch,
+            shortest_first=epoch < data.shortest_first,
+        )
+
+    def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
+        """Read, augment and pad the utterances; augmentation depends on (seed, epoch, utterance) alone."""
+        features, targets, seconds = [], [], 0.0
+        for index in indices:
+            utterance = self.train[index]
+            waveform = self._waveform(utterance)
+            generator = keyed_generator(self.config.training.seed, epoch, utterance.id)
+            if self.config.wave_augment:
+                waveform = self.config.wave_augment(waveform, generator)
+            frames = self._features(waveform)
+            if self.config.spec_augment:
+                frames = self.config.spec_augment(frames, generator)
+            features.append(frames)
+            targets.append(torch.tensor(self.tokenizer.encode(utterance.text)))
+            seconds += utterance.duration
+        return SpeechBatch(*pad(features), *pad(targets), seconds)
+
+    def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
+        """Return the CTC loss summed over the batch, weighed by its number of characters."""
+        emissions = model(batch.features, batch.feature_lengths)
+        share = self.config.intermediate_weight
+        texts = batch.targets, batch.target_lengths
+        total = (1 - share) * ctc(emissions.log_probs, emissions.lengths, *texts)
+        if share:
+            total = total + share * ctc(emissions.intermediate, emissions.lengths, *texts)
+        return Loss(total, int(batch.target_lengths.sum()), batch.seconds)
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return word and character error rates of greedy decoding, and the share of empty outputs."""
+        device = next(model.parameters()).device
+        words, chars, empty = ErrorRate(), ErrorRate(), 0
+        for some in self._valid_batches():
+            features, lengths = pad([self._features(self._waveform(utterance)) for utterance in some])
+            emissions = model(features.to(device), lengths.to(device))
+            rows = emissions.log_probs.cpu().numpy()
+            for utterance, row, length in zip(some, rows, emissions.lengths.tolist(), strict=True):
+                text = self.tokenizer.decode(greedy(row[:length]).tokens)
+                words.add(utterance.text.split(), text.split())
+                chars.add(list(utterance.text), list(text))
+                empty += not text
+        return {"wer": words.rate, "cer": chars.rate, "empty": empty / len(self.valid)}
+
+    def notice(self, metrics: dict[str, float]) -> str | None:
+        """Say what to try when the model emits only blanks after an epoch."""
+        if metrics["empty"] < 0.95:
+            return None
+        return (
+            "the model emits only blanks so far. CTC starts on a plateau; it leaves it sooner with short utterances "
+            "first (data.shortest_first), smaller batches (data.seconds_per_batch) and a higher learning rate; "
+            "check also that texts belong to their recordings"
+        )
+
+    def header(self, card: dict[str, object]) -> Header:
+        """Return what the model file says about the model."""
+        config = self.config.model_dump(mode="json")
+        return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
+
+    def _usable(self, utterances: Sequence[Utterance]) -> list[Utterance]:
+        """Keep the utterances that CTC can learn from, and say how many were left out, and why."""
+        data, kept = self.config.data, []
+        dropped = {"shorter than data.min_seconds": 0, "longer than data.max_seconds": 0, "text too long for its audio": 0}
+        for utterance in utterances:
+            tokens = self.tokenizer.encode(utterance.text)
+            repeats = sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+            if utterance.duration < data.min_seconds:
+                dropped["shorter than data.min_seconds"] += 1
+            elif utterance.duration > data.max_seconds:
+                dropped["longer than data.max_seconds"] += 1
+            elif (len(tokens) + repeats) * self.model.frame_seconds * SPEED_MARGIN > utterance.duration:
+                dropped["text too long for its audio"] += 1
+            else:
+                kept.append(utterance)
+        for reason, count in dropped.items():
+            if count:
+                print(f"left out {count} of {len(utterances)} utterances: {reason}", file=sys.stderr)
+        if not kept:
+            raise DataError("no utterances to train on are left; name a manifest in data.train")
+        return kept
+
+    def _build_cache(self) -> None:
+        assert self.config.data.cache is not None
+        for error in WaveformCache(self.config.data.cache).build([*self.train, *self.valid]):
+            print(f"left out: {error}", file=sys.stderr)
+
+    def _waveform(self, utterance: Utterance) -> Tensor:
+        if self.cache:
+            return torch.from_numpy(self.cache.load(utterance).astype(np.float32) / 32768)
+        return torch.from_numpy(utterance.load())
+
+    def _features(self, waveform: Tensor) -> Tensor:
+        features, _ = self.log_mel(waveform[None], torch.tensor([len(waveform)]))
+        return features[0]  # type: ignore[no-any-return]
+
+    def _valid_batches(self) -> Iterator[list[Utterance]]:
+        for batch in length_batches(
+            [utterance.duration for utterance in self.valid],
+            self.config.data.seconds_per_batch, seed=0, epoch=0, shortest_first=True,
+        ):  # fmt: skip
+            yield [self.valid[index] for index in batch]
