@@ -251,11 +251,11 @@ def test_shortest_recordings_can_be_used(tmp_path: Path, rate: int, seconds: flo
 )
 def test_prepare_scales_by_type(dtype: type[np.generic], full: int) -> None:
     samples = (np.array([0, 0.5, -1, 0.25]) * full).astype(dtype)
-    np.testing.assert_array_equal(audio.prepare(samples, 16_000), np.float32([0, 0.5, -1, 0.25]))
+    np.testing.assert_array_equal(audio.prepare(samples, 16_000), np.array([0, 0.5, -1, 0.25], np.float32))
 
 
 def test_prepare_takes_unsigned_bytes_and_tensors() -> None:
-    np.testing.assert_array_equal(audio.prepare(np.uint8([128, 192, 0]), 16_000), [0, 0.5, -1])
+    np.testing.assert_array_equal(audio.prepare(np.array([128, 192, 0], np.uint8), 16_000), [0, 0.5, -1])
     np.testing.assert_array_equal(audio.prepare(torch.ones(3, requires_grad=True), 16_000), [1, 1, 1])
     np.testing.assert_array_equal(audio.prepare([0.0, 0.5], 16_000), [0, 0.5])
 
