@@ -1,11 +1,14 @@
-"""Model files: weights and everything needed to use them in one safetensors file, and training state beside it."""
+"""Model files: weights and all that is needed to use them, in one safetensors file; and training state."""
 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -53,16 +56,15 @@ def read_header(path: str | Path) -> Header:
 
 
 def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, half: bool = False) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file, whole or not at all; equal models give equal files.
 
     Args:
         weights: a model's `state_dict()`, on any device; tied weights are stored once.
         header: what to say about the model; plain values that JSON can hold.
-        half: store floating-point weights as fp16, which halves the file.
+        half: store floating-point weights as fp16, which halves the file, but for those beyond its range.
     Raises:
         CheckpointError: the file cannot be written; the one that was there is left as it was.
     """
-    import torch
     from safetensors.torch import save as to_bytes
 
     stored: dict[str, Tensor] = {}
@@ -76,13 +78,17 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
         seen[key] = name
         # A clone: cuDNN keeps all weights of a layer as views of one storage, which safetensors refuses.
         tensor = tensor.detach().cpu().contiguous().clone()
-        stored[name] = tensor.to(torch.float16) if half and tensor.is_floating_point() else tensor
+        stored[name] = _halve(tensor) if half and tensor.is_floating_point() else tensor
     metadata = {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(header).items()}
     metadata["format"] = header.format
     if aliases:
         metadata[ALIASES] = json.dumps(aliases)
     content = to_bytes(stored, metadata)
-    write_atomically(path, lambda file: file.write(content))
+    start = 8 + int.from_bytes(content[:8], "little")
+    text = json.dumps(json.loads(content[8:start]), sort_keys=True).encode()  # it came in random order
+    text += b" " * (-len(text) % 8)
+    parts = len(text).to_bytes(8, "little"), text, memoryview(content)[start:]
+    write_atomically(path, lambda file: file.writelines(parts))
 
 
 def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
@@ -95,30 +101,37 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
     Raises:
         CheckpointError: the file is missing, damaged, of another task, or of a newer version of the program.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     metadata = _metadata(path)
     header = _header(path, metadata)
     if task is not None and header.task != task:
-        raise CheckpointError(f"{path}: is a model for {header.task}, not for {task}; choose another model")
+        raise CheckpointError(
+            f"{path}: is a model for {header.task!r}, not for {task!r}; choose another model"
+        )
+    aliases = _table(path, metadata, ALIASES) if ALIASES in metadata else {}
     try:
-        weights = load_file(path)
-        aliases: dict[str, str] = json.loads(metadata.get(ALIASES, "{}"))
-        weights |= {name: weights[original] for name, original in aliases.items()}
-    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise _damaged(path, error) from None
-    return Checkpoint(
-        header, {name: t.float() if t.dtype == torch.float16 else t for name, t in weights.items()}
-    )
+        mapped = load_file(path)
+    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from None  # torch raises the latter ones for a hostile shape or dtype
+    # Copies: what is mapped would change with the file.
+    weights = {
+        name: tensor.float() if tensor.itemsize == 2 and tensor.is_floating_point() else tensor.clone()
+        for name, tensor in mapped.items()
+    }
+    if not all(isinstance(name, str) and name in weights for name in aliases.values()):
+        raise _damaged(path, "tied weights are missing")
+    return Checkpoint(header, weights | {alias: weights[name] for alias, name in aliases.items()})
 
 
 def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
     """Write training state (tensors and plain values), whole or not at all."""
     import torch
 
-    write_atomically(path, lambda file: torch.save(dict(state), file))
+    buffer = io.BytesIO()  # written by torch itself, a full disk would be some RuntimeError
+    torch.save(dict(state), buffer)
+    write_atomically(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
@@ -127,15 +140,19 @@ def load_state(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    import pickle
-
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise _damaged(path, "it is cut off, or something else")
+            file.seek(0)
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # of many kinds, IndexError and struct.error among them
         raise _damaged(path, error) from None
     if not isinstance(state, dict):
         raise _damaged(path, "holds no table")
@@ -145,26 +162,30 @@ def load_state(path: str | Path) -> dict[str, Any]:
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file under a temporary name, and give it its name when it is safely on disk.
 
+    Args:
+        path: a link is followed; anything but a file, such as `/dev/null`, is refused, not replaced.
+        write: writes the content; an OSError in it counts as one of the file.
     Raises:
         CheckpointError: it cannot be written; the file that was there is left as it was.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise CheckpointError(f"{path}: is no file that could be replaced; choose another name")
     try:
         try:
             with open(temporary, "wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
-        cause = error if isinstance(error, OSError) else error.__context__ or error
-        full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause).splitlines()[0]
+            with suppress(OSError):
+                temporary.unlink()
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         advice = "free some space" if full else "check that the folder exists and may be written to"
-        raise CheckpointError(f"{path}: cannot be written ({said}); {advice}") from None
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
 
 
 def _metadata(path: str | Path) -> dict[str, str]:
@@ -191,16 +212,33 @@ def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
     if form != FORMAT:
         advice = "upgrade audioseq" if form.startswith("audioseq/") else "it is no model of audioseq"
         raise CheckpointError(f"{path}: has the format {form[:40]!r}, not {FORMAT!r}; {advice}")
+    names = [f.name for f in fields(Header) if f.name not in ("task", "format")]
+    task = _json(path, metadata, "task")
+    if not isinstance(task, str):
+        raise _damaged(path, "its task is no text")
+    return Header(task, **{name: _table(path, metadata, name) for name in names})
+
+
+def _table(path: str | Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    value = _json(path, metadata, name)
+    if not isinstance(value, dict):
+        raise _damaged(path, f"its {name} is no table")
+    return value
+
+
+def _json(path: str | Path, metadata: Mapping[str, str], name: str) -> Any:
     try:
-        task = json.loads(metadata["task"])
-        tables = {f.name: json.loads(metadata[f.name]) for f in fields(Header) if f.name not in ("task", "format")}
-    except (KeyError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from None
-    if not isinstance(task, str) or not all(isinstance(table, dict) for table in tables.values()):
-        raise _damaged(path, "its metadata has values of the wrong kind")
-    return Header(task=task, **tables)
+        return json.loads(metadata[name])
+    except (KeyError, ValueError, RecursionError):
+        raise _damaged(path, f"its {name} is missing or no JSON") from None
+
+
+def _halve(tensor: Tensor) -> Tensor:
+    half = tensor.half()
+    return half if half.isinf().sum() == tensor.isinf().sum() else tensor
 
 
 def _damaged(path: str | Path, reason: object) -> CheckpointError:
-    said = str(reason).splitlines()[0][:120] if str(reason) else type(reason).__name__
+    said = str(reason).strip() or type(reason).__name__
+    said = ascii(said.splitlines()[0][:120])[1:-1]  # a hostile file does not get to write to the terminal
     return CheckpointError(f"{path}: is damaged or no model file ({said}); get or train it again")
