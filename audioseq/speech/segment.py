@@ -25,10 +25,10 @@ def cut(waveform: NDArray[np.floating], sample_rate: int, max_seconds: float = 2
         first sample of each piece and the sample after its last, in order; one piece where that is short
         enough.
     Example:
-        >>> quiet_at_12_seconds = np.ones(30 * 100)
-        >>> quiet_at_12_seconds[1150:1250] = 0.1
-        >>> cut(quiet_at_12_seconds, 100)
-        [(0, 1200), (1200, 3000)]
+        >>> waveform = np.tile([0.5, -0.5], 15_000)
+        >>> waveform[11_500:12_500] = 0
+        >>> cut(waveform, sample_rate=1000)
+        [(0, 12000), (12000, 30000)]
     """
     if max_seconds < 1:
         raise ValueError(f"max_seconds must be at least 1, got {max_seconds}")
@@ -40,9 +40,8 @@ def cut(waveform: NDArray[np.floating], sample_rate: int, max_seconds: float = 2
     while len(waveform) - start > longest:
         earliest = start + longest // 2
         latest = min(start + longest, len(waveform) - longest // 4)
-        first = (
-            -(-earliest // hop) - _WINDOW_HOPS // 2
-        )  # the window whose middle is at `earliest`, or just after
+        # The window in the middle of which `earliest` lies, or the one just after it.
+        first = -(-earliest // hop) - _WINDOW_HOPS // 2
         places = energy[first : latest // hop - _WINDOW_HOPS // 2 + 1]
         quietest = np.flatnonzero(places == places.min())
         end = (first + int(quietest[len(quietest) // 2]) + _WINDOW_HOPS // 2) * hop

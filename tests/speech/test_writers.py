@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioseq.errors import ConfigError
+from audioseq.speech.transcript import Segment, Transcript, Word
+from audioseq.speech.writers import FORMATS, write
+
+EMPTY = Transcript("a.wav", "", 2.0)
+TWO = Transcript(
+    "talks/a.wav",
+    "good morning all right",
+    3725.0,
+    (Segment(0.0804, 1.5, "good morning"), Segment(3723.4, 3724.9996, "all right")),
+    (
+        Word(0.0804, 0.5, "good", 0.91234),
+        Word(0.9, 1.5, "morning", 0.5),
+        Word(3723.4, 3723.8, "all", 1.0),
+        Word(3724.0, 3724.9996, "right", 0.75),
+    ),
+)
+
+
+def segment(text: str, start: float = 0.0, end: float = 10.0) -> Transcript:
+    return Transcript("a.wav", text, end, (Segment(start, end, text),))
+
+
+def cues(subtitles: str) -> list[tuple[int, int, list[str]]]:
+    """Read subtitles back as (start in ms, end in ms, lines)."""
+    clock = r"(\d\d+):([0-5]\d):([0-5]\d)[,.](\d{3})"
+    found = []
+    for match in re.finditer(rf"^{clock} --> {clock}\n((?:.+\n)+)", subtitles, flags=re.MULTILINE):
+        *numbers, text = match.groups()
+        h1, m1, s1, ms1, h2, m2, s2, ms2 = map(int, numbers)
+        start, end = ((h1 * 60 + m1) * 60 + s1) * 1000 + ms1, ((h2 * 60 + m2) * 60 + s2) * 1000 + ms2
+        found.append((start, end, text.splitlines()))
+    return found
+
+
+def test_text_is_one_line() -> None:
+    assert write(TWO, "txt") == "good morning all right\n"
+    assert write(segment("a\n\tb"), "txt") == "a b\n"
+
+
+def test_json_is_one_object_in_one_line() -> None:
+    text = write(TWO, "json")
+    assert text.endswith("}\n") and text.count("\n") == 1
+    assert json.loads(text) == {
+        "path": "talks/a.wav",
+        "text": "good morning all right",
+        "duration": 3725.0,
+        "segments": [
+            {"start": 0.08, "end": 1.5, "text": "good morning"},
+            {"start": 3723.4, "end": 3725.0, "text": "all right"},
+        ],
+        "words": [
+            {"start": 0.08, "end": 0.5, "word": "good", "confidence": 0.912},
+            {"start": 0.9, "end": 1.5, "word": "morning", "confidence": 0.5},
+            {"start": 3723.4, "end": 3723.8, "word": "all", "confidence": 1.0},
+            {"start": 3724.0, "end": 3725.0, "word": "right", "confidence": 0.75},
+        ],
+    }
+
+
+def test_json_survives_line_separators_and_undecodable_names() -> None:
+    strange = Transcript("caf\u00e9\u2028\udcff\n.wav", "\u00e9\u2028", 1.0)
+    text = write(strange, "json")
+    assert len(text.splitlines()) == 1 and text.isascii()
+    assert json.loads(text)["path"] == strange.path
+
+
+def test_tsv_has_a_row_for_each_segment() -> None:
+    assert (
+        write(TWO, "tsv") == "start\tend\ttext\n0.080\t1.500\tgood morning\n3723.400\t3725.000\tall right\n"
+    )
+    assert write(segment("a\tb\nc"), "tsv").splitlines()[1] == "0.000\t10.000\ta b c"
+
+
+def test_srt_exactly() -> None:
+    assert write(TWO, "srt") == (
+        "1\n00:00:00,080 --> 00:00:01,500\ngood morning\n\n2\n01:02:03,400 --> 01:02:05,000\nall right\n"
+    )
+
+
+def test_vtt_exactly() -> None:
+    assert write(TWO, "vtt") == (
+        "WEBVTT\n\n00:00:00.080 --> 00:00:01.500\ngood morning\n\n01:02:03.400 --> 01:02:05.000\nall right\n"
+    )
+
+
+def test_empty_transcripts_are_valid_files() -> None:
+    assert write(EMPTY, "txt") == "\n"
+    assert json.loads(write(EMPTY, "json"))["segments"] == []
+    assert write(EMPTY, "tsv") == "start\tend\ttext\n"
+    assert write(EMPTY, "srt") == ""
+    assert write(EMPTY, "vtt") == "WEBVTT\n"
+
+
+def test_text_cannot_be_taken_for_structure() -> None:
+    tricky = segment("a <b> & c --> d", 0, 3)
+    assert "\na &lt;b&gt; &amp; c --&gt; d\n" in write(tricky, "vtt")
+    assert "\na <b> & c -> d\n" in write(tricky, "srt")
+
+
+def test_long_segments_are_divided_by_their_length_without_word_times() -> None:
+    text = " ".join(["four"] * 40)  # 199 characters, of which 160 are letters
+    shown = cues(write(segment(text, 10, 26), "srt"))
+    assert [" ".join(lines) for _, _, lines in shown] == [
+        " ".join(["four"] * count)
+        for count in (16, 16, 8)  # eight of them fit in a line
+    ]
+    assert [(start, end) for start, end, _ in shown] == [(10000, 16400), (16400, 22800), (22800, 26000)]
+
+
+def test_subtitles_end_at_pauses_and_after_seven_seconds() -> None:
+    times = [(0, 0.3), (0.5, 1.0), (2.1, 4.0), (4.5, 6.5), (7.0, 9.2)]  # a pause of 1.1 s after the second
+    words = tuple(Word(start, end, name, 1.0) for name, (start, end) in zip("abcde", times, strict=True))
+    transcript = Transcript(None, "a b c d e", 12.0, (Segment(0, 9.2, "a b c d e"),), words)
+    assert cues(write(transcript, "vtt")) == [
+        (0, 1000, ["a b"]),
+        (2100, 6500, ["c d"]),
+        (7000, 9200, ["e"]),
+    ]
+
+
+def test_short_subtitles_stay_a_second_where_there_is_room() -> None:
+    segments = (Segment(1.0, 1.2, "a"), Segment(1.5, 1.6, "b"), Segment(4.9, 4.95, "c"))
+    shown = cues(write(Transcript(None, "a b c", 5.0, segments), "srt"))
+    assert [(start, end) for start, end, _ in shown] == [(1000, 1500), (1500, 2500), (4900, 5000)]
+
+
+def test_hours_beyond_99_and_empty_stretches_are_written() -> None:
+    assert "100:00:00.000 --> 100:00:00.001" in write(segment("a", 360000.0, 360000.0), "vtt")
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.lists(st.text("ab<&-", min_size=1, max_size=100), min_size=1, max_size=12), max_size=4),
+    st.booleans(),
+    st.data(),
+)
+def test_subtitles_keep_every_character_fit_the_screen_and_never_overlap(
+    texts: list[list[str]], timed: bool, data: st.DataObject
+) -> None:
+    count = 2 * sum(map(len, texts))
+    steps = data.draw(st.lists(st.floats(0, 4), min_size=count, max_size=count))
+    clock = 0.0
+    segments: list[Segment] = []
+    words: list[Word] = []
+    for text in texts:
+        begun = len(words)
+        for word in text:
+            start = clock + steps.pop()
+            clock = start + steps.pop()
+            words.append(Word(start, clock, word, 0.5))
+        segments.append(Segment(words[begun].start, clock, " ".join(text)))
+    whole = " ".join(segment.text for segment in segments)
+    transcript = Transcript("a.wav", whole, clock, tuple(segments), tuple(words) if timed else ())
+
+    subtitles = write(transcript, "vtt")
+    shown = cues(subtitles)
+
+    lines = [[html.unescape(line) for line in lines] for _, _, lines in shown]
+    assert all(len(two) <= 2 and all(0 < len(line) <= 42 for line in two) for two in lines)
+    assert "".join("".join(two) for two in lines).replace(" ", "") == whole.replace(" ", "")
+    assert all(start < end for start, end, _ in shown)
+    assert all(end <= max(after, start + 1) for (start, end, _), (after, _, _) in pairwise(shown))
+
+
+def test_formats_are_named_when_one_is_unknown() -> None:
+    assert FORMATS == ("txt", "json", "srt", "vtt", "tsv")
+    with pytest.raises(ConfigError, match="'doc'; choose from txt, json, srt, vtt, tsv"):
+        write(EMPTY, "doc")
