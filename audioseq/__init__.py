@@ -3,7 +3,7 @@
     audioseq.transcribe("talk.wav").text                    what was said
     audioseq.load("english-small").transcribe("talk.wav")   the same, keeping the model for more
 
-The names below are imported when they are first used, so that `import audioseq` takes no time.
+Everything is imported when it is first used, so that `import audioseq` takes no time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from torch import Tensor
+
     from audioseq.errors import AudioError as AudioError
     from audioseq.errors import AudioseqError as AudioseqError
     from audioseq.errors import CheckpointError as CheckpointError
     from audioseq.errors import ConfigError as ConfigError
     from audioseq.errors import DataError as DataError
     from audioseq.speech.pipeline import load as load
-    from audioseq.speech.pipeline import transcribe as transcribe
     from audioseq.speech.transcript import Transcript as Transcript
     from audioseq.training import Task as Task
     from audioseq.training import fit as fit
@@ -27,7 +31,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load": "audioseq.speech.pipeline",
-    "transcribe": "audioseq.speech.pipeline",
     "Transcript": "audioseq.speech.transcript",
     "fit": "audioseq.training",
     "Task": "audioseq.training",
@@ -39,6 +42,31 @@ _HOMES = {
 }
 
 
+def transcribe(
+    source: str | Path | np.ndarray | Tensor,
+    sample_rate: int | None = None,
+    *,
+    words: bool = False,
+    model: str | Path = "english-small",
+) -> Transcript:
+    """Write down what is said in a recording.
+
+    The model is loaded anew each time; for many recordings, keep what `load` returns.
+
+    Args:
+        source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
+        sample_rate: of a waveform, in Hz; must be left out for a file.
+        words: also say when each word begins and ends, and how sure the model is of it.
+        model: name of a model, or path of its file.
+    Raises:
+        AudioError: the recording cannot be read, or is not finite.
+        CheckpointError: there is no such model, or its file is damaged or of another task.
+    """
+    from audioseq.speech.pipeline import load
+
+    return load(model).transcribe(source, sample_rate, words=words)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'audioseq' has no attribute {name!r}")
@@ -47,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, "__version__"])
+    return sorted([*_HOMES, "transcribe", "__version__"])

@@ -281,10 +281,8 @@ def test_a_reader_that_closes_the_pipe_is_no_error(folder: Path, model: str) -> 
 
 def test_evaluate(folder: Path, model: str, capsys: Captured) -> None:
     manifest = folder / "test.jsonl"
-    lines = [
-        {"audio_filepath": "one.wav", "duration": 1.0, "text": text} for text in ("Hello there!", "hello")
-    ]
-    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    line = '{"audio_filepath": "%s", "duration": 1.0, "text": "%s"}\n'
+    manifest.write_text(line % ("one.wav", "Hello there!") + line % ("later/two.flac", "hello"))
     assert run(["evaluate", model, str(manifest), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["wer"] == 1.0  # one word is heard: two substitutions and a deletion in three words
@@ -356,3 +354,12 @@ def test_help_is_quick() -> None:
         return after.children_user + after.children_system - before.children_user - before.children_system
 
     assert min(seconds() for _ in range(3)) < 0.3
+
+
+def test_the_same_from_python(folder: Path, model: str) -> None:
+    one = folder / "one.wav"
+    told = audioseq.transcribe(one, model=model, words=True)
+    waveform, sample_rate = audio.read(one)
+    heard = audioseq.transcribe(waveform, sample_rate, model=model, words=True)
+    assert told.path == str(one) and heard.path is None
+    assert (told.text, told.words) == (heard.text, heard.words)

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
     {"config", "nn"},
-    {"audio", "checkpoint"},
+    {"audio", "checkpoint", "download"},
     {"features", "augment", "data", "models"},
     {"training"},
     {"language"},
