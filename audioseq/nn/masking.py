@@ -70,7 +70,7 @@ class Padding:
 
     def clear(self, x: Tensor) -> Tensor:
         """Set the padding of `x` `[B, T, F]` to zero."""
-        return x * self.valid
+        return torch.where(self.valid, x, 0.0)
 
     def reverse(self, x: Tensor) -> Tensor:
         """Reverse each sequence of `x` `[B, T, F]` within its length."""

@@ -69,7 +69,7 @@ class Recurrent(nn.Module):
         Args:
             x: features `[B, T, F]`.
             lengths: valid frames, int64 `[B]`, at most T; all frames are valid where it is not given. A stack
-                passes the `Padding` that its layers share.
+                passes the `Padding` that its layers share, and clears the outputs itself, once.
             state: what the layer remembers from earlier frames; nothing where it is not given.
         Returns:
             outputs `[B, T, H]`, or `[B, T, 2 H]` if bidirectional, exactly 0 past the end of a sequence; and
@@ -77,18 +77,17 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: when a bidirectional layer is given a state.
         """
-        padding = Padding(lengths, x.shape[1]) if isinstance(lengths, Tensor) else lengths
+        if isinstance(lengths, Tensor):
+            padding = Padding(lengths, x.shape[1])
+            y, last = self.forward(x, padding, state)
+            return padding.clear(y), last
         if self.backward_layer is None:
-            y, last = self._run(self.forward_layer, x, state, padding)
-            return (y if padding is None else padding.clear(y)), last
+            return self._run(self.forward_layer, x, state, lengths)
         if state is not None:
             raise ValueError("a bidirectional layer takes no state: it reads each sequence from both ends")
         ahead, _ = self._run(self.forward_layer, x)
-        if padding is None:
-            back, _ = self._run(self.backward_layer, x.flip(1))
-            return torch.cat([ahead, back.flip(1)], dim=2), None
-        back, _ = self._run(self.backward_layer, padding.reverse(x))
-        return padding.clear(torch.cat([ahead, padding.reverse(back)], dim=2)), None
+        back, _ = self._run(self.backward_layer, _reverse(x, lengths))
+        return torch.cat([ahead, _reverse(back, lengths)], dim=2), None
 
     def _run(
         self, layer: nn.RNNBase, x: Tensor, state: State | None = None, padding: Padding | None = None
@@ -160,19 +159,17 @@ class RecurrentStack(nn.Module):
         self.dropout = LockedDropout(dropout) if locked else nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, lengths: Tensor | Padding | None = None, state: tuple[State, ...] | None = None
+        self, x: Tensor, lengths: Tensor | None = None, state: tuple[State, ...] | None = None
     ) -> tuple[Tensor, tuple[State, ...] | None]:
         """Run over a padded batch; as `Recurrent`, with one state a layer."""
-        padding = Padding(lengths, x.shape[1]) if isinstance(lengths, Tensor) else lengths
+        padding = None if lengths is None else Padding(lengths, x.shape[1])
         states = []
         for i, layer in enumerate(self.layers):
             y, last = layer(x, padding, None if state is None else state[i])
             y = self.norms[i](y) if self.norms else y
-            y = x + y if self.residual and x.shape == y.shape else y
-            if padding is not None and (self.norms or self.residual):
-                y = padding.clear(y)  # the bias of the norm, or the input, fills the padding
-            x = self.dropout(y)
+            x = self.dropout(x + y if self.residual and x.shape == y.shape else y)
             states.append(last)
+        x = x if padding is None else padding.clear(x)
         return x, None if any(last is None for last in states) else tuple(states)
 
 
@@ -205,6 +202,10 @@ def _layer(cell: CellName, input_size: int, hidden_size: int) -> nn.RNNBase:
         if cell == "lstm":
             b_ih[hidden_size : 2 * hidden_size] = 1.0
     return layer
+
+
+def _reverse(x: Tensor, padding: Padding | None) -> Tensor:
+    return x.flip(1) if padding is None else padding.reverse(x)
 
 
 def _with_hold(x: Tensor, w_ih: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:

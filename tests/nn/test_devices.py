@@ -15,7 +15,7 @@ from audioseq.nn import RecurrentStack
 def round_trip(model: nn.Module, path: Path) -> dict[str, Tensor]:
     header = checkpoint.Header(task="speech", config={}, features={}, tokenizer={}, card={})
     checkpoint.save(path, model.state_dict(), header)
-    return checkpoint.load(path).weights
+    return dict(checkpoint.load(path).weights)
 
 
 def test_weights_that_share_one_buffer_are_saved_each_by_itself(tmp_path: Path) -> None:
