@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class DataConfig(Config):
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
     cache: Path | None = None
-    """Directory for the decoded recordings (115 MB an hour); decoded anew in every epoch where it is not given."""
+    """Directory for decoded recordings (115 MB an hour); without it each epoch decodes them anew."""
     seconds_per_batch: Annotated[float, Field(gt=0)] = 90.0
     """Seconds of audio, padding counted, in one update over all processes."""
     min_seconds: Annotated[float, Field(ge=0)] = 0.3
@@ -59,3 +59,5 @@ class SpeechConfig(Config):
     wave_augment: WaveAugment | None = WaveAugment()
     spec_augment: SpecAugment | None = SpecAugment()
     training: TrainingConfig = TrainingConfig()
+    card: dict[str, Any] = Field(default_factory=dict)
+    """What the model files say beside what training itself knows: data, licences, limits."""

@@ -54,20 +54,23 @@ class Report:
     def summary(self) -> str:
         """Return the tables that a person reads."""
         rates = [
-            f"{name}  {100 * rate.rate:6.2f} %   ({rate.substitutions} substituted, {rate.deletions} deleted, "
-            f"{rate.insertions} inserted, of {rate.length})"
+            f"{name}  {100 * rate.rate:6.2f} %   ({rate.substitutions} substituted, "
+            f"{rate.deletions} deleted, {rate.insertions} inserted, of {rate.length})"
             for name, rate in (("WER", self.words), ("CER", self.chars))
         ]
-        confused = [f"{count:6d}  {said} -> {heard}" for (said, heard), count in self.substitutions().most_common(SHOWN)]
+        confused = [
+            f"{count:6d}  {said} -> {heard}"
+            for (said, heard), count in self.substitutions().most_common(SHOWN)
+        ]
         worst = [
-            f"{result.name}  {100 * rate:.0f} %\n{metrics.print_alignment(result.reference, result.hypothesis)}"
-            for rate, result in metrics.worst(self.results, SHOWN)
+            f"{name}  {100 * rate:.0f} %\n{metrics.print_alignment(reference, hypothesis)}"
+            for rate, (name, reference, hypothesis) in metrics.worst(self.results, SHOWN)
         ]
         return "\n".join(
             [
                 *rates,
-                f"all right  {100 * self.exact:.2f} % of {len(self.results)} utterances, {self.seconds / 3600:.2f} h, "
-                f"decoded in {self.elapsed:.0f} s",
+                f"all right  {100 * self.exact:.2f} % of {len(self.results)} utterances",
+                f"{self.seconds / 3600:.2f} h of audio, decoded in {self.elapsed:.0f} s",
                 "", "most confused words", *confused,
                 "", "worst utterances", *worst,
             ]
@@ -87,7 +90,10 @@ class Report:
                 {"reference": said, "hypothesis": heard, "count": count}
                 for (said, heard), count in self.substitutions().most_common(SHOWN)
             ],
-            "worst": [{"wer": round(rate, 5), **result._asdict()} for rate, result in metrics.worst(self.results, SHOWN)],
+            "worst": [
+                {"wer": round(rate, 5), **result._asdict()}
+                for rate, result in metrics.worst(self.results, SHOWN)
+            ],
         }
 
 

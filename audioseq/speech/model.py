@@ -26,10 +26,10 @@ class Emissions(NamedTuple):
 class AcousticModel(nn.Module):
     """Strided convolutions, two recurrent stacks, and a CTC head on each.
 
-    The lower stack runs at the rate of the output (40 ms with two strided convolutions). The upper one runs on
-    groups of `join` neighbouring frames, so it costs `1 / join` of the time, and its head emits `join` output frames
-    for each of its steps: the resolution that spelling needs is kept. The head on the lower stack is there for
-    training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
+    The lower stack runs at the rate of the output (40 ms with two strided convolutions). The upper one runs
+    on groups of `join` neighbouring frames, so it costs `1 / join` of the time, and its head emits `join`
+    output frames for each of its steps: the resolution that spelling needs is kept. The head on the lower
+    stack is there for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
 
     Args:
         vocabulary: number of tokens V, the blank included.
@@ -83,7 +83,7 @@ class AcousticModel(nn.Module):
         return self.log_mel.hop_length * self.subsample.factor / SAMPLE_RATE
 
     def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
-        """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions, with T' = ceil(T / 4)."""
+        """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions; T' = ceil(T / 4)."""
         x, lengths = self.subsample(features, lengths)
         x, _ = self.lower(x, lengths)
         intermediate = self.intermediate_head(x)
@@ -91,9 +91,7 @@ class AcousticModel(nn.Module):
         x = x.reshape(x.shape[0], x.shape[1] // self.join, x.shape[2] * self.join)
         x, _ = self.upper(x, (lengths + self.join - 1) // self.join)
         # The softmax is taken in float32: CTC sums thousands of these, and bfloat16 keeps three digits.
-        return Emissions(
-            self.head(x).float().log_softmax(-1), lengths, intermediate.float().log_softmax(-1)
-        )
+        return Emissions(self.head(x).float().log_softmax(-1), lengths, intermediate.float().log_softmax(-1))
 
     @torch.no_grad()
     def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:

@@ -73,7 +73,9 @@ class Recogniser:
             path, waveform = str(source), audio.load(source)
         else:
             if sample_rate is None:
-                raise AudioseqError("a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)")
+                raise AudioseqError(
+                    "a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)"
+                )
             path, waveform = None, audio.prepare(np.asarray(source), sample_rate)
         segments: list[Segment] = []
         spoken: list[Word] = []
@@ -83,7 +85,10 @@ class Recogniser:
             if not text:
                 continue
             found = align_words(piece.log_probs, hypothesis.tokens, self.tokenizer, self.model.frame_seconds)
-            found = [Word(w.start + piece.start, min(w.end + piece.start, piece.end), w.word, w.confidence) for w in found]
+            found = [
+                Word(w.start + piece.start, min(w.end + piece.start, piece.end), w.word, w.confidence)
+                for w in found
+            ]
             segments.append(Segment(found[0].start, found[-1].end, text))
             spoken += found
         return Transcript(

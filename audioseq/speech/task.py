@@ -6,6 +6,7 @@ import copy
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def train(
     """Train a recogniser from a recipe or from a manifest of one's own recordings.
 
     Args:
-        source: a recipe's `config.toml`, or a manifest (`.jsonl`), which is trained on with the default recipe.
+        source: a recipe's `config.toml`, or a manifest (`.jsonl`) to train on with the default recipe.
         run_dir: where models, metrics and training state go.
         overrides: changes to the recipe, such as `training.epochs=20`.
         valid: manifest to validate on; with a manifest as source it must be given.
@@ -64,7 +65,9 @@ def train(
         start_from = models.resolve(start_from, task="speech")
     task = SpeechTask(config, *(_read(paths) for paths in (config.data.train, config.data.valid)))
     task.prepare(join(device))
-    return fit(task, config.training, run_dir, resume=resume, start_from=start_from, device=device)
+    return fit(
+        task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
+    )
 
 
 def _config(source: Path, overrides: Sequence[str], valid: Path | None, smoke: bool) -> SpeechConfig:
@@ -81,7 +84,9 @@ def _config(source: Path, overrides: Sequence[str], valid: Path | None, smoke: b
 
 def _read(paths: Sequence[Path]) -> list[Utterance]:
     return [
-        replace(utterance, text=normalise(utterance.text).text) for path in paths for utterance in read_manifest(path)
+        replace(utterance, text=normalise(utterance.text).text)
+        for path in paths
+        for utterance in read_manifest(path)
     ]
 
 
@@ -124,7 +129,7 @@ class SpeechTask:
             raise DataError("no utterances to validate on; name a manifest in data.valid")
 
     def prepare(self, group: Group) -> None:
-        """Decode the recordings into the cache, and set the normalisation of the features from a sample of them."""
+        """Decode the recordings into the cache, and normalise features by the statistics of a sample."""
         if self.config.data.cache:
             group.first(self._build_cache)
             self.cache = cache = WaveformCache(self.config.data.cache)
@@ -139,7 +144,7 @@ class SpeechTask:
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Return the batches of one epoch, each a list of indices into the training utterances."""
-        # The model may have been given other statistics since: those of the model or run that it goes on from.
+        # The model may have other statistics by now: those of the model or run that it goes on from.
         self.log_mel.load_state_dict(self.model.log_mel.state_dict())
         data = self.config.data
         return length_batches(
@@ -198,23 +203,27 @@ class SpeechTask:
         if metrics["empty"] < 0.95:
             return None
         return (
-            "the model emits only blanks so far. CTC starts on a plateau; it leaves it sooner with short utterances "
-            "first (data.shortest_first), smaller batches (data.seconds_per_batch) and a higher learning rate; "
-            "check also that texts belong to their recordings"
+            "the model emits only blanks so far. CTC starts on a plateau, and leaves it sooner with short "
+            "utterances first (data.shortest_first), smaller batches (data.seconds_per_batch) and a higher "
+            "learning rate; check also that the texts belong to their recordings"
         )
 
     def header(self, card: dict[str, object]) -> Header:
         """Return what the model file says about the model."""
-        config = self.config.model_dump(mode="json")
+        config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
 
     def _usable(self, utterances: Sequence[Utterance]) -> list[Utterance]:
         """Keep the utterances that CTC can learn from, and say how many were left out, and why."""
         data, kept = self.config.data, []
-        dropped = {"shorter than data.min_seconds": 0, "longer than data.max_seconds": 0, "text too long for its audio": 0}
+        dropped = {
+            "shorter than data.min_seconds": 0,
+            "longer than data.max_seconds": 0,
+            "text too long for its audio": 0,
+        }
         for utterance in utterances:
             tokens = self.tokenizer.encode(utterance.text)
-            repeats = sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
+            repeats = sum(a == b for a, b in pairwise(tokens))
             if utterance.duration < data.min_seconds:
                 dropped["shorter than data.min_seconds"] += 1
             elif utterance.duration > data.max_seconds:
