@@ -9,7 +9,7 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -212,11 +212,13 @@ def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
     if form != FORMAT:
         advice = "upgrade audioseq" if form.startswith("audioseq/") else "it is no model of audioseq"
         raise CheckpointError(f"{path}: has the format {form[:40]!r}, not {FORMAT!r}; {advice}")
-    names = [f.name for f in fields(Header) if f.name not in ("task", "format")]
     task = _json(path, metadata, "task")
     if not isinstance(task, str):
         raise _damaged(path, "its task is no text")
-    return Header(task, **{name: _table(path, metadata, name) for name in names})
+    config, features, tokenizer, card = (
+        _table(path, metadata, name) for name in ("config", "features", "tokenizer", "card")
+    )
+    return Header(task, config, features, tokenizer, card)
 
 
 def _table(path: str | Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:

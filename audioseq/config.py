@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import pydantic
+import pydantic_core
 
 from audioseq.errors import ConfigError
 
@@ -23,6 +24,9 @@ class Config(pydantic.BaseModel):
 
 C = TypeVar("C", bound=Config)
 
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls a key that is not known, in a model and in a dataclass."""
+
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file into a table.
@@ -31,7 +35,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: it is missing, cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
     except UnicodeDecodeError:
@@ -85,6 +89,8 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
 def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
     """Turn a table into a configuration.
 
+    TOML has no null: `false` takes away what is there by default and may be None.
+
     Args:
         model: the kind of configuration.
         table: its values.
@@ -93,7 +99,8 @@ def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
         ConfigError: a key is unknown (with the nearest known one), or a value is missing or out of range.
     """
     try:
-        return model.model_validate(dict(table))
+        # As JSON, in which an array may be a tuple and a string a path, types are strict: "3" is no number.
+        return model.model_validate_json(pydantic_core.to_json(_with_nulls(model, table)), strict=True)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{where}: {_explain(model, error)}") from None
 
@@ -109,21 +116,48 @@ def resolve(
     """Lay the `[smoke]` table (if wanted) and then the assignments over a table, and parse it."""
     rest = {key: value for key, value in table.items() if key != "smoke"}
     if smoke:
-        if "smoke" not in table:
+        if not isinstance(table.get("smoke"), Mapping):
             raise ConfigError(f"{where}: has no [smoke] table; add one, or leave out --smoke")
         rest = merge(rest, table["smoke"])
     return parse(model, override(rest, assignments), where)
 
 
 def dump_toml(config: Config) -> str:
-    """Write a configuration as TOML that reads back equal; values that are None are left out."""
+    """Write a configuration as TOML that reads back equal; None is left out, or `false` if it must be told."""
     lines: list[str] = []
-    _dump(config.model_dump(mode="json", exclude_none=True), "", lines)
+    _dump(_plain(config), "", lines)
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
+def _with_nulls(model: type[Config], table: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(table)
+    for name, field in model.model_fields.items():
+        value, options = table.get(name), get_args(field.annotation)
+        inner = _inner(field.annotation)
+        if value is False and type(None) in options and bool not in options:
+            result[name] = None
+        elif isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Config):
+            result[name] = _with_nulls(inner, value)
+    return result
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    table = config.model_dump(mode="json")
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            table[name] = _plain(value)
+        elif value is None and field.default is None:
+            del table[name]
+        elif value is None:
+            table[name] = False
+    return table
+
+
 def _dump(table: Mapping[str, Any], prefix: str, lines: list[str]) -> None:
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    lines += [
+        f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)
+    ]
     for key, value in table.items():
         if isinstance(value, Mapping):
             name = f"{prefix}{_key(key)}"
@@ -138,6 +172,8 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, float):
         return repr(value)  # TOML spells inf and nan as Python does
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -145,17 +181,20 @@ def _value(value: Any) -> str:
 
 def _explain(model: type[Config], error: pydantic.ValidationError) -> str:
     """Return the first mistake of a validation error in one line."""
-    mistake = error.errors(include_url=False)[0]
+    # An unknown key comes first: it is often the one that is missing, misspelt.
+    mistake = min(error.errors(include_url=False), key=lambda mistake: mistake["type"] not in UNKNOWN)
     place = [part for part in mistake["loc"] if isinstance(part, str)]
-    dotted = ".".join(str(part) for part in mistake["loc"])
+    dotted = ".".join(str(part) if str(part).isprintable() else ascii(part) for part in mistake["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if mistake["type"] in UNKNOWN:
         near = difflib.get_close_matches(place[-1], known := _fields(model, place[:-1]), n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         return f"{dotted}: is unknown; {hint}{more}"
     if mistake["type"] == "missing":
         return f"{dotted}: is missing; give it a value{more}"
     said = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "value_error":  # our own words, which name the value already
+        return f"{dotted}: {said}{more}"
     return f"{dotted}: {said[:1].lower()}{said[1:]}, but it is {mistake['input']!r:.80}{more}"
 
 
