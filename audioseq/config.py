@@ -123,7 +123,7 @@ def resolve(
 
 
 def dump_toml(config: Config) -> str:
-    """Write a configuration as TOML that reads back equal; None is left out, or `false` if it must be told."""
+    """Write a configuration as TOML that reads back; None is left out, or `false` if it must be said."""
     lines: list[str] = []
     _dump(_plain(config), "", lines)
     return "\n".join(lines).lstrip("\n") + "\n"
