@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
-import shutil
 import sys
-import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,8 @@ from audioseq.errors import CheckpointError
 
 TIMEOUT = 60
 """Seconds without an answer after which a download is given up."""
+CHUNK = 2**20
+"""Bytes received at a time."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ def cache_dir() -> Path:
 
 
 def default_for(task: str) -> str:
-    """Return the name of the model that is used for a task when none is named."""
+    """Return the name of the model that is used for a task when none is named.
+
+    Example:
+        >>> default_for("speech")
+        'english-small'
+    """
     return next(model.name for model in CATALOGUE if model.task == task)
 
 
@@ -83,7 +90,8 @@ def resolve(name_or_path: str | Path, task: str | None = None) -> Path:
             for directory in (bundled_dir(), cache_dir()):
                 if (directory / model.file).is_file():
                     return directory / model.file
-            raise CheckpointError(f"{model.name}: is not on this machine; run: audioseq models fetch {model.name}")
+            advice = f"run: audioseq models fetch {model.name}" if model.url else "install audioseq again"
+            raise CheckpointError(f"{model.name}: its file is not on this machine; {advice}")
     if path.is_file():
         return path
     names = ", ".join(model.name for model in CATALOGUE if task in (None, model.task))
@@ -113,19 +121,34 @@ def download(url: str, path: Path, sha256: str) -> None:
     """
 
     def write(file: BinaryIO) -> None:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            shutil.copyfileobj(response, file)
-        file.flush()
-        if _sha256(Path(file.name)) != sha256:
-            raise CheckpointError(f"{url}: is not the file that was expected (checksum differs); try again later")
+        digest = hashlib.sha256()
+        for chunk in _receive(url):
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise CheckpointError(
+                f"{url}: is not the file that was expected (checksum differs); try again later"
+            )
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise CheckpointError(f"{url}: cannot be fetched ({error}); check the network and try again") from None
     except OSError as error:
-        raise CheckpointError(f"{path.parent}: cannot be made ({error.strerror}); set AUDIOSEQ_CACHE") from None
+        raise CheckpointError(
+            f"{path.parent}: cannot be made ({error.strerror}); set AUDIOSEQ_CACHE"
+        ) from None
+    write_atomically(path, write)
+
+
+def _receive(url: str) -> Iterator[bytes]:
+    """Yield what is at an address; apart, lest an error of the network be taken for one of the disk."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            while chunk := response.read(CHUNK):
+                yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise CheckpointError(
+            f"{url}: cannot be fetched ({error}); check the network and try again"
+        ) from None
 
 
 def _sha256(path: Path) -> str:
