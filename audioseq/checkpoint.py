@@ -107,9 +107,7 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
     metadata = _metadata(path)
     header = _header(path, metadata)
     if task is not None and header.task != task:
-        raise CheckpointError(
-            f"{path}: is a model for {header.task!r}, not for {task!r}; choose another model"
-        )
+        raise CheckpointError(f"{path}: is a model for {header.task}, not for {task}; choose another model")
     aliases = _table(path, metadata, ALIASES) if ALIASES in metadata else {}
     try:
         mapped = load_file(path)
@@ -213,8 +211,8 @@ def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
         advice = "upgrade audioseq" if form.startswith("audioseq/") else "it is no model of audioseq"
         raise CheckpointError(f"{path}: has the format {form[:40]!r}, not {FORMAT!r}; {advice}")
     task = _json(path, metadata, "task")
-    if not isinstance(task, str):
-        raise _damaged(path, "its task is no text")
+    if not isinstance(task, str) or not (task.isascii() and task.isprintable()):
+        raise _damaged(path, "its task is no plain text")
     config, features, tokenizer, card = (
         _table(path, metadata, name) for name in ("config", "features", "tokenizer", "card")
     )
