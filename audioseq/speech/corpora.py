@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import soundfile
 
-from audioseq.data import Utterance
+from audioseq import audio
+from audioseq.data import Utterance, write_manifest
 from audioseq.errors import AudioError, DataError
 from audioseq.speech.tokenizer import DEFAULT_ALPHABET, normalise
 
@@ -20,6 +22,9 @@ SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3")
 """Of recordings; of an utterance that is there under several, the first of these is taken."""
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """The words of the ten digits, by value."""
+
+GAP = (0.05, 0.4)
+"""Shortest and longest silence between joined clips, seconds."""
 
 Folder = str | os.PathLike[str]
 
@@ -107,9 +112,49 @@ def fsdd(folder: Folder) -> list[Utterance]:
     return _utterances(folder, rows)
 
 
-class Report(NamedTuple):
-    """What `clean` kept and what it did not."""
+def join(clips: Sequence[Utterance], folder: Folder, name: str, count: int, sizes: range) -> list[Utterance]:
+    """Write recordings of several clips each, one speaker at a time, with silence between and around them.
 
+    Args:
+        clips: what to choose from; the texts are joined as well.
+        folder: where the recordings go, as `name-number.flac`.
+        name: begins their ids, and decides with the clips what is chosen.
+        count: number of recordings.
+        sizes: numbers of clips to choose from.
+    Returns:
+        one utterance a recording.
+    Raises:
+        AudioError: a clip cannot be read, or a recording not be written.
+    """
+    chance = random.Random(name)
+    speakers: dict[str | None, list[Utterance]] = {}
+    for clip in clips:
+        speakers.setdefault(clip.speaker, []).append(clip)
+    place = Path(os.path.abspath(folder))
+    place.mkdir(parents=True, exist_ok=True)
+    joined = []
+    for number in range(count):
+        chosen = chance.choices(chance.choice(list(speakers.values())), k=chance.choice(sizes))
+        sounds = [audio.read(clip.audio_filepath) for clip in chosen]
+        rate = sounds[0][1]
+        silences = [np.zeros(round(chance.uniform(*GAP) * rate), np.float32) for _ in range(len(sounds) + 1)]
+        pieces = [
+            piece for (sound, _), silence in zip(sounds, silences, strict=False) for piece in (silence, sound)
+        ]
+        waveform = np.concatenate([*pieces, silences[-1]])
+        path = place / f"{name}-{number:04}.flac"
+        audio.write(path, waveform, rate)
+        text = " ".join(clip.text for clip in chosen)
+        joined.append(
+            Utterance(path.stem, path, len(waveform) / rate, text, chosen[0].speaker, dataset=place.name)
+        )
+    return joined
+
+
+class Report(NamedTuple):
+    """What was written to a manifest, and what was not."""
+
+    path: Path
     utterances: list[Utterance]
     dropped: list[str]
     """A line for each reason for which something was left out."""
@@ -124,33 +169,45 @@ class Report(NamedTuple):
             f"{len({each.speaker for each in group}):5} speakers"
             for name, group in [*groups.items(), ("all", self.utterances)]
         ]
-        return "\n".join(f"  {line}" for line in [*lines, *self.dropped])
+        return "\n  ".join([str(self.path), *lines, *self.dropped])
 
 
-def clean(utterances: Iterable[Utterance], alphabet: str = DEFAULT_ALPHABET) -> Report:
-    """Normalise the texts; leave out what cannot be trained on: no text, a number in figures, a repeated id."""
+def save(path: Path, utterances: Iterable[Utterance], alphabet: str = DEFAULT_ALPHABET) -> Report:
+    """Write a manifest with normalised texts, without what cannot be trained on.
+
+    Left out are utterances without text, with numbers in figures (which may be said in many ways), and
+    with an id seen before.
+
+    Args:
+        path: of the manifest.
+        utterances: as the readers return them.
+        alphabet: the characters that texts are brought to.
+    Returns:
+        what was written, and what was dropped; as a string, the report for people.
+    Raises:
+        DataError: nothing is left, or the manifest cannot be written.
+    """
     kept: dict[str, Utterance] = {}
-    characters, without, figures, repeated = Counter[str](), 0, 0, 0
+    characters, reasons = Counter[str](), Counter[str]()
     for utterance in utterances:
         text, lost = normalise(utterance.text, alphabet)
-        if any(char.isdigit() for char in lost):  # said, but not in the text
-            figures += 1
+        if any(char.isdigit() for char in lost):
+            reasons["with figures"] += 1
         elif not text:
-            without += 1
+            reasons["without text"] += 1
         elif utterance.id in kept:
-            repeated += 1
+            reasons["with an id seen before"] += 1
         else:
             characters += lost
             kept[utterance.id] = replace(utterance, text=text)
-    dropped = [
-        f"dropped: {count} utterances {reason}"
-        for count, reason in ((without, "without text"), (figures, "with figures"), (repeated, "seen before"))
-        if count
-    ]
+    dropped = [f"dropped: {count} utterances {reason}" for reason, count in reasons.items()]
     if characters:
         shown = " ".join(f"{char}×{count}" for char, count in characters.most_common())
-        dropped.append(f"dropped: characters {shown}")
-    return Report(list(kept.values()), dropped)
+        dropped.append(f"dropped from texts: {shown}")
+    if not kept:
+        raise DataError(f"{path}: nothing is left to write ({'; '.join(dropped) or 'no utterances'})")
+    write_manifest(path, kept.values())
+    return Report(path, list(kept.values()), dropped)
 
 
 _Row = tuple[str, dict[str, Path], str, str]
@@ -177,8 +234,7 @@ def _recordings(folder: Path) -> dict[str, Path]:
 def _utterances(folder: Folder, rows: Sequence[_Row]) -> list[Utterance]:
     place = Path(os.path.abspath(folder))
     dataset = f"{place.parent.name}-{place.name}" if place.name in ("train", "dev", "test") else place.name
-    with ThreadPoolExecutor() as pool:  # opening a hundred thousand files is waiting for the most part
-        return sorted(pool.map(lambda row: _utterance(dataset, *row), rows), key=lambda each: each.id)
+    return sorted((_utterance(dataset, *row) for row in rows), key=lambda utterance: utterance.id)
 
 
 def _utterance(dataset: str, name: str, recordings: dict[str, Path], text: str, speaker: str) -> Utterance:

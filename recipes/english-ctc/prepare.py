@@ -1,11 +1,12 @@
-"""Write the manifests of the English model from a folder of corpora: see README.md for what is in it."""
+"""Write the manifests of the English model from a folder of corpora, which README.md lists."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from audioseq.data import write_manifest
+from audioseq.errors import AudioseqError
 from audioseq.speech import corpora
 
 TRAIN = {
@@ -20,15 +21,19 @@ TRAIN = {
 }
 DEV = {"LibriSpeech/dev-clean-part": corpora.librispeech}
 
-if __name__ == "__main__":
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="source", type=Path, default=Path("../shared/data/speech"))
     parser.add_argument("--out", type=Path, default=Path("runs/data/english"))
-    arguments = parser.parse_args()
+    asked = parser.parse_args()
     for name, folders in (("train", TRAIN), ("dev", DEV)):
-        read = [
-            utterance for place, reader in folders.items() for utterance in reader(arguments.source / place)
-        ]
-        report = corpora.clean(read)
-        write_manifest(arguments.out / f"{name}.jsonl", report.utterances)
-        print(f"{arguments.out / name}.jsonl\n{report}")
+        read = [utterance for place, reader in folders.items() for utterance in reader(asked.source / place)]
+        print(corpora.save(asked.out / f"{name}.jsonl", read))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AudioseqError as error:
+        sys.exit(f"error: {error}")
