@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from audioseq.errors import CheckpointError, ConfigError, DataError
@@ -117,7 +116,6 @@ class CharTokenizer:
         return cls(alphabet)
 
 
-@lru_cache(maxsize=4096)
 def _spell(char: str, alphabet: str) -> str | None:
     """Return what to write for a character: itself, a plain spelling, nothing for a mark, None to drop it."""
     if char.isspace():
