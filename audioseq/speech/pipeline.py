@@ -14,7 +14,7 @@ from audioseq import audio, checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
-from audioseq.errors import AudioseqError
+from audioseq.errors import AudioseqError, CheckpointError
 from audioseq.speech.align import align_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
@@ -126,7 +126,10 @@ def load(model: str | Path = "english-small", device: str = "auto") -> Recognise
     config = parse(SpeechConfig, stored.header.config, f"the config in {model}")
     tokenizer = CharTokenizer.from_dict(stored.header.tokenizer)
     network = AcousticModel(tokenizer.size, **config.model.model_dump())
-    network.load_state_dict(stored.weights)
+    try:
+        network.load_state_dict(stored.weights)
+    except RuntimeError as error:  # names or shapes of the weights
+        raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Recogniser(network, tokenizer, stored.header, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -123,13 +124,20 @@ class SpeechTask:
         self.model = AcousticModel(self.tokenizer.size, **config.model.model_dump())
         self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
         self.cache: WaveformCache | None = None
-        self.train = self._usable(train)
+        objections = [self._objection(utterance) for utterance in train]
+        self.left_out = Counter(reason for reason in objections if reason)
+        self.train = [utterance for utterance, reason in zip(train, objections, strict=True) if not reason]
         self.valid = sorted(valid, key=lambda utterance: utterance.duration)
+        if not self.train:
+            raise DataError(f"no utterances to train on are left; left out were {dict(self.left_out)}")
         if not self.valid:
             raise DataError("no utterances to validate on; name a manifest in data.valid")
 
     def prepare(self, group: Group) -> None:
         """Decode the recordings into the cache, and normalise features by the statistics of a sample."""
+        if group.rank == 0:
+            for reason, count in self.left_out.items():
+                print(f"left out {count} utterances: {reason}", file=sys.stderr)
         if self.config.data.cache:
             group.first(self._build_cache)
             self.cache = cache = WaveformCache(self.config.data.cache)
@@ -213,31 +221,17 @@ class SpeechTask:
         config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
 
-    def _usable(self, utterances: Sequence[Utterance]) -> list[Utterance]:
-        """Keep the utterances that CTC can learn from, and say how many were left out, and why."""
-        data, kept = self.config.data, []
-        dropped = {
-            "shorter than data.min_seconds": 0,
-            "longer than data.max_seconds": 0,
-            "text too long for its audio": 0,
-        }
-        for utterance in utterances:
-            tokens = self.tokenizer.encode(utterance.text)
-            repeats = sum(a == b for a, b in pairwise(tokens))
-            if utterance.duration < data.min_seconds:
-                dropped["shorter than data.min_seconds"] += 1
-            elif utterance.duration > data.max_seconds:
-                dropped["longer than data.max_seconds"] += 1
-            elif (len(tokens) + repeats) * self.model.frame_seconds * SPEED_MARGIN > utterance.duration:
-                dropped["text too long for its audio"] += 1
-            else:
-                kept.append(utterance)
-        for reason, count in dropped.items():
-            if count:
-                print(f"left out {count} of {len(utterances)} utterances: {reason}", file=sys.stderr)
-        if not kept:
-            raise DataError("no utterances to train on are left; name a manifest in data.train")
-        return kept
+    def _objection(self, utterance: Utterance) -> str | None:
+        """Return why CTC cannot learn from an utterance, if it cannot."""
+        data, tokens = self.config.data, self.tokenizer.encode(utterance.text)
+        frames = len(tokens) + sum(a == b for a, b in pairwise(tokens))  # a blank stands between repeats
+        if utterance.duration < data.min_seconds:
+            return f"shorter than data.min_seconds = {data.min_seconds:g}"
+        if utterance.duration > data.max_seconds:
+            return f"longer than data.max_seconds = {data.max_seconds:g}"
+        if frames * self.model.frame_seconds * SPEED_MARGIN > utterance.duration:
+            return "text too long for its audio"
+        return None
 
     def _build_cache(self) -> None:
         assert self.config.data.cache is not None

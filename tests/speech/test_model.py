@@ -1,0 +1,63 @@
+"""The acoustic model: shapes, padding and the loss."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioseq.speech.model import AcousticModel, ctc
+from tests.speech.tiny import MODEL
+
+
+@pytest.fixture(scope="module")
+def model() -> AcousticModel:
+    torch.manual_seed(0)
+    return AcousticModel(29, **MODEL.model_dump()).eval()
+
+
+@settings(deadline=None, max_examples=15)
+@given(lengths=st.lists(st.integers(1, 60), min_size=2, max_size=3), seed=st.integers(0, 99))
+def test_an_utterance_alone_and_in_a_batch_gives_the_same(
+    model: AcousticModel, lengths: list[int], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    features = torch.randn(len(lengths), max(lengths) + 5, 20)
+    batch = model(features, torch.tensor(lengths))
+    for i, length in enumerate(lengths):
+        alone = model(features[i : i + 1, :length], torch.tensor([length]))
+        frames = int(alone.lengths)
+        assert frames == int(batch.lengths[i]) == -(-length // 4)
+        for one, many in ((alone.log_probs, batch.log_probs), (alone.intermediate, batch.intermediate)):
+            torch.testing.assert_close(one[0, :frames], many[i, :frames])
+
+
+def test_emissions_are_distributions_at_forty_milliseconds(model: AcousticModel) -> None:
+    emissions = model.emit(torch.zeros(1, 16000), torch.tensor([16000]))
+    torch.testing.assert_close(emissions.log_probs.exp().sum(-1), torch.ones(1, 26))
+    assert model.frame_seconds == 0.04
+
+
+@pytest.mark.parametrize("join", [1, 2, 3])
+def test_the_upper_layers_emit_every_frame_they_joined(join: int) -> None:
+    options = {**MODEL.model_dump(), "join": join}
+    emissions = AcousticModel(5, **options)(torch.zeros(1, 90, 20), torch.tensor([90]))
+    assert emissions.log_probs.shape[1] >= int(emissions.lengths) == 23
+
+
+def test_the_loss_is_the_probability_of_every_path_that_spells_the_text() -> None:
+    log_probs = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+    total = 0.0
+    for path in itertools.product(range(3), repeat=4):
+        if [token for token, _ in itertools.groupby(path) if token] == [1, 2]:
+            total += float(torch.stack([log_probs[0, t, token] for t, token in enumerate(path)]).sum().exp())
+    loss = ctc(log_probs, torch.tensor([4]), torch.tensor([[1, 2]]), torch.tensor([2]))
+    assert float(loss) == pytest.approx(-torch.tensor(total).log().item(), rel=1e-5)
+
+
+def test_a_text_that_cannot_fit_counts_nothing() -> None:
+    log_probs = torch.zeros(1, 2, 3).log_softmax(-1)
+    assert float(ctc(log_probs, torch.tensor([2]), torch.tensor([[1, 1]]), torch.tensor([2]))) == 0

@@ -1,0 +1,100 @@
+"""Recordings to transcripts with a random tiny model: what comes out must not depend on how it went in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import torch
+
+from audioseq import audio, checkpoint
+from audioseq.checkpoint import Header
+from audioseq.errors import AudioError, AudioseqError, CheckpointError
+from audioseq.speech import pipeline
+from audioseq.speech.evaluate import evaluate
+from audioseq.speech.task import SpeechTask
+from tests.speech.tiny import config, say, utterances
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that emits letters and blanks at random, so that any change of its input shows."""
+    folder = tmp_path_factory.mktemp("model")
+    made = utterances(folder, ["ab"])
+    untrained = SpeechTask(config(), made, made)
+    torch.nn.init.normal_(untrained.model.head.linear.weight, std=2.0)
+    path = folder / "tiny.safetensors"
+    checkpoint.save(path, untrained.model.state_dict(), untrained.header({}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def recogniser(model: Path) -> pipeline.Recogniser:
+    return pipeline.load(model, "cpu")
+
+
+def test_a_file_and_its_waveform_give_the_same(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    audio.write(path, say("abc dad"), audio.SAMPLE_RATE)
+    waveform = audio.load(path)
+    heard = recogniser.transcribe(path)
+    assert heard.text
+    assert heard.path == str(path)
+    assert heard.duration == len(waveform) / audio.SAMPLE_RATE
+    for source in (waveform, torch.from_numpy(waveform), np.stack([waveform, waveform], 1)):
+        assert recogniser.transcribe(source, audio.SAMPLE_RATE).text == heard.text
+
+
+def test_a_batch_gives_what_each_recording_gives_alone(recogniser: pipeline.Recogniser) -> None:
+    waveforms = [say("abc"), say("d"), say("a bad cab dad"), say("cd")]
+    for alone, together in zip(waveforms, recogniser.emit(waveforms), strict=True):
+        np.testing.assert_allclose(next(recogniser.emit([alone])), together, atol=1e-3)
+
+
+def test_long_recordings_are_cut_and_their_times_go_on(recogniser: pipeline.Recogniser) -> None:
+    letters = say("abc dad bad cab " * 30)
+    transcript = recogniser.transcribe(letters, audio.SAMPLE_RATE, words=True)
+    assert len(transcript.segments) > 1
+    times = [time for word in transcript.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[-1] <= transcript.duration
+    assert " ".join(word.word for word in transcript.words) == transcript.text
+
+
+def test_silence_of_any_length_is_no_error(recogniser: pipeline.Recogniser) -> None:
+    for samples in (1, 800, 45 * audio.SAMPLE_RATE):
+        transcript = recogniser.transcribe(np.zeros(samples, np.float32), audio.SAMPLE_RATE, words=True)
+        assert transcript.duration == samples / audio.SAMPLE_RATE
+
+
+def test_bad_waveforms_and_missing_rates_are_told(recogniser: pipeline.Recogniser) -> None:
+    with pytest.raises(AudioError):
+        recogniser.transcribe(np.full(100, np.nan, np.float32), audio.SAMPLE_RATE)
+    with pytest.raises(AudioseqError, match="needs its sample_rate"):
+        recogniser.transcribe(np.zeros(100, np.float32))
+
+
+def test_models_that_cannot_serve_are_told(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="english-small"):
+        pipeline.load("no-such-model")
+    stored = checkpoint.load(model)
+    other = tmp_path / "music.safetensors"
+    checkpoint.save(other, stored.weights, Header("music"))
+    with pytest.raises(CheckpointError, match="music"):
+        pipeline.load(other)
+    misfit = tmp_path / "misfit.safetensors"
+    checkpoint.save(misfit, {name: w[:1] for name, w in stored.weights.items() if w.ndim}, stored.header)
+    with pytest.raises(CheckpointError, match="misfit"):
+        pipeline.load(misfit)
+
+
+def test_a_report_counts_as_jiwer_does(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+    made = utterances(tmp_path, ["ab cd", "dad", "a bad cab"])
+    report = evaluate(recogniser, made)
+    said, heard = [r.reference for r in report.results], [r.hypothesis for r in report.results]
+    assert report.wer == pytest.approx(jiwer.wer(said, heard))
+    assert report.cer == pytest.approx(jiwer.cer(said, heard))
+    assert "WER" in report.summary()
+    assert report.to_dict()["utterances"] == 3

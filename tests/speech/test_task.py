@@ -1,0 +1,119 @@
+"""Speech in the training loop, from recordings to a model that has learnt them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from audioseq.data import write_manifest
+from audioseq.errors import ConfigError, DataError
+from audioseq.speech import pipeline, task
+from audioseq.speech.task import SpeechTask
+from audioseq.training import fit
+from audioseq.training.distributed import join
+from tests.speech.tiny import config, say, utterances
+
+TEXTS = ["ab", "ba cd", "cab", "dad", "a bad cab", "dab", "abba", "cd ab", "bcd", "dcba"]
+
+
+def ready(folder: Path, texts: list[str] = TEXTS, **training: object) -> SpeechTask:
+    made = utterances(folder, texts)
+    prepared = SpeechTask(config(**training), made, made)
+    prepared.prepare(join("cpu"))
+    return prepared
+
+
+def test_a_tiny_model_learns_tiny_recordings_and_writes_them_down(tmp_path: Path) -> None:
+    result = fit(
+        ready(tmp_path, epochs=40, validate_every=40),
+        config(epochs=40, validate_every=40).training,
+        tmp_path / "run",
+        device="cpu",
+    )
+    assert result.metrics["wer"] == 0
+    recogniser = pipeline.load(result.best, "cpu")
+    transcript = recogniser.transcribe(say("bad dad"), 16000, words=True)
+    assert transcript.text == "bad dad"
+    # Each letter takes 160 ms, of which the last 80 are silent.
+    for word, (start, end) in zip(transcript.words, [(0.0, 0.4), (0.64, 1.04)], strict=True):
+        assert abs(word.start - start) < 0.1 and abs(word.end - end) < 0.1 and word.confidence > 0.5
+
+
+def test_augmentation_depends_on_the_utterance_and_the_epoch_alone(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    augmented = SpeechTask(
+        config().model_copy(update={"wave_augment": task.SpeechConfig.model_fields["wave_augment"].default,
+                                    "spec_augment": task.SpeechConfig.model_fields["spec_augment"].default}),
+        made, made,
+    )  # fmt: skip
+    one, two = augmented.collate([3, 1], epoch=2), augmented.collate([1, 0], epoch=2)
+    frames = int(one.feature_lengths[1])
+    torch.testing.assert_close(one.features[1, :frames], two.features[0, :frames], rtol=0, atol=0)
+    other = augmented.collate([1], epoch=3)
+    assert other.features.shape != one.features[1:, :frames].shape or not torch.equal(
+        other.features[0, :frames], one.features[1, :frames]
+    )
+
+
+def test_utterances_that_ctc_cannot_learn_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = utterances(tmp_path, [*TEXTS, "a"])
+    unfit = [
+        *made,
+        *(
+            utterance.__class__(
+                **{**vars(utterance), "id": f"{utterance.id}-long", "text": utterance.text * 9}
+            )
+            for utterance in made[:2]
+        ),
+    ]
+    prepared = SpeechTask(
+        config().model_copy(update={"data": config().data.model_copy(update={"min_seconds": 0.2})}),
+        unfit,
+        made,
+    )
+    prepared.prepare(join("cpu"))
+    assert len(prepared.train) == len(TEXTS)
+    said = capsys.readouterr().err.splitlines()
+    assert "left out 1 utterances: shorter than data.min_seconds = 0.2" in said
+    assert "left out 2 utterances: text too long for its audio" in said
+    with pytest.raises(DataError, match="no utterances to train on are left"):
+        SpeechTask(config(), unfit[-2:], made)
+
+
+def test_only_blanks_is_noticed(tmp_path: Path) -> None:
+    notice = ready(tmp_path).notice
+    assert "only blanks" in (notice({"wer": 1.0, "cer": 1.0, "empty": 1.0}) or "")
+    assert notice({"wer": 0.5, "cer": 0.5, "empty": 0.1}) is None
+
+
+def test_a_manifest_is_trained_on_and_adapted_from_a_model(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    manifest = tmp_path / "mine.jsonl"
+    write_manifest(manifest, made)
+    tiny = [
+        f"model.{key}={list(value) if isinstance(value, tuple) else value}"
+        for key, value in config().model.model_dump(exclude={"cell", "bidirectional"}).items()
+    ]
+    options = [
+        *tiny,
+        "training.epochs=1",
+        "data.min_seconds=0.1",
+        f"data.cache='{(tmp_path / 'cache').as_posix()}'",
+    ]
+    first = task.train(manifest, valid=manifest, run_dir=tmp_path / "one", overrides=options, device="cpu")
+    second = task.train(
+        manifest, valid=manifest, run_dir=tmp_path / "two", 
+        overrides=[*options, "training.learning_rate=1e-9"], start_from=first.best, device="cpu",
+    )  # fmt: skip
+    before, after = (pipeline.load(result.best, "cpu").model.state_dict() for result in (first, second))
+    for name, weights in before.items():
+        torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
+
+
+def test_a_manifest_alone_asks_for_something_to_validate_on(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give --valid MANIFEST too"):
+        task.train(tmp_path / "mine.jsonl", run_dir=tmp_path / "run")
