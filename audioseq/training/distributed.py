@@ -76,19 +76,20 @@ class Group:
 
 
 def join(device: str = "auto") -> Group:
-    """Join the processes that torchrun started, or be alone.
+    """Join the processes that torchrun started (or whatever group there is already), or be alone.
 
     Args:
         device: `auto` (a GPU for each process where there are GPUs), `cpu`, `cuda`, `cuda:1`, `mps`.
     Raises:
         ConfigError: the device does not exist.
     """
-    rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     chosen = _device(device)
-    if size > 1 and not dist.is_initialized():
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
         atexit.register(dist.destroy_process_group)
-    return Group(rank, size, chosen)
+    if not dist.is_initialized():
+        return Group(0, 1, chosen)
+    return Group(dist.get_rank(), dist.get_world_size(), chosen)
 
 
 def _device(name: str) -> torch.device:

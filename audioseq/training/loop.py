@@ -60,8 +60,8 @@ def fit(
     """Train a task's model.
 
     The run directory holds `config.toml`, `metrics.jsonl`, `last.safetensors`, `best.safetensors`, with
-    `config.average` also `averaged.safetensors`, and `state.pt`. From that, a run that was stopped, or killed at
-    any moment, goes on as if nothing had happened: on a CPU it ends with the same bits.
+    `config.average` also `averaged.safetensors`, and `state.pt`. From that, a run that was stopped, or killed
+    at any moment, goes on as if nothing had happened: on a CPU it ends with the same bits.
 
     Args:
         task: the model, its batches, its loss and its validation.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -51,7 +52,8 @@ class Report:
         if silent:
             return
         try:
-            self.file = open(self.path, "ab")  # noqa: SIM115 (open as long as the run)
+            # Open as long as the run, and unbuffered: a line is in the file once it is written.
+            self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115
             if self.file.tell() > kept:
                 self.file.truncate(kept)
         except OSError as error:
@@ -122,8 +124,9 @@ class Report:
 
     def _record(self, line: Mapping[str, Any]) -> None:
         try:
-            self.file.write(json.dumps(_plain(line)).encode() + b"\n")
-            self.file.flush()
+            text = json.dumps(_plain(line)).encode() + b"\n"
+            if self.file.write(text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise self._unwritable(error) from None
         if self.board:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from audioseq.checkpoint import Header
-from audioseq.config import Config, parse
+from audioseq.config import Config, parse, read_toml
+from audioseq.errors import AudioseqError
 from audioseq.training import Loss, TrainingConfig, fit
 
 EXAMPLES = 26
@@ -116,13 +122,52 @@ class Toy:
         return Header("toy", {}, {}, {}, card)
 
 
-def main(run_dir: str, *assignments: str) -> None:
-    """Train: `python toy.py RUN_DIR key=value ...`, also under torchrun; `batch=8` is the task's."""
-    table: dict[str, Any] = dict(assignment.split("=") for assignment in assignments)
-    batch = int(table.pop("batch", 4))
-    config = parse(TrainingConfig, table, "toy")
-    fit(Toy(config, batch=batch, random=False), config, Path(run_dir), device="cpu")
+def child(
+    run_dir: Path,
+    config: TrainingConfig,
+    *,
+    kill_at_operation: int = 0,
+    kill_after: float | None = None,
+    rank: tuple[int, int] = (0, 1),
+    store: Path | None = None,
+    **settings: Any,
+) -> None:
+    """Train in this process, which is another than that of the test; resume what is there.
+
+    Args:
+        kill_at_operation: which operation on a file (from 1) the process is killed in place of.
+        kill_after: seconds after which the process is killed.
+        rank: rank and size of the group.
+        store: file through which the group meets.
+        settings: of the task.
+    """
+    torch.set_num_threads(1)
+    if rank[1] > 1:
+        dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank[0], world_size=rank[1])
+    task = Toy(config, **settings)
+    if kill_at_operation:
+        left = itertools.count(kill_at_operation - 1, -1)
+        for name in "fsync", "replace", "unlink":
+            setattr(os, name, _deadly(getattr(os, name), left))
+    if kill_after is not None:
+        threading.Timer(kill_after, _die).start()
+    try:
+        fit(task, config, run_dir, resume=True, device="cpu")
+    except AudioseqError as error:
+        (run_dir / f"error{rank[0]}").write_text(str(error))
+        sys.exit(1)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _deadly(operation: Callable[..., Any], left: Iterator[int]) -> Callable[..., Any]:
+    def deadly(*args: Any, **options: Any) -> Any:
+        return operation(*args, **options) if next(left) else _die()
+
+    return deadly
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":  # under torchrun
+    child(Path(sys.argv[1]), parse(TrainingConfig, read_toml(sys.argv[2]), "toy"), batch=8, random=False)

@@ -1,0 +1,141 @@
+"""What may be wrong with the directory of a run: one line, and what was there is left as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from audioseq import checkpoint
+from audioseq.errors import AudioseqError, CheckpointError, ConfigError
+from audioseq.training import TrainingConfig, fit
+from tests.training.conftest import assert_same_end
+from tests.training.toy import Toy
+
+CONFIG = TrainingConfig(epochs=2, learning_rate=0.02, warmup=4, save_every=3, average=2, precision="fp32")
+
+
+def train(run_dir: Path, config: TrainingConfig = CONFIG, **options: Any) -> None:
+    """Train the toy."""
+    fit(Toy(config), config, run_dir, device="cpu", **options)
+
+
+def with_epochs(epochs: float) -> TrainingConfig:
+    """Return CONFIG with another length."""
+    return CONFIG.model_copy(update={"epochs": epochs})
+
+
+def one_line(caught: pytest.ExceptionInfo[AudioseqError]) -> str:
+    """Return a message that must be one line."""
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    train(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(ConfigError, match="--resume") as caught:
+        train(tmp_path)
+    assert str(tmp_path) in one_line(caught)
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_resuming_nothing_starts(tmp_path: Path) -> None:
+    train(tmp_path / "resumed", resume=True)
+    train(tmp_path / "plain")
+    assert_same_end(tmp_path / "resumed", tmp_path / "plain")
+
+
+def test_a_directory_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="--run-dir") as caught:
+        train(tmp_path / "file" / "run")
+    one_line(caught)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text", "other keys", "no table"])
+def test_a_damaged_state(tmp_path: Path, damage: str) -> None:
+    train(tmp_path)
+    state, best = tmp_path / "state.pt", (tmp_path / "best.safetensors").read_bytes()
+    content = state.read_bytes()
+    if damage == "other keys":
+        checkpoint.save_state(state, {"progress": {"epochs": 3}, "model": {}})
+    elif damage == "no table":
+        torch.save([1, 2], state)
+    else:
+        damaged = {"empty": b"", "cut": content[: len(content) // 2], "text": b"not a state"}
+        state.write_bytes(damaged[damage])
+    with pytest.raises(CheckpointError, match=r"state\.pt") as caught:
+        train(tmp_path, resume=True)
+    one_line(caught)
+    assert (tmp_path / "best.safetensors").read_bytes() == best
+
+
+def test_the_state_of_another_model(tmp_path: Path) -> None:
+    train(tmp_path)
+    with pytest.raises(CheckpointError, match=r"head.weight is \[2, 6\], was \[1, 6\]") as caught:
+        fit(Toy(CONFIG, outputs=2), CONFIG, tmp_path, resume=True, device="cpu")
+    one_line(caught)
+
+
+def test_other_batches_within_an_epoch(tmp_path: Path) -> None:
+    train(tmp_path, with_epochs(0.5))
+    with pytest.raises(ConfigError, match="same data, seed and batch size") as caught:
+        fit(Toy(CONFIG, batch=5), CONFIG, tmp_path, resume=True, device="cpu")
+    one_line(caught)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 5, 7, 8])
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """So many files can still be written: the run ends with one line, and goes on when there is room."""
+    run_dir = tmp_path / "run"
+    train(run_dir, with_epochs(1))
+    state = (run_dir / "state.pt").read_bytes()
+    left = [None] * writes
+    fsync = os.fsync
+
+    def full(file: int) -> None:
+        if not left:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left.pop()
+        fsync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(CheckpointError, match="No space left on device") as caught:
+            train(run_dir, with_epochs(2), resume=True)
+    one_line(caught)
+    if writes < 3:  # config.toml, metrics.jsonl, and not yet the state
+        assert (run_dir / "state.pt").read_bytes() == state
+    assert not list(run_dir.glob("**/*.tmp"))
+    for name in "last", "best":
+        checkpoint.load(run_dir / f"{name}.safetensors")
+    train(run_dir, with_epochs(2), resume=True)
+    train(tmp_path / "whole", with_epochs(1))
+    train(tmp_path / "whole", with_epochs(2), resume=True)
+    assert_same_end(run_dir, tmp_path / "whole")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_metrics_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match="No space left on device") as caught:
+        train(tmp_path, resume=True)
+    one_line(caught)
+
+
+def test_starting_from_a_model_that_does_not_fit(tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    checkpoint.save(other, {"something": torch.zeros(3)}, checkpoint.Header("toy"))
+    with pytest.raises(CheckpointError, match="none of its weights fit") as caught:
+        train(tmp_path / "run", start_from=other)
+    one_line(caught)
+    checkpoint.save(other, {"something": torch.zeros(3)}, checkpoint.Header("music"))
+    with pytest.raises(CheckpointError, match="is a model for .?music") as caught:
+        train(tmp_path / "run", start_from=other, resume=True)
+    one_line(caught)
