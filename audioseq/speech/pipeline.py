@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
 from audioseq.errors import AudioseqError, CheckpointError
-from audioseq.speech.align import align_words
+from audioseq.speech.align import Span, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.model import AcousticModel
@@ -70,6 +71,8 @@ class Recogniser:
             AudioError: the recording cannot be read, or is not finite.
         """
         if isinstance(source, str | Path):
+            if sample_rate is not None:
+                raise AudioseqError(f"{source}: a file says its sample rate itself; leave out sample_rate")
             path, waveform = str(source), audio.load(source)
         else:
             if sample_rate is None:
@@ -80,17 +83,9 @@ class Recogniser:
         segments: list[Segment] = []
         spoken: list[Word] = []
         for piece in self.listen(waveform):
-            hypothesis = greedy(piece.log_probs)
-            text = self.tokenizer.decode(hypothesis.tokens)
-            if not text:
-                continue
-            found = align_words(piece.log_probs, hypothesis.tokens, self.tokenizer, self.model.frame_seconds)
-            found = [
-                Word(w.start + piece.start, min(w.end + piece.start, piece.end), w.word, w.confidence)
-                for w in found
-            ]
-            segments.append(Segment(found[0].start, found[-1].end, text))
-            spoken += found
+            if found := self._words(piece):
+                segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
+                spoken += found
         return Transcript(
             path=path,
             text=" ".join(segment.text for segment in segments),
@@ -98,6 +93,17 @@ class Recogniser:
             segments=tuple(segments),
             words=tuple(spoken) if words else (),
         )
+
+    def _words(self, piece: Piece) -> list[Word]:
+        """Return the words of a piece, with their times in the recording."""
+        heard = greedy(piece.log_probs)
+        # The greedy path is the best of all paths, so it is the forced alignment of its own text too.
+        spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
+        words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)
+        return [
+            replace(word, start=word.start + piece.start, end=min(word.end + piece.start, piece.end))
+            for word in words
+        ]
 
     def listen(self, waveform: np.ndarray) -> Iterator[Piece]:
         """Yield the emissions of each stretch of a waveform `[N]` at 16 kHz, in order."""
