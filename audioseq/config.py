@@ -147,22 +147,19 @@ def _plain(config: Config) -> dict[str, Any]:
         value = getattr(config, name)
         if isinstance(value, Config):
             table[name] = _plain(value)
-        elif value is None and field.default is None:
-            del table[name]
-        elif value is None:
+        elif value is None and field.default is not None:
             table[name] = False
     return table
 
 
 def _dump(table: Mapping[str, Any], prefix: str, lines: list[str]) -> None:
-    lines += [
-        f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)
-    ]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            name = f"{prefix}{_key(key)}"
-            lines += ["", f"[{name}]"]
-            _dump(value, f"{name}.", lines)
+    tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    values = {key: value for key, value in table.items() if key not in tables and value is not None}
+    lines += [f"{_key(key)} = {_value(value)}" for key, value in values.items()]
+    for key, value in tables.items():
+        name = f"{prefix}{_key(key)}"
+        lines += ["", f"[{name}]"]
+        _dump(value, f"{name}.", lines)
 
 
 def _key(key: str) -> str:
@@ -172,8 +169,6 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, float):
         return repr(value)  # TOML spells inf and nan as Python does
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
