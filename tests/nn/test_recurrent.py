@@ -136,6 +136,19 @@ def test_padding_gets_no_gradient() -> None:
     assert (x.grad[1, :2] != 0).all()
 
 
+def test_a_stack_is_its_layers_one_after_the_other() -> None:
+    torch.manual_seed(0)
+    stack = RecurrentStack("gru", 3, 4, 2, bidirectional=True, layer_norm=True, residual=True, dropout=0.5)
+    for parameter in stack.norms.parameters():
+        nn.init.normal_(parameter)
+    x, lengths = torch.randn(2, 5, 3), torch.tensor([5, 2])
+    lower = stack.norms[0](stack.layers[0](x, lengths)[0])  # of another size than x: nothing is added
+    upper = lower + stack.norms[1](stack.layers[1](lower, lengths)[0])
+    y = stack.eval()(x, lengths)[0]
+    torch.testing.assert_close(y[0], upper[0])
+    torch.testing.assert_close(y[1, :2], upper[1, :2])
+
+
 @cells
 def test_frame_by_frame_equals_the_whole(cell: CellName) -> None:
     torch.manual_seed(0)
