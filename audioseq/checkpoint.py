@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -141,15 +140,9 @@ def load_state(path: str | Path) -> dict[str, Any]:
     import torch
 
     try:
-        with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise _damaged(path, "it is cut off, or something else")
-            file.seek(0)
-            state = torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except CheckpointError:
-        raise
     except Exception as error:  # of many kinds, IndexError and struct.error among them
         raise _damaged(path, error) from None
     if not isinstance(state, dict):

@@ -1,0 +1,449 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from audioseq.checkpoint import (
+    Header,
+    load,
+    load_state,
+    read_header,
+    save,
+    save_state,
+    write_atomically,
+)
+from audioseq.errors import CheckpointError
+
+HEADER = Header(
+    task="speech",
+    config={"model": {"size": 3, "cache": None}},
+    features={"f_min": 20.0},
+    tokenizer={"alphabet": "äöü 'x"},
+    card={"data": [{"name": "李", "licence": "CC BY 4.0"}]},
+)
+
+
+def refused(what: Callable[[], object], match: str | None = None) -> str:
+    """Return what is said when something is refused, which is one line of plain characters."""
+    with pytest.raises(CheckpointError, match=match) as caught:
+        what()
+    said = str(caught.value)
+    assert said.isprintable() and said.isascii()
+    return said
+
+
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def stored(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file as they lie in it, read without our code."""
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
+
+
+def equal(weights: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
+    return weights.keys() == others.keys() and all(
+        weights[name].dtype == others[name].dtype and weights[name].equal(others[name]) for name in weights
+    )
+
+
+# Models
+
+
+def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.LSTM(2, 3), nn.BatchNorm1d(3))
+    weights = model.state_dict() | {"double": torch.ones(2, dtype=torch.float64), "none": torch.ones(0, 3)}
+    save(tmp_path / "a.safetensors", weights, HEADER)
+    back = load(tmp_path / "a.safetensors", task="speech")
+    assert back.header == read_header(tmp_path / "a.safetensors") == HEADER
+    assert equal(back.weights, weights)
+    assert names_in(tmp_path) == ["a.safetensors"]
+
+
+def test_half_precision_halves_the_file_and_comes_back_as_fp32(tmp_path: Path) -> None:
+    weights = {"w": torch.linspace(-3, 3, 5000), "big": torch.tensor([7e4]), "n": torch.tensor([2**40])}
+    weights["infinite"] = torch.tensor([float("inf")])
+    save(tmp_path / "full", weights, HEADER)
+    save(tmp_path / "half", weights, HEADER, half=True)
+    assert (tmp_path / "half").stat().st_size < 0.6 * (tmp_path / "full").stat().st_size
+    back = load(tmp_path / "half").weights
+    assert equal(back, weights | {"w": weights["w"].half().float()})
+    assert torch.allclose(back["w"], weights["w"], rtol=2**-11, atol=0)
+    assert stored(tmp_path / "half")["w"].dtype == torch.float16
+
+
+def test_equal_models_give_equal_files(tmp_path: Path) -> None:
+    """The metadata in them has no order of its own, which differs from process to process."""
+    for name in "ab":
+        save(tmp_path / name, {"w": torch.ones(3), "v": torch.ones(2).half()}, HEADER)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    size = struct.unpack("<Q", (tmp_path / "a").read_bytes()[:8])[0]
+    assert size % 8 == 0  # tensors stay aligned
+    head = json.loads((tmp_path / "a").read_bytes()[8 : 8 + size])
+    assert list(head) == sorted(head) and list(head["__metadata__"]) == sorted(head["__metadata__"])
+
+
+def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
+    embedding, head = nn.Embedding(50, 20), nn.Linear(20, 50)
+    head.weight = embedding.weight
+    weights = {"embedding": embedding.weight, "head": head.weight, "bias": head.bias}
+    save(tmp_path / "a", weights, HEADER)
+    assert set(stored(tmp_path / "a")) == {"embedding", "bias"}
+    back = load(tmp_path / "a").weights
+    assert equal(back, {name: weight.detach() for name, weight in weights.items()})
+    assert back["head"] is back["embedding"]
+
+
+def test_views_of_one_buffer_are_stored_each_by_itself(tmp_path: Path) -> None:
+    """As cuDNN keeps the weights of a layer; also views that overlap, or lie in another order in memory."""
+    flat = torch.arange(12.0)
+    weights = {"a": flat[:6].view(2, 3), "b": flat[6:], "overlap": flat[3:9], "turned": flat.view(3, 4).t()}
+    weights |= {"first": flat[:2], "same start": flat[:3], "same start, turned": flat[:6].view(2, 3).t()}
+    save(tmp_path / "a", weights, HEADER)
+    assert equal(stored(tmp_path / "a"), weights)
+    assert equal(load(tmp_path / "a").weights, weights)
+
+
+def test_weights_do_not_change_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    save(path, {"w": torch.ones(3000)}, HEADER)
+    weights = load(path).weights
+    with open(path, "r+b") as file:
+        file.seek(-4000, os.SEEK_END)
+        file.write(bytes(4000))
+    assert weights["w"].eq(1).all()
+
+
+def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
+    save(tmp_path / "a", {"w": torch.ones(3)}, HEADER)
+    code = (
+        "import sys; from audioseq.checkpoint import read_header; print(read_header(sys.argv[1]).task, "
+        "*{'torch', 'numpy'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["speech"]
+
+
+def test_the_golden_file_is_read() -> None:
+    """Format 1 is read for ever; see make_golden.py."""
+    back = load(Path(__file__).parent / "data" / "golden-1.safetensors", task="speech")
+    assert back.header == Header(
+        task="speech",
+        config={"model": {"cell": "lstm", "channels": [2, 3], "cache": None}},
+        features={"n_mels": 80, "f_min": 20.0},
+        tokenizer={"alphabet": " abcdefghijklmnopqrstuvwxyz'"},
+        card={"data": [{"name": "Müller & 李", "licence": "CC BY 4.0"}], "wer": 0.5},
+        format="audioseq/1",
+    )
+    embedding = torch.arange(12.0).reshape(4, 3) / 4
+    assert equal(
+        back.weights,
+        {
+            "embedding.weight": embedding,
+            "head.weight": embedding,
+            "layer.bias": torch.tensor([-1.5, 0.0, 65504.0]),
+            "mean": torch.tensor([1e6]),
+            "steps": torch.tensor(7),
+        },
+    )
+
+
+# Models that are damaged or hostile
+
+METADATA = {"format": "audioseq/1", "task": '"speech"', "config": "{}", "features": "{}", "tokenizer": "{}"}
+METADATA["card"] = "{}"
+ONE = {"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+
+
+def crafted(tensors: object = ONE, body: bytes = bytes(4), **metadata: object) -> bytes:
+    """Return a model file with given entries; a metadata entry that is None is left out."""
+    entries = {name: value for name, value in {**METADATA, **metadata}.items() if value is not None}
+    head = {"__metadata__": entries, **tensors} if isinstance(tensors, dict) else tensors
+    text = json.dumps(head).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def test_what_is_crafted_here_is_a_model_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(crafted())
+    assert load(tmp_path / "a", task="speech").weights == {"w": torch.zeros(1)}
+
+
+def entry(dtype: str, shape: list[int], size: int) -> dict[str, Any]:
+    return {"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("exploited",)
+
+
+DEEP = "[" * 200_000
+ANY_READER = {
+    "empty": b"",
+    "short": b"\x08\0\0",
+    "text": b"this is no model, but a text file renamed to .safetensors\n",
+    "zeros": bytes(1000),
+    "pickle": pickle.dumps(Exploit(), protocol=2),
+    "zip": b"PK\x03\x04" + bytes(100),
+    "huge header": struct.pack("<Q", 2**63) + b"{}",
+    "header beyond the end": struct.pack("<Q", 2**20) + b'{"__metadata__": {}}',
+    "header of 1 GB announced": struct.pack("<Q", 2**30) + b"{}" * 100,
+    "no JSON": struct.pack("<Q", 9) + b"{nothing}",
+    "not UTF-8": struct.pack("<Q", 4) + b'"\xff" ',
+    "deep JSON": struct.pack("<Q", len(DEEP)) + DEEP.encode(),
+    "a list": crafted([1, 2]),
+    "a number": crafted(3),
+    "a number of 5000 digits": struct.pack("<Q", 5000) + b"9" * 5000,
+    "metadata a list": crafted({"__metadata__": [1]}),
+    "metadata of numbers": crafted(config=3),
+    "no metadata": crafted({"__metadata__": {}}, b""),
+    "safetensors of another program": crafted(format="pt"),
+    "no task": crafted(task=None),
+    "task a number": crafted(task="3"),
+    "task that colours the terminal": crafted(task=json.dumps("\x1b[31mmusic\n")),
+    "format that colours the terminal": crafted(format="\x1b[31m\n\ud800"),
+    "config no JSON": crafted(config="{nothing"),
+    "config a list": crafted(config="[]"),
+    "config deep": crafted(config='{"a":' + DEEP),
+    "card missing": crafted(card=None),
+}
+LOAD_ONLY = {
+    "cut off": crafted(body=bytes(3)),
+    "more behind": crafted(body=bytes(5)),
+    "offsets backward": crafted({"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}),
+    "offsets beyond": crafted(entry("F32", [2**40], 2**42)),
+    "offsets overlap": crafted({**ONE, "v": ONE["w"]}),
+    "a hole": crafted({"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, bytes(8)),
+    "shape of another size": crafted(entry("F32", [2], 4)),
+    "shape that overflows": crafted(entry("F32", [2**62, 2**62], 4)),
+    "shape that overflows, empty": crafted(entry("F32", [0, 2**63], 0), b""),
+    "shape below zero": crafted(entry("F32", [-1], 4)),
+    "dtype unknown": crafted(entry("OBJECT", [1], 4)),
+    "dtype that torch lacks": crafted(entry("F6_E2M3", [8], 6), bytes(6)),
+    "tied a list": crafted(aliases="[1]"),
+    "tied to a list": crafted(aliases='{"v": ["w"]}'),
+    "tied to nothing": crafted(aliases='{"v": "x"}'),
+    "tied in a circle": crafted(aliases='{"v": "u", "u": "v"}'),
+    "tied deep": crafted(aliases=DEEP),
+}
+
+
+@pytest.mark.parametrize("reader", [load, read_header], ids=["load", "read_header"])
+@pytest.mark.parametrize("content", ANY_READER.values(), ids=ANY_READER.keys())
+def test_damaged_and_hostile_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, reader: Callable[[Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    assert refused(lambda: reader(path)).startswith(f"{path}: ")
+    assert names_in(tmp_path) == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("content", LOAD_ONLY.values(), ids=LOAD_ONLY.keys())
+def test_damaged_and_hostile_tensors(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    refused(lambda: load(path), "is damaged or no model file")
+
+
+def test_a_file_cut_off_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save(path, {"w": torch.ones(5, 3), "v": torch.zeros(4).half()}, HEADER)
+    content = path.read_bytes()
+    for size in range(0, len(content), 7):
+        path.write_bytes(content[:size])
+        refused(lambda: load(path), "is damaged or no model file")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**4), st.sampled_from(b'\0\xff09{}[]",:-e')), min_size=1, max_size=5)
+)
+def test_bytes_changed_anywhere(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "changed.safetensors"
+    save(path, {"w": torch.ones(2)}, HEADER)
+    content = bytearray(path.read_bytes())
+    for place, byte in changes:
+        content[place % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        load(path)
+    except CheckpointError as error:
+        assert str(error).isprintable()
+
+
+def test_a_model_of_another_task(tmp_path: Path) -> None:
+    save(tmp_path / "a", {}, Header("music"))
+    assert load(tmp_path / "a").header.task == "music"
+    refused(lambda: load(tmp_path / "a", task="speech"), "is a model for music, not for speech")
+
+
+def test_a_format_of_the_future(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(crafted(format="audioseq/2"))
+    readers: list[Callable[[Path], object]] = [load, read_header]
+    for reader in readers:
+        refused(partial(reader, tmp_path / "a"), "'audioseq/2', not 'audioseq/1'; upgrade")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    readers: list[Callable[[Path], object]] = [load, read_header, load_state]
+    for reader in readers:
+        for path in tmp_path / "none", tmp_path:
+            refused(partial(reader, path), "cannot be read")
+
+
+# Training state
+
+
+def test_training_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    moments = {"step": torch.tensor(3.0), "exp_avg": torch.randn(2, 3)}
+    state = {
+        "optimizer": {"state": {0: moments}, "param_groups": [{"betas": (0.9, 0.98), "params": [0]}]},
+        "random": torch.get_rng_state(),
+        "progress": {"epoch": 3, "best": {"wer": 0.5}, "snapshots": [1, 2], "name": "ä"},
+    }
+    save_state(tmp_path / "state.pt", state)
+    back = load_state(tmp_path / "state.pt")
+    assert equal(back["optimizer"]["state"].pop(0), moments)
+    assert back.pop("random").equal(torch.get_rng_state())
+    assert back["optimizer"]["param_groups"] == [{"betas": (0.9, 0.98), "params": [0]}]
+    assert back["progress"] == state["progress"]
+
+
+def test_training_state_that_is_damaged_or_hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "state.pt"
+    save_state(path, {"a": torch.ones(30), "b": 1})
+    content = path.read_bytes()
+    hostile = [content[:size] for size in range(0, len(content), 53)]
+    hostile += [b"hello\n", b"\x80\x02.", b"\x80\xa4.", pickle.dumps({"a": 1}), pickle.dumps(Exploit())]
+    start = content.index(b"\x80\x02")  # the pickle inside, and an end that comes too early
+    hostile.append(content[:start] + b"\x80\x02." + content[start + 3 :])
+    for damaged in hostile:
+        path.write_bytes(damaged)
+        refused(lambda: load_state(path), "is damaged or no model file")
+    for value in [1, 2], Exploit():
+        torch.save(value, path)
+        refused(lambda: load_state(path), "is damaged or no model file")
+    assert names_in(tmp_path) == ["state.pt"]
+
+
+# Writing
+
+
+def failing(error: BaseException) -> Callable[[BinaryIO], None]:
+    def write(file: BinaryIO) -> None:
+        file.write(b"half of it")
+        raise error
+
+    return write
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("error", [FULL, ValueError("a bug"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("before", [b"before", None])
+def test_a_write_that_fails_changes_nothing(
+    tmp_path: Path, error: BaseException, before: bytes | None
+) -> None:
+    path = tmp_path / "a"
+    if before is not None:
+        path.write_bytes(before)
+    kind = CheckpointError if isinstance(error, OSError) else type(error)
+    with pytest.raises(kind):
+        write_atomically(path, failing(error))
+    assert names_in(tmp_path) == (["a"] if before else [])
+    assert before is None or path.read_bytes() == before
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_disk_that_is_full_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Some file systems notice only when the data is flushed."""
+    path = tmp_path / "a"
+    save(path, {"w": torch.ones(3)}, HEADER)
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise FULL
+
+    monkeypatch.setattr(os, step, fail)
+    said = refused(lambda: save(path, {"w": torch.zeros(3)}, HEADER), "No space left on device")
+    assert said.endswith("free some space")
+    assert names_in(tmp_path) == ["a"] and path.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
+def test_a_disk_that_is_full_in_truth(tmp_path: Path) -> None:
+    """Imitated by the largest file that the system allows this process to write."""
+    import resource
+
+    model, state, large = tmp_path / "a.safetensors", tmp_path / "state.pt", {"w": torch.zeros(100_000)}
+    save(model, {"w": torch.ones(3)}, HEADER)
+    save_state(state, {"w": torch.ones(3)})
+    before = model.read_bytes(), state.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        said = [refused(lambda: save(model, large, HEADER)), refused(lambda: save_state(state, large))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert said == [f"{path}: cannot be written (File too large); free some space" for path in (model, state)]
+    assert (model.read_bytes(), state.read_bytes()) == before
+    assert names_in(tmp_path) == ["a.safetensors", "state.pt"]
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    """Root may write anywhere, so the folder is one that cannot be: below a file, or not there."""
+    (tmp_path / "file").write_bytes(b"")
+    for path in tmp_path / "file" / "a", tmp_path / "none" / "a":
+        writers: list[Callable[[], None]] = [partial(save, path, {}, HEADER), partial(save_state, path, {})]
+        for write in writers:
+            said = refused(write, "cannot be written")
+            assert said.startswith(f"{path}: ") and "check that the folder exists" in said
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    paths = [tmp_path / "folder", *(path for path in [Path("/dev/null"), Path("/dev/full")] if path.exists())]
+    for path in paths:
+        refused(partial(write_atomically, path, lambda file: file.write(b"x")), "is no file")
+        assert path.exists() and not path.is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a").write_bytes(b"before")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "a")
+    write_atomically(tmp_path / "link", lambda file: file.write(b"after"))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "a").read_bytes() == b"after"
+    assert names_in(tmp_path / "disk") == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    write_atomically(tmp_path / "a", lambda file: file.write(b"x"))
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
