@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,6 +147,8 @@ def _receive(url: str) -> Iterator[bytes]:
             while chunk := response.read(CHUNK):
                 yield chunk
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
         raise CheckpointError(
             f"{url}: cannot be fetched ({error}); check the network and try again"
         ) from None
