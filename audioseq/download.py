@@ -87,7 +87,7 @@ def fetch_folder(url: str, checksum: str, inside: str, folder: Path) -> Path:
     Arguments and errors as in `fetch` and `unpack`.
     """
     if not folder.is_dir():
-        archive = fetch(url, folder.with_name(url.rpartition("/")[2]), checksum)
+        archive = fetch(url, folder.with_name(f"{folder.name}.archive"), checksum)
         unpack(archive, inside, folder)
         archive.unlink()
     return folder
