@@ -1,0 +1,171 @@
+"""The lesson: which network learns to remember over how many frames, and why."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from memory import PROBLEMS, Memory, MemoryTask, Network, draw_adding
+from pydantic import Field
+
+from audioseq import checkpoint
+from audioseq.config import Config
+from audioseq.nn import gradient_norms
+from audioseq.training import TrainingConfig, fit
+
+SOLVED = 0.05
+"""A problem counts as solved when at most this share of the baseline's error is left."""
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Experiment(Config):
+    """A problem at one length, the networks that try it, and for how many epochs at most."""
+
+    problem: Literal["adding", "copy"]
+    length: Annotated[int, Field(ge=2)]
+    networks: tuple[Network, ...]
+    epochs: Positive
+
+
+class Clipping(Config):
+    """A plain RNN whose recurrent weights start `gain` times too large, trained by plain gradient descent."""
+
+    gain: float = 1.2
+    learning_rate: float = 0.05
+    limit: float = 1.0
+    length: Positive = 100
+    updates: Positive = 200
+
+
+class LessonConfig(Config):
+    """The recipe. An epoch is `batches` batches of new sequences."""
+
+    data: Path
+    held_out: Positive = 500
+    hidden_size: Positive = 64
+    batch_size: Positive = 32
+    batches: Positive = 100
+    processes: Positive = 2
+    closer: Positive = 200
+    """Length of the adding problem whose learning and gradients are looked at more closely."""
+    clipping: Clipping = Clipping()
+    training: TrainingConfig
+    experiments: tuple[Experiment, ...]
+
+
+Job = tuple[LessonConfig, Path, Experiment, Network]
+
+
+def train(job: Job) -> tuple[dict[str, Any], list[float]]:
+    """Train one network on one problem until it solves it; return figures, and the error after each epoch."""
+    config, run_dir, experiment, network = job
+    torch.set_num_threads(1)
+    started, problem, length = time.process_time(), experiment.problem, experiment.length
+    model = {"problem": problem, "network": network, "length": length, "hidden_size": config.hidden_size}
+    task = MemoryTask(
+        model, config.data / f"{problem}-{length}.npz",
+        batch_size=config.batch_size, batches=config.batches, seed=config.training.seed,
+    )  # fmt: skip
+    run_dir /= f"{problem}-{length}-{network}"
+    baseline, solved, epochs = PROBLEMS[problem].baseline, False, 0
+    while not solved and epochs < experiment.epochs:  # the same run goes on, an epoch at a time
+        resume, epochs = epochs > 0, epochs + 1
+        training = config.training.model_copy(update={"epochs": float(epochs)})
+        error = fit(task, training, run_dir, resume=resume, device="cpu").metrics["error"]
+        solved = error <= SOLVED * baseline
+    figures = {"error": round(error, 4), "solved": solved, "updates": epochs * config.batches}
+    seconds = round(time.process_time() - started, 1)
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    curve = [line["valid"]["error"] for line in lines if "valid" in line]
+    return {**model, "baseline": round(baseline, 4), **figures, "cpu_seconds": seconds}, curve
+
+
+def gradients(config: LessonConfig, run_dir: Path) -> dict[str, dict[str, list[float]]]:
+    """Return, for each network, how its last output depends on h at each frame: before training and after."""
+    x = draw_adding(torch.Generator().manual_seed(0), config.batch_size, config.closer).x
+    norms: dict[str, dict[str, list[float]]] = {}
+    for experiment in config.experiments:
+        if (experiment.problem, experiment.length) != ("adding", config.closer):
+            continue
+        for network in experiment.networks:
+            torch.manual_seed(config.training.seed)
+            model = Memory("adding", network, config.closer, config.hidden_size)
+            before = gradient_norms(model.recurrent, x).tolist()
+            trained = run_dir / f"adding-{config.closer}-{network}" / "best.safetensors"
+            model.load_state_dict(checkpoint.load(trained, task="memory").weights)
+            norms[network] = {"before": before, "after": gradient_norms(model.recurrent, x).tolist()}
+    return norms
+
+
+def descend(config: LessonConfig, limit: float) -> tuple[list[float], list[float]]:
+    """Train a plain RNN with too large weights; return losses and gradient norms while they are finite."""
+    torch.manual_seed(config.training.seed)
+    clipping, generator = config.clipping, torch.Generator().manual_seed(0)
+    model = Memory("adding", "rnn_tanh", clipping.length, config.hidden_size)
+    model.get_parameter("recurrent.forward_layer.weight_hh_l0").data.mul_(clipping.gain)
+    optimizer = torch.optim.SGD(model.parameters(), clipping.learning_rate)
+    losses: list[float] = []
+    norms: list[float] = []
+    for _ in range(clipping.updates):
+        x, y = model.problem.draw(generator, config.batch_size, clipping.length)
+        loss = model.problem.error(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).item()
+        if not math.isfinite(norm + loss.item()):
+            break
+        optimizer.step()
+        losses.append(loss.item())
+        norms.append(norm)
+    return losses, norms
+
+
+def run(config: LessonConfig, run_dir: Path, hardware: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Do all of it: return the figures, and the series of numbers to plot."""
+    jobs = [
+        (config, run_dir, experiment, name)
+        for experiment in config.experiments
+        for name in experiment.networks
+    ]
+    with ProcessPoolExecutor(config.processes, get_context("spawn")) as pool:
+        trained = list((pool.map if config.processes > 1 else map)(train, jobs))
+    runs = [figures for figures, _ in trained]
+    norms = gradients(config, run_dir)
+    limit = config.clipping.limit
+    descents = {"clipped": descend(config, limit), "not clipped": descend(config, math.inf)}
+    results = {
+        "date": date.today().isoformat(),
+        "hardware": hardware,
+        "cpu_minutes": round(sum(figures["cpu_seconds"] for figures in runs) / 60, 1),
+        "runs": runs,
+        "closer": config.closer,
+        "gradients": {
+            network: {when: _short(norm[0] / max(norm)) for when, norm in both.items()}
+            for network, both in norms.items()
+        },
+        "clipping": {
+            "limit": limit,
+            "largest_norm": {name: _short(max(sizes)) for name, (_, sizes) in descents.items()},
+            "error": {name: _short(losses[-1]) for name, (losses, _) in descents.items()},
+        },
+    }
+    series = {
+        "batches": config.batches,
+        "curves": [curve for _, curve in trained],
+        "gradients": norms,
+        "losses": {name: losses for name, (losses, _) in descents.items()},
+    }
+    (run_dir / "series.json").write_text(json.dumps(series))
+    return results, series
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.3g}")
