@@ -97,6 +97,11 @@ def test_the_lines_of_python_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert text.split() == [word for word, _, _ in eval(words)]
 
 
+def test_files_of_the_repository_are_there() -> None:
+    named = [word for words in commands() for word in words if word.startswith(("assets/", "recipes/"))]
+    assert named and all((ROOT / name).exists() for name in named)
+
+
 def test_public_names_exist() -> None:
     for name in dir(audioseq):
         assert getattr(audioseq, name) is not None
