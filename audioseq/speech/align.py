@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.speech.tokenizer import BLANK, CharTokenizer
+from audioseq.speech.tokenizer import BLANK, Tokenizer
 from audioseq.speech.transcript import Word
 
 _FLOOR = -1e6  # stands in for log 0, so that an impossible token still has one best place
@@ -72,7 +71,7 @@ def align(log_probs: NDArray[np.floating], targets: Sequence[int], blank: int = 
 
 
 def align_words(
-    log_probs: NDArray[np.floating], tokens: Sequence[int], tokenizer: CharTokenizer, frame_seconds: float
+    log_probs: NDArray[np.floating], tokens: Sequence[int], tokenizer: Tokenizer, frame_seconds: float
 ) -> list[Word]:
     """Find the words of a text in a recording.
 
@@ -82,7 +81,7 @@ def align_words(
         tokenizer: what the tokens mean.
         frame_seconds: seconds from one frame to the next.
     Returns:
-        the words with their times in seconds; a confidence is the geometric mean of its characters'
+        the words with their times in seconds; a confidence is the geometric mean of its tokens'
         probabilities.
     Raises:
         ValueError: the text does not fit into the recording.
@@ -91,23 +90,32 @@ def align_words(
 
 
 def to_words(
-    tokens: Iterable[int], spans: Iterable[Span], tokenizer: CharTokenizer, frame_seconds: float
+    tokens: Iterable[int], spans: Iterable[Span], tokenizer: Tokenizer, frame_seconds: float
 ) -> list[Word]:
-    """Join characters whose places are known to words with times and confidences, as `align_words` does.
+    """Join tokens whose places are known to words with times and confidences, as `align_words` does.
 
     Example:
+        >>> from audioseq.speech.tokenizer import CharTokenizer
         >>> to_words([9, 10], [Span(3, 4, -0.1), Span(5, 6, -0.3)], CharTokenizer(), 0.04)
         [Word(start=0.12, end=0.24, word='hi', confidence=0.8187307530779818)]
     """
-    words = []
-    pairs = zip(tokens, spans, strict=True)
-    for is_word, group in groupby(pairs, key=lambda pair: bool(tokenizer.decode([pair[0]]))):
-        if is_word:
-            ids, places = zip(*group, strict=True)
-            confidence = math.exp(sum(span.score for span in places) / len(places))
-            start, end = places[0].start * frame_seconds, places[-1].end * frame_seconds
-            words.append(Word(start, end, tokenizer.decode(ids), min(confidence, 1.0)))
-    return words
+    spelt: list[tuple[str, list[Span]]] = [("", [])]
+    for token, span in zip(tokens, spans, strict=True):
+        piece = tokenizer.pieces[token]
+        text, places = ("", []) if piece.startswith(" ") else spelt.pop()
+        if letters := piece.strip():
+            text, places = text + letters, [*places, span]
+        spelt.append((text, places))
+    return [
+        Word(
+            start=places[0].start * frame_seconds,
+            end=places[-1].end * frame_seconds,
+            word=text,
+            confidence=min(1.0, math.exp(sum(span.score for span in places) / len(places))),
+        )
+        for text, places in spelt
+        if text
+    ]
 
 
 def _best_path(log_probs: NDArray[np.float64], states: NDArray[np.int64]) -> NDArray[np.int64]:

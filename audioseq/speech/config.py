@@ -52,8 +52,10 @@ class SpeechConfig(Config):
 
     task: Literal["speech"] = "speech"
     alphabet: str = DEFAULT_ALPHABET
+    subwords: Annotated[int, Field(ge=0, le=5000)] = 0
+    """Tokens that the upper layers emit, learnt from the training texts; 0: characters there too."""
     intermediate_weight: Weight = 0.4
-    """Share of the loss that the CTC on top of the lower layers has."""
+    """Share of the loss that the CTC of characters on top of the lower layers has."""
     data: DataConfig
     model: ModelConfig = ModelConfig()
     wave_augment: WaveAugment | None = WaveAugment()

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from audioseq.audio import SAMPLE_RATE
 from audioseq.features import LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
+from audioseq.speech.config import SpeechConfig
+from audioseq.speech.tokenizer import Tokenizer
 
 
 class Emissions(NamedTuple):
@@ -20,28 +22,31 @@ class Emissions(NamedTuple):
     lengths: Tensor
     """Valid output frames `[B]`, int64."""
     intermediate: Tensor
-    """The same from the lower layers, `[B, T', V]`: a second loss that gets training off its plateau."""
+    """Of characters, from the lower layers: a second loss that gets training off its plateau."""
+    intermediate_lengths: Tensor
 
 
 class AcousticModel(nn.Module):
     """Strided convolutions, two recurrent stacks, and a CTC head on each.
 
-    The lower stack runs at the rate of the output (40 ms with two strided convolutions). The upper one runs
-    on groups of `join` neighbouring frames, so it costs `1 / join` of the time, and its head emits `join`
-    output frames for each of its steps: the resolution that spelling needs is kept. The head on the lower
-    stack is there for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
+    The lower stack runs at 40 ms with two strided convolutions, the upper one on groups of `join`
+    neighbouring frames, so it costs `1 / join` of the time. A head that is `fine` emits `join` output frames
+    for each of its steps: the resolution that spelling needs is kept. The head on the lower stack is there
+    for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
 
     Args:
         vocabulary: number of tokens V, the blank included.
+        characters: number of characters that the head on the lower stack emits, the blank included.
         n_mels: mel bands F of the input.
         channels: outputs of the strided convolutions; each halves the frame rate.
         lower_layers, lower_size: layers of the lower stack, and its hidden size in each direction.
         upper_layers, upper_size: the same for the upper stack.
-        join: output frames to one step of the upper stack.
+        join: frames of the lower stack to one step of the upper stack.
+        fine: whether the output has the frames of the lower stack, else those of the upper one.
         bidirectional: whether the layers read the recording in both directions.
         dropout: probability of zeroing an output of a layer while training.
     Example:
-        >>> model = AcousticModel(29, lower_size=8, upper_size=8, channels=(4, 8))
+        >>> model = AcousticModel(29, 29, lower_size=8, upper_size=8, channels=(4, 8))
         >>> out = model(torch.zeros(2, 100, 80), torch.tensor([100, 51]))
         >>> out.log_probs.shape, out.lengths.tolist()
         (torch.Size([2, 26, 29]), [25, 13])
@@ -50,6 +55,7 @@ class AcousticModel(nn.Module):
     def __init__(
         self,
         vocabulary: int,
+        characters: int,
         *,
         cell: CellName = "lstm",
         n_mels: int = 80,
@@ -59,11 +65,12 @@ class AcousticModel(nn.Module):
         upper_layers: int = 2,
         upper_size: int = 320,
         join: int = 2,
+        fine: bool = True,
         bidirectional: bool = True,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.join = join
+        self.join, self.fine = join, fine
         self.log_mel = LogMel(n_mels=n_mels)
         self.subsample = Subsample(n_mels, channels)
         self.lower = RecurrentStack(
@@ -74,24 +81,31 @@ class AcousticModel(nn.Module):
             cell, self.lower.output_size * join, upper_size, upper_layers,
             bidirectional=bidirectional, dropout=dropout, layer_norm=True, residual=True,
         )  # fmt: skip
-        self.intermediate_head = FrameHead(self.lower.output_size, vocabulary)
-        self.head = FrameHead(self.upper.output_size, vocabulary, frames=join)
+        self.intermediate_head = FrameHead(self.lower.output_size, characters)
+        self.head = FrameHead(self.upper.output_size, vocabulary, frames=join if fine else 1)
 
     @property
     def frame_seconds(self) -> float:
         """Seconds from one output frame to the next."""
-        return self.log_mel.hop_length * self.subsample.factor / SAMPLE_RATE
+        frames = self.subsample.factor * (1 if self.fine else self.join)
+        return self.log_mel.hop_length * frames / SAMPLE_RATE
 
     def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
-        """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions; T' = ceil(T / 4)."""
+        """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions."""
         x, lengths = self.subsample(features, lengths)
         x, _ = self.lower(x, lengths)
         intermediate = self.intermediate_head(x)
         x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.join))
         x = x.reshape(x.shape[0], x.shape[1] // self.join, x.shape[2] * self.join)
-        x, _ = self.upper(x, (lengths + self.join - 1) // self.join)
+        joined = (lengths + self.join - 1) // self.join
+        x, _ = self.upper(x, joined)
         # The softmax is taken in float32: CTC sums thousands of these, and bfloat16 keeps three digits.
-        return Emissions(self.head(x).float().log_softmax(-1), lengths, intermediate.float().log_softmax(-1))
+        return Emissions(
+            log_probs=self.head(x).float().log_softmax(-1),
+            lengths=lengths if self.fine else joined,
+            intermediate=intermediate.float().log_softmax(-1),
+            intermediate_lengths=lengths,
+        )
 
     @torch.no_grad()
     def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
@@ -113,3 +127,9 @@ def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Ten
     return nn.functional.ctc_loss(
         log_probs.transpose(0, 1), targets, lengths, target_lengths, reduction="sum", zero_infinity=True
     )
+
+
+def build(config: SpeechConfig, tokenizer: Tokenizer) -> AcousticModel:
+    """Make the model of a recipe; subwords need no finer frames than those of the upper layers."""
+    characters = len(config.alphabet) + 1
+    return AcousticModel(tokenizer.size, characters, fine=not config.subwords, **config.model.model_dump())

@@ -19,9 +19,10 @@ from audioseq.errors import AudioseqError, CheckpointError
 from audioseq.speech.align import Span, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
-from audioseq.speech.model import AcousticModel
+from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.segment import cut
-from audioseq.speech.tokenizer import CharTokenizer
+from audioseq.speech.subwords import restore
+from audioseq.speech.tokenizer import Tokenizer
 from audioseq.speech.transcript import Segment, Transcript, Word
 
 MAX_SECONDS = 20.0
@@ -51,7 +52,7 @@ class Recogniser:
     """
 
     def __init__(
-        self, model: AcousticModel, tokenizer: CharTokenizer, header: Header, device: str = "cpu"
+        self, model: AcousticModel, tokenizer: Tokenizer, header: Header, device: str = "cpu"
     ) -> None:
         self.model = model.to(device).eval()
         self.tokenizer = tokenizer
@@ -130,8 +131,8 @@ def load(model: str | Path = "english-small", device: str = "auto") -> Recognise
     """
     stored = checkpoint.load(models.resolve(model, task="speech"), task="speech")
     config = parse(SpeechConfig, stored.header.config, f"the config in {model}")
-    tokenizer = CharTokenizer.from_dict(stored.header.tokenizer)
-    network = AcousticModel(tokenizer.size, **config.model.model_dump())
+    tokenizer = restore(stored.header.tokenizer)
+    network = build(config, tokenizer)
     try:
         network.load_state_dict(stored.weights)
     except RuntimeError as error:  # names or shapes of the weights

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from audioseq import models
+from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
 from audioseq.config import merge, read_toml, resolve
@@ -25,13 +25,16 @@ from audioseq.features import global_statistics
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.metrics import ErrorRate
-from audioseq.speech.model import AcousticModel, ctc
-from audioseq.speech.tokenizer import CharTokenizer, normalise
+from audioseq.speech.model import build, ctc
+from audioseq.speech.subwords import SubwordTokenizer, restore
+from audioseq.speech.tokenizer import CharTokenizer, Tokenizer, normalise
 from audioseq.training import Loss, Result, fit
 from audioseq.training.distributed import Group, join
 
 STATISTICS_UTTERANCES = 500
 """Recordings from which the mean and deviation of each mel band are taken."""
+ADAPTING_RATE = 3e-4
+"""Learning rate with which a trained model is adapted to another's recordings."""
 SPEED_MARGIN = 1.12
 """Room for faster speech (speed perturbation) when asking whether CTC can fit a text into its recording."""
 
@@ -61,31 +64,51 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
     """
-    config = _config(source, overrides, valid, smoke)
     if start_from is not None:
         start_from = models.resolve(start_from, task="speech")
-    task = SpeechTask(config, *(_read(paths) for paths in (config.data.train, config.data.valid)))
+    config = _config(source, overrides, valid, smoke, start_from)
+    tokenizer = None
+    if start_from is not None:
+        header = checkpoint.read_header(start_from)
+        if (header.config.get("alphabet"), header.config.get("subwords")) == (
+            config.alphabet,
+            config.subwords,
+        ):
+            tokenizer = restore(header.tokenizer)
+    utterances = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
+    task = SpeechTask(config, *utterances, tokenizer)
     task.prepare(join(device))
     return fit(
         task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
     )
 
 
-def _config(source: Path, overrides: Sequence[str], valid: Path | None, smoke: bool) -> SpeechConfig:
+def _config(
+    source: Path, overrides: Sequence[str], valid: Path | None, smoke: bool, start_from: Path | None
+) -> SpeechConfig:
     if source.suffix == ".toml":
         table = read_toml(source)
     elif valid is None:
         raise ConfigError(f"{source}: give --valid MANIFEST too, recordings that are not trained on")
     else:
         table = {"data": {"train": [str(source)]}}
+        if start_from is not None:  # the model stays what it is
+            stored = checkpoint.read_header(start_from).config
+            table |= {key: stored[key] for key in ("alphabet", "subwords", "model") if key in stored}
+            table |= {"training": {"learning_rate": ADAPTING_RATE}}
+            table["data"]["shortest_first"] = 0
     if valid is not None:
         table = merge(table, {"data": {"valid": [str(valid)]}})
     return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
 
 
-def _read(paths: Sequence[Path]) -> list[Utterance]:
+def _targets(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    return pad([torch.tensor(tokenizer.encode(text), dtype=torch.int64) for text in texts])
+
+
+def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
     return [
-        replace(utterance, text=normalise(utterance.text).text)
+        replace(utterance, text=normalise(utterance.text, alphabet).text)
         for path in paths
         for utterance in read_manifest(path)
     ]
@@ -100,6 +123,9 @@ class SpeechBatch(NamedTuple):
     targets: Tensor
     """Token ids `[B, U]`."""
     target_lengths: Tensor
+    characters: Tensor
+    """The same texts in characters, for the lower layers."""
+    character_lengths: Tensor
     seconds: float
     """Audio in the batch, without padding."""
 
@@ -110,6 +136,7 @@ class SpeechTask:
     Args:
         config: the recipe.
         train, valid: utterances; texts are normalised by the tokenizer's rules already.
+        tokenizer: subwords that are known already; they are learnt from the texts where it is not given.
     Raises:
         DataError: no utterance is left, or a text has characters outside the alphabet.
     """
@@ -117,11 +144,21 @@ class SpeechTask:
     name = "speech"
     metric = "wer"
 
-    def __init__(self, config: SpeechConfig, train: Sequence[Utterance], valid: Sequence[Utterance]) -> None:
+    def __init__(
+        self,
+        config: SpeechConfig,
+        train: Sequence[Utterance],
+        valid: Sequence[Utterance],
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
         self.config = config
-        self.tokenizer = CharTokenizer(config.alphabet)
+        self.characters = CharTokenizer(config.alphabet)
+        self.tokenizer: Tokenizer = self.characters
+        if config.subwords:
+            texts = (utterance.text for utterance in train)
+            self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
         torch.manual_seed(config.training.seed)
-        self.model = AcousticModel(self.tokenizer.size, **config.model.model_dump())
+        self.model = build(config, self.tokenizer)
         self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
         self.cache: WaveformCache | None = None
         objections = [self._objection(utterance) for utterance in train]
@@ -165,7 +202,7 @@ class SpeechTask:
 
     def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
         """Read, augment and pad the utterances; augmentation depends on (seed, epoch, utterance) alone."""
-        features, targets, seconds = [], [], 0.0
+        features, texts, seconds = [], [], 0.0
         for index in indices:
             utterance = self.train[index]
             waveform = self._waveform(utterance)
@@ -176,19 +213,21 @@ class SpeechTask:
             if self.config.spec_augment:
                 frames = self.config.spec_augment(frames, generator)
             features.append(frames)
-            targets.append(torch.tensor(self.tokenizer.encode(utterance.text)))
+            texts.append(utterance.text)
             seconds += utterance.duration
-        return SpeechBatch(*pad(features), *pad(targets), seconds)
+        return SpeechBatch(
+            *pad(features), *_targets(self.tokenizer, texts), *_targets(self.characters, texts), seconds
+        )
 
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
-        """Return the CTC loss summed over the batch, weighed by its number of characters."""
+        """Return the CTC loss summed over the batch; its weight is the number of characters."""
         emissions = model(batch.features, batch.feature_lengths)
         share = self.config.intermediate_weight
-        texts = batch.targets, batch.target_lengths
-        total = (1 - share) * ctc(emissions.log_probs, emissions.lengths, *texts)
+        upper, lengths, lower, lower_lengths = emissions
+        total = (1 - share) * ctc(upper, lengths, batch.targets, batch.target_lengths)
         if share:
-            total = total + share * ctc(emissions.intermediate, emissions.lengths, *texts)
-        return Loss(total, int(batch.target_lengths.sum()), batch.seconds)
+            total = total + share * ctc(lower, lower_lengths, batch.characters, batch.character_lengths)
+        return Loss(total, int(batch.character_lengths.sum()), batch.seconds)
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:

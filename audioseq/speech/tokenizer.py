@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from audioseq.errors import CheckpointError, ConfigError, DataError
 
@@ -55,6 +55,31 @@ def normalise(text: str, alphabet: str = DEFAULT_ALPHABET) -> Normalised:
     return Normalised((" " if " " in alphabet else "").join(filter(_has_letter, words)), dropped)
 
 
+class Tokenizer(Protocol):
+    """What turns normalised text into the tokens of CTC, and back."""
+
+    @property
+    def alphabet(self) -> str:
+        """Characters that a text may have."""
+
+    @property
+    def pieces(self) -> Sequence[str]:
+        """Text of each token id; a space begins a word, and that of the blank, id 0, is empty."""
+
+    @property
+    def size(self) -> int:
+        """Number of tokens V, the blank included."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a normalised text; DataError where a character is not in the alphabet."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of token ids (no blanks), with single spaces between its words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what makes the tokenizer again, in plain values."""
+
+
 class CharTokenizer:
     """Character tokens for CTC: id 0 is the blank, id i is the i-th character of the alphabet.
 
@@ -73,6 +98,7 @@ class CharTokenizer:
         if not alphabet or repeated:
             raise ConfigError(f"alphabet {alphabet!r}: give at least one character, and each only once")
         self.alphabet = alphabet
+        self.pieces = ["", *alphabet]
         self._ids = {char: index for index, char in enumerate(alphabet, start=BLANK + 1)}
 
     @property

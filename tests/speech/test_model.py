@@ -16,7 +16,7 @@ from tests.speech.tiny import MODEL
 @pytest.fixture(scope="module")
 def model() -> AcousticModel:
     torch.manual_seed(0)
-    return AcousticModel(29, **MODEL.model_dump()).eval()
+    return AcousticModel(29, 29, **MODEL.model_dump()).eval()
 
 
 @settings(deadline=None, max_examples=15)
@@ -44,8 +44,12 @@ def test_emissions_are_distributions_at_forty_milliseconds(model: AcousticModel)
 @pytest.mark.parametrize("join", [1, 2, 3])
 def test_the_upper_layers_emit_every_frame_they_joined(join: int) -> None:
     options = {**MODEL.model_dump(), "join": join}
-    emissions = AcousticModel(5, **options)(torch.zeros(1, 90, 20), torch.tensor([90]))
+    emissions = AcousticModel(5, 3, **options)(torch.zeros(1, 90, 20), torch.tensor([90]))
     assert emissions.log_probs.shape[1] >= int(emissions.lengths) == 23
+    coarse = AcousticModel(5, 3, fine=False, **options)
+    emissions = coarse(torch.zeros(1, 90, 20), torch.tensor([90]))
+    assert emissions.log_probs.shape == (1, -(-23 // join), 5) and emissions.intermediate.shape == (1, 23, 3)
+    assert coarse.frame_seconds == pytest.approx(0.04 * join)
 
 
 def test_the_loss_is_the_probability_of_every_path_that_spells_the_text() -> None:

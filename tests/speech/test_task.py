@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from audioseq.config import dump_toml
 from audioseq.data import write_manifest
 from audioseq.errors import ConfigError, DataError
 from audioseq.speech import pipeline, task
@@ -112,6 +113,26 @@ def test_a_manifest_is_trained_on_and_adapted_from_a_model(tmp_path: Path) -> No
     before, after = (pipeline.load(result.best, "cpu").model.state_dict() for result in (first, second))
     for name, weights in before.items():
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
+
+
+def test_subwords_stay_with_a_model_that_is_adapted(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    write_manifest(tmp_path / "all.jsonl", made)
+    write_manifest(tmp_path / "few.jsonl", made[:3])
+    options = ["training.epochs=1", "data.min_seconds=0.1"]
+    recipe = config().model_copy(update={"alphabet": " abcd", "subwords": 14})
+    (tmp_path / "config.toml").write_text(dump_toml(recipe))
+    paths = [f"data.{name}=['{(tmp_path / 'all.jsonl').as_posix()}']" for name in ("train", "valid")]
+    first = task.train(
+        tmp_path / "config.toml", run_dir=tmp_path / "one", overrides=[*options, *paths], device="cpu"
+    )
+    few = tmp_path / "few.jsonl"
+    second = task.train(
+        few, valid=few, run_dir=tmp_path / "two", overrides=options, start_from=first.best, device="cpu"
+    )
+    tokenizers = [pipeline.load(result.best, "cpu").tokenizer.to_dict() for result in (first, second)]
+    assert tokenizers[0] == tokenizers[1]
+    assert len(tokenizers[0]["merges"]) == 14 - 9
 
 
 def test_a_manifest_alone_asks_for_something_to_validate_on(tmp_path: Path) -> None:

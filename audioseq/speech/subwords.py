@@ -1,0 +1,149 @@
+"""Subword tokens: frequent parts of words, learnt from text."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from audioseq.errors import CheckpointError, DataError
+from audioseq.speech.tokenizer import BLANK, DEFAULT_ALPHABET, CharTokenizer, Tokenizer
+
+Pair = tuple[str, str]
+
+
+class SubwordTokenizer:
+    """Byte-pair encoding over characters: words are spelt in the longest parts that were learnt.
+
+    A part that begins a word has a space before it, so there is no token for the space itself, and single
+    characters remain, so every word can be spelt. Id 0 is the blank. Source: Sennrich et al. 2016, "Neural
+    machine translation of rare words with subword units".
+
+    Args:
+        merges: pairs of parts that become one part, the most frequent first.
+        alphabet: distinct characters, the space among them.
+    Example:
+        >>> tokenizer = SubwordTokenizer.learn(["the cat", "the hat", "the bat"], 60)
+        >>> [tokenizer.pieces[token] for token in tokenizer.encode("that cat")]
+        [' t', 'h', 'at', ' c', 'at']
+        >>> tokenizer.decode(tokenizer.encode("that cat"))
+        'that cat'
+    """
+
+    def __init__(self, merges: Sequence[Pair], alphabet: str = DEFAULT_ALPHABET) -> None:
+        letters = alphabet.replace(" ", "")
+        self.alphabet = alphabet
+        self.merges = [(str(left), str(right)) for left, right in merges]
+        self.pieces = ["", *letters, *(f" {letter}" for letter in letters), *map("".join, self.merges)]
+        self._ids = {piece: index for index, piece in enumerate(self.pieces)}
+        self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
+        self._spelt: dict[str, list[int]] = {}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], size: int, alphabet: str = DEFAULT_ALPHABET) -> SubwordTokenizer:
+        """Learn parts from normalised texts, until there are `size` tokens or no pair occurs twice.
+
+        Raises:
+            DataError: `size` has no room for the characters themselves.
+        """
+        base = cls([], alphabet).size
+        if size < base:
+            raise DataError(f"{size} subwords are too few: the blank and the characters take {base}")
+        counts = Counter(word for text in texts for word in text.split())
+        words = [(_characters(word), count) for word, count in sorted(counts.items())]
+        places: defaultdict[Pair, set[int]] = defaultdict(set)
+        totals: Counter[Pair] = Counter()
+        for index, (parts, count) in enumerate(words):
+            for pair in pairwise(parts):
+                totals[pair] += count
+                places[pair].add(index)
+        merges: list[Pair] = []
+        while len(merges) < size - base and totals:
+            best = max(totals, key=lambda pair: (totals[pair], pair))
+            if totals[best] < 2:
+                break
+            merges.append(best)
+            for index in sorted(places[best]):
+                parts, count = words[index]
+                totals.subtract({pair: count * n for pair, n in Counter(pairwise(parts)).items()})
+                parts = _merge(parts, best)
+                words[index] = parts, count
+                for pair in pairwise(parts):
+                    totals[pair] += count
+                    places[pair].add(index)
+            del totals[best]
+        return cls(merges, alphabet)
+
+    @property
+    def size(self) -> int:
+        """Number of tokens V, the blank included."""
+        return len(self.pieces)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a normalised text.
+
+        Raises:
+            DataError: a character is not in the alphabet.
+        """
+        return [token for word in text.split() for token in self._spell(word)]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of token ids (no blanks), with single spaces between its words."""
+        if any(not BLANK < token < self.size for token in tokens):
+            raise ValueError(f"token ids must be 1 to {self.size - 1}, got {list(tokens)}")
+        return "".join(self.pieces[token] for token in tokens).strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` needs, in plain values."""
+        return {"kind": "subwords", "alphabet": self.alphabet, "merges": [list(pair) for pair in self.merges]}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> SubwordTokenizer:
+        """Make the tokenizer that `to_dict` described.
+
+        Raises:
+            CheckpointError: it describes another kind of tokenizer.
+        """
+        try:
+            return cls([(left, right) for left, right in stored["merges"]], stored["alphabet"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise CheckpointError("the model's subwords are damaged; get or train it again") from None
+
+    def _spell(self, word: str) -> list[int]:
+        if word not in self._spelt:
+            parts = _characters(word)
+            while len(parts) > 1:
+                best = min(pairwise(parts), key=lambda pair: self._ranks.get(pair, len(self._ranks)))
+                if best not in self._ranks:
+                    break
+                parts = _merge(parts, best)
+            try:
+                self._spelt[word] = [self._ids[part] for part in parts]
+            except KeyError as error:
+                raise DataError(
+                    f"{word[:60]!r}: {error.args[0].strip()!r} is not in the alphabet {self.alphabet!r}; "
+                    "normalise the text first"
+                ) from None
+        return self._spelt[word]
+
+
+def restore(stored: Mapping[str, Any]) -> Tokenizer:
+    """Make the tokenizer of a model file, of whichever kind it is."""
+    kind = SubwordTokenizer if stored.get("kind") == "subwords" else CharTokenizer
+    return kind.from_dict(stored)
+
+
+def _characters(word: str) -> list[str]:
+    return [f" {word[0]}", *word[1:]]
+
+
+def _merge(parts: Sequence[str], pair: Pair) -> list[str]:
+    """Join every occurrence of a pair, from left to right."""
+    merged: list[str] = []
+    for part in parts:
+        if merged and (merged[-1], part) == pair:
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
