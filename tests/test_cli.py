@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     from audioseq import checkpoint
     from audioseq.checkpoint import Header
     from audioseq.speech.config import SpeechConfig
-    from audioseq.speech.model import AcousticModel
+    from audioseq.speech.model import build
     from audioseq.speech.tokenizer import CharTokenizer
 
     config = SpeechConfig.model_validate(
@@ -45,7 +45,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
         }
     )
     tokenizer = CharTokenizer()
-    network = AcousticModel(tokenizer.size, **config.model.model_dump())
+    network = build(config, tokenizer)
     with torch.no_grad():
         network.head.linear.weight.zero_()
         network.head.linear.bias.zero_()
@@ -363,3 +363,28 @@ def test_the_same_from_python(folder: Path, model: str) -> None:
     heard = audioseq.transcribe(waveform, sample_rate, model=model, words=True)
     assert told.path == str(one) and heard.path is None
     assert (told.text, told.words) == (heard.text, heard.words)
+
+
+def test_a_run_is_trained_used_and_not_overwritten(
+    folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.jsonl").write_text(
+        '{"audio_filepath": "talks/one.wav", "duration": 1.0, "text": "one"}\n'
+        '{"audio_filepath": "talks/later/two.flac", "duration": 1.0, "text": "two"}\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    small = ["model.channels=[4, 8]", "model.lower_size=8", "model.upper_size=8", "model.n_mels=16"]
+    line = ["train", "mine.jsonl", "--valid", "mine.jsonl", "--device", "cpu"]
+    line += [word for change in [*small, "training.epochs=1"] for word in ("--set", change)]
+    assert run(line) == 0
+    best = capsys.readouterr().out.strip()
+    assert Path(best) == Path("runs/mine/best.safetensors") and Path(best).exists()
+    assert run(["transcribe", "talks/one.wav", "-m", best]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert run(line) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1 and "--resume" in said
+    assert run([*line, "--resume", "--set", "training.epochs=2"]) == 0
+    assert capsys.readouterr().out.strip() == best
+    assert run([*line, "--resume", "--set", "training.epoch=2"]) == 1
+    assert "did you mean epochs" in capsys.readouterr().err
