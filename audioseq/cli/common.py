@@ -64,20 +64,6 @@ class Failures:
             raise typer.Exit(1)
 
 
-def checked_device(name: str) -> str:
-    """Return the name of a device that torch can compute on here, or say why it cannot."""
-    import torch
-
-    if name == "auto":
-        return name
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise AudioseqError(f"cannot compute on --device {name}: {reason}; try --device cpu") from None
-    return name
-
-
 def watched(items: Sequence[T], what: str, *, hidden: bool = False) -> Iterator[T]:
     """Yield the items, with a progress bar on stderr when that is a terminal and there are several."""
     if hidden or len(items) < 2 or not sys.stderr.isatty():

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import Device, ModelArgument, checked_device, put
+from audioseq.cli.common import Device, ModelArgument, put
 
 
 def evaluate(
@@ -24,5 +24,5 @@ def evaluate(
     from audioseq.speech import pipeline
     from audioseq.speech.evaluate import evaluate
 
-    report = evaluate(pipeline.load(model, checked_device(device)), read_manifest(manifest))
+    report = evaluate(pipeline.load(model, device), read_manifest(manifest))
     put(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())

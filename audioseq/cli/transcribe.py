@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from audioseq.cli.common import DEFAULT_MODEL, Device, Failures, Model, checked_device, note, put, watched
+from audioseq.cli.common import DEFAULT_MODEL, Device, Failures, Model, note, put, watched
 from audioseq.errors import AudioError, AudioseqError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def transcribe(
     if jobs:
         from audioseq.speech import pipeline, writers
 
-        recogniser = pipeline.load(model, checked_device(device))
+        recogniser = pipeline.load(model, device)
         words = words or form in ("srt", "vtt")  # long subtitles are divided by the times of their words
         # Lines that appear on a terminal are progress enough.
         for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):

@@ -110,7 +110,7 @@ class AcousticModel(nn.Module):
     @torch.no_grad()
     def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
         """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients."""
-        return self(*self.log_mel(waveforms, lengths))
+        return self.forward(*self.log_mel(waveforms, lengths))
 
 
 def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:

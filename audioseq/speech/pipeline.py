@@ -24,6 +24,7 @@ from audioseq.speech.segment import cut
 from audioseq.speech.subwords import restore
 from audioseq.speech.tokenizer import Tokenizer
 from audioseq.speech.transcript import Segment, Transcript, Word
+from audioseq.training.distributed import choose_device
 
 MAX_SECONDS = 20.0
 """Longest piece given to the model at once; longer recordings are cut at their quietest points."""
@@ -52,7 +53,7 @@ class Recogniser:
     """
 
     def __init__(
-        self, model: AcousticModel, tokenizer: Tokenizer, header: Header, device: str = "cpu"
+        self, model: AcousticModel, tokenizer: Tokenizer, header: Header, device: torch.device
     ) -> None:
         self.model = model.to(device).eval()
         self.tokenizer = tokenizer
@@ -128,6 +129,7 @@ def load(model: str | Path = "english-small", device: str = "auto") -> Recognise
 
     Raises:
         CheckpointError: there is no such model, or the file is damaged or of another task.
+        ConfigError: the device does not exist.
     """
     stored = checkpoint.load(models.resolve(model, task="speech"), task="speech")
     config = parse(SpeechConfig, stored.header.config, f"the config in {model}")
@@ -137,9 +139,7 @@ def load(model: str | Path = "english-small", device: str = "auto") -> Recognise
         network.load_state_dict(stored.weights)
     except RuntimeError as error:  # names or shapes of the weights
         raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Recogniser(network, tokenizer, stored.header, device)
+    return Recogniser(network, tokenizer, stored.header, choose_device(device))
 
 
 def _batches(waveforms: Iterable[np.ndarray], most: int) -> Iterator[list[np.ndarray]]:

@@ -75,8 +75,8 @@ def train(
             config.subwords,
         ):
             tokenizer = restore(header.tokenizer)
-    utterances = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
-    task = SpeechTask(config, *utterances, tokenizer)
+    examples, held_out = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
+    task = SpeechTask(config, examples, held_out, tokenizer)
     task.prepare(join(device))
     return fit(
         task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device

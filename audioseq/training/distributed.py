@@ -83,7 +83,7 @@ def join(device: str = "auto") -> Group:
     Raises:
         ConfigError: the device does not exist.
     """
-    chosen = _device(device)
+    chosen = choose_device(device)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
         atexit.register(dist.destroy_process_group)
@@ -92,7 +92,12 @@ def join(device: str = "auto") -> Group:
     return Group(dist.get_rank(), dist.get_world_size(), chosen)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of a name: `auto` is a GPU where there is one, under torchrun each process its own.
+
+    Raises:
+        ConfigError: the device does not exist.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
@@ -101,7 +106,8 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
-        raise ConfigError(f"device {name}: {str(error).splitlines()[0]}") from None
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise ConfigError(f"cannot compute on the device {name}: {reason}; try cpu") from None
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from audioseq.augment import WaveAugment
 from audioseq.config import dump_toml
 from audioseq.data import write_manifest
 from audioseq.errors import ConfigError, DataError
+from audioseq.features import SpecAugment
 from audioseq.speech import pipeline, task
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit
@@ -45,10 +47,8 @@ def test_a_tiny_model_learns_tiny_recordings_and_writes_them_down(tmp_path: Path
 def test_augmentation_depends_on_the_utterance_and_the_epoch_alone(tmp_path: Path) -> None:
     made = utterances(tmp_path, TEXTS)
     augmented = SpeechTask(
-        config().model_copy(update={"wave_augment": task.SpeechConfig.model_fields["wave_augment"].default,
-                                    "spec_augment": task.SpeechConfig.model_fields["spec_augment"].default}),
-        made, made,
-    )  # fmt: skip
+        config().model_copy(update={"wave_augment": WaveAugment(), "spec_augment": SpecAugment()}), made, made
+    )
     one, two = augmented.collate([3, 1], epoch=2), augmented.collate([1, 0], epoch=2)
     frames = int(one.feature_lengths[1])
     torch.testing.assert_close(one.features[1, :frames], two.features[0, :frames], rtol=0, atol=0)
