@@ -1,7 +1,7 @@
 """Speech recognition on one set of shared recurrent layers.
 
     audioseq.transcribe("talk.wav").text                    what was said
-    audioseq.load("english-small").transcribe("talk.wav")   the same, keeping the model for more
+    audioseq.load("digits").transcribe("talk.wav")   the same, keeping the model for more
 
 Everything is imported when it is first used, so that `import audioseq` takes no time.
 """
@@ -47,7 +47,7 @@ def transcribe(
     sample_rate: int | None = None,
     *,
     words: bool = False,
-    model: str | Path = "english-small",
+    model: str | Path | None = None,
 ) -> Transcript:
     """Write down what is said in a recording.
 
@@ -57,7 +57,7 @@ def transcribe(
         source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
         sample_rate: of a waveform, in Hz; must be left out for a file.
         words: also say when each word begins and ends, and how sure the model is of it.
-        model: name of a model, or path of its file.
+        model: name of a model, or path of its file; the first of `audioseq models list` where none is named.
     Raises:
         AudioError: the recording cannot be read, or is not finite.
         CheckpointError: there is no such model, or its file is damaged or of another task.

@@ -38,11 +38,11 @@ class Model:
 
 CATALOGUE: tuple[Model, ...] = (
     Model(
-        name="english-small",
+        name="digits",
         task="speech",
-        file="english-small.safetensors",
+        file="digits.safetensors",
         sha256="",
-        summary="English read speech, characters, BiLSTM with CTC",
+        summary="spoken English digits, zero to nine, one or many",
     ),
 )
 """The models that have names; the first of a task is its default."""
@@ -71,7 +71,7 @@ def default_for(task: str) -> str:
 
     Example:
         >>> default_for("speech")
-        'english-small'
+        'digits'
     """
     return next(model.name for model in CATALOGUE if model.task == task)
 

@@ -219,7 +219,7 @@ def test_very_short_recordings_are_fine(count: int, tmp_path: Path, model: str, 
         ["transcribe", "a.wav", "--words"],
         ["transcribe", "a.wav", "--force"],
         ["transcribe", "a.wav", "b.wav", "-f", "srt"],
-        ["evaluate", "english-small"],
+        ["evaluate", "digits"],
         ["train"],
         ["no-such-command"],
     ],
@@ -232,9 +232,9 @@ def test_usage_errors(arguments: list[str], capsys: Captured) -> None:
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones(folder: Path, capsys: Captured) -> None:
-    assert run(["transcribe", str(folder / "one.wav"), "-m", "english-smal"]) == 1
+    assert run(["transcribe", str(folder / "one.wav"), "-m", "digit"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and "english-small" in said
+    assert said.startswith("error: ") and said.count("\n") == 1 and "digits" in said
 
 
 def test_an_unknown_device_is_one_line(folder: Path, model: str, capsys: Captured) -> None:
@@ -295,12 +295,12 @@ def test_evaluate(folder: Path, model: str, capsys: Captured) -> None:
 def test_models(model: str, capsys: Captured) -> None:
     assert run(["models", "list"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0][:2] == ["english-small", "speech"]
+    assert rows[0][:2] == ["digits", "speech"]
     assert run(["models", "show", model]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["task"] == "speech" and shown["card"]["limits"] == "says hi" and shown["bytes"] > 1000
     assert run(["models", "fetch", "no-such-model"]) == 1
-    assert "english-small" in capsys.readouterr().err
+    assert "digits" in capsys.readouterr().err
 
 
 def test_info(capsys: Captured) -> None:
@@ -324,14 +324,14 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Cap
 
     monkeypatch.setattr("audioseq.speech.task.train", train)
     line = (
-        "train mine.jsonl --valid other.jsonl --from english-small --set training.epochs=2 --set a=b --resume"
+        "train mine.jsonl --valid other.jsonl --from digits --set training.epochs=2 --set a=b --resume"
     )
     assert run([*line.split(), "--device", "cpu"]) == 0
     assert capsys.readouterr().out == "runs/mine/best.safetensors\n"
     assert passed == {
         "source": Path("mine.jsonl"),
         "valid": Path("other.jsonl"),
-        "start_from": "english-small",
+        "start_from": "digits",
         "overrides": ["training.epochs=2", "a=b"],
         "run_dir": Path("runs/mine"),
         "resume": True,

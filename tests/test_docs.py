@@ -18,8 +18,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 needs_the_model = pytest.mark.skipif(
-    not (ROOT / "assets/models/english-small.safetensors").exists(),
-    reason="the bundled model english-small is not in this checkout",
+    not (ROOT / "assets/models/digits.safetensors").exists(),
+    reason="the bundled model digits is not in this checkout",
 )
 
 

@@ -11,10 +11,11 @@ from typing import Annotated, TypeVar
 import typer
 
 from audioseq.errors import AudioseqError
+from audioseq.models import default_for
 
 T = TypeVar("T")
 
-DEFAULT_MODEL = "english-small"
+DEFAULT_MODEL = default_for("speech")
 
 Model = Annotated[str, typer.Option("-m", "--model", help="Name of a model, or path of a .safetensors file.")]
 ModelArgument = Annotated[

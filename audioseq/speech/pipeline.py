@@ -124,13 +124,14 @@ class Recogniser:
                 yield row[:length]
 
 
-def load(model: str | Path = "english-small", device: str = "auto") -> Recogniser:
-    """Open a speech model by its name or the path of its file.
+def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
+    """Open a speech model by its name or the path of its file, or the one that is used when none is named.
 
     Raises:
         CheckpointError: there is no such model, or the file is damaged or of another task.
         ConfigError: the device does not exist.
     """
+    model = model if model is not None else models.default_for("speech")
     stored = checkpoint.load(models.resolve(model, task="speech"), task="speech")
     config = parse(SpeechConfig, stored.header.config, f"the config in {model}")
     tokenizer = restore(stored.header.tokenizer)

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
@@ -85,6 +86,9 @@ def join(device: str = "auto") -> Group:
     """
     chosen = choose_device(device)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+        # Its functions have the group of the moment as a default argument. An optimiser imports it: once there is a
+        # group, they would keep it, and gloo's threads, past its end, and a process may abort as it exits.
+        import_module("torch.distributed.nn")
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
         atexit.register(dist.destroy_process_group)
     if not dist.is_initialized():

@@ -163,7 +163,7 @@ class _Trainer:
             if not math.isfinite(value):
                 skipped += 1
                 continue
-            loss.total.backward()  # type: ignore[no-untyped-call]
+            loss.total.backward()
             total, weight, seconds = total + value, weight + loss.weight, seconds + loss.seconds
         self.gradients.counts.copy_(torch.tensor([total, weight, seconds, skipped]))
 
@@ -210,12 +210,12 @@ class _Trainer:
             notice = getattr(task, "notice", lambda _: None)(figures)
             if notice:
                 self.report.note(notice)
-        at.snapshots = [*at.snapshots, at.update][-config.average :]
+        at.snapshots = [*at.snapshots, at.update][-config.average :] if config.average > 1 else []
 
         def keep() -> None:
             header = self._header(figures)
             paths = [self.run.last] + [self.run.best] * best
-            if config.average > 1:
+            if at.snapshots:
                 paths.append(self.run.snapshot(at.update))
             for path in paths:
                 checkpoint.save(path, self.model.state_dict(), header)
@@ -237,7 +237,7 @@ class _Trainer:
         """Average the last snapshots, and say which model is best."""
         at, metric = self.at, self.task.metric
         best, metrics = self.run.best, at.best
-        if self.config.average > 1:
+        if at.snapshots:
             averaged = copy.deepcopy(self.model)
             averaged.load_state_dict(self.run.average(at.snapshots))
             figures = self._figures(averaged)

@@ -23,6 +23,7 @@ import numpy as np
 
 from audioseq import audio
 from audioseq.data import read_manifest
+from audioseq.models import default_for
 
 
 def joined(manifest: Path, seconds: float) -> np.ndarray:
@@ -53,7 +54,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", default="english-small")
+    parser.add_argument("--model", default=default_for("speech"))
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
