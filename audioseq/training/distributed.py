@@ -86,8 +86,8 @@ def join(device: str = "auto") -> Group:
     """
     chosen = choose_device(device)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-        # Its functions have the group of the moment as a default argument. An optimiser imports it: once there is a
-        # group, they would keep it, and gloo's threads, past its end, and a process may abort as it exits.
+        # Its functions have the group of the moment as a default argument, and an optimiser imports it. After
+        # the group, it would keep it and gloo's threads past their end, and a process may abort as it exits.
         import_module("torch.distributed.nn")
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
         atexit.register(dist.destroy_process_group)

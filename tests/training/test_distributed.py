@@ -84,7 +84,10 @@ def test_torchrun(start: Start, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [*torchrun, toy, str(tmp_path / "two"), str(config)]
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    if sys.platform == "linux":  # a thread that is left can abort the process as Python ends
+        assert [(tmp_path / "two" / f"threads{rank}").read_text() for rank in range(2)] == ["0", "0"]
     run_group(start, tmp_path / "one", size=1, batch=8, random=False)
     assert_close_end(tmp_path / "one", tmp_path / "two")
 

@@ -71,7 +71,7 @@ def test_an_update_is_that_of_plain_pytorch(tmp_path: Path) -> None:
     for indices in book.plan(0):
         optimizer.zero_grad()
         loss = book.loss(book.collate(indices, 0), book.model)
-        (loss.total / loss.weight).backward()  # type: ignore[no-untyped-call]
+        (loss.total / loss.weight).backward()
         nn.utils.clip_grad_norm_(book.model.parameters(), 0.3)
         optimizer.step()
     for mine, by_the_book in zip(task.model.parameters(), book.model.parameters(), strict=True):
@@ -151,7 +151,7 @@ def test_the_last_models_are_averaged(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_can_be_prolonged(tmp_path: Path) -> None:
-    config = changed(epochs=1.5, average=2)
+    config = changed(epochs=1.5)
     longer = changed(epochs=3, average=2, learning_rate=0.01)
     fit(Toy(config), config, tmp_path, device="cpu")
     result = fit(Toy(longer), longer, tmp_path, resume=True, device="cpu")

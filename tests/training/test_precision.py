@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from audioseq.training import TrainingConfig, fit
+from audioseq.training import Loss, TrainingConfig, fit
 from audioseq.training.precision import autocast, choose_precision
-from tests.training.toy import Batch, Loss, Toy
+from tests.training.toy import Batch, Toy
 
 CPU = torch.device("cpu")
 

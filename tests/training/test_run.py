@@ -136,6 +136,6 @@ def test_starting_from_a_model_that_does_not_fit(tmp_path: Path) -> None:
         train(tmp_path / "run", start_from=other)
     one_line(caught)
     checkpoint.save(other, {"something": torch.zeros(3)}, checkpoint.Header("music"))
-    with pytest.raises(CheckpointError, match="is a model for .?music") as caught:
+    with pytest.raises(CheckpointError, match=r"is a model for .?music") as caught:
         train(tmp_path / "run", start_from=other, resume=True)
     one_line(caught)

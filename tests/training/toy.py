@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import signal
@@ -169,5 +170,12 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _count_gloo_threads(run_dir: Path) -> None:
+    """Write how many threads of the group are left at the end of this process (on Linux)."""
+    names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    (run_dir / f"threads{os.environ['RANK']}").write_text(str(sum("gloo" in name for name in names)))
+
+
 if __name__ == "__main__":  # under torchrun
+    atexit.register(_count_gloo_threads, Path(sys.argv[1]))  # the first is called last
     child(Path(sys.argv[1]), parse(TrainingConfig, read_toml(sys.argv[2]), "toy"), batch=8, random=False)
