@@ -41,7 +41,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="digits",
         task="speech",
         file="digits.safetensors",
-        sha256="",
+        sha256="25369cc4755fb05f0d19f722161e37b953b3a2543b917592b0421e5e1a3650a4",
         summary="spoken English digits, zero to nine, one or many",
     ),
 )

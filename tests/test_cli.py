@@ -303,6 +303,24 @@ def test_models(model: str, capsys: Captured) -> None:
     assert "digits" in capsys.readouterr().err
 
 
+def test_export_halves_a_model_and_puts_results_into_its_card(
+    model: str, tmp_path: Path, capsys: Captured
+) -> None:
+    results = tmp_path / "results.json"
+    results.write_text('{"headline": "1.00 %"}')
+    small = tmp_path / "small.safetensors"
+    line = ["models", "export", model, "-o", str(small), "--results", str(results)]
+    assert run(line) == 0
+    assert small.stat().st_size < 0.6 * Path(model).stat().st_size
+    assert run(["models", "show", str(small)]) == 0
+    assert '"headline": "1.00 %"' in capsys.readouterr().out
+    assert run(line) == 1
+    assert "--force overwrites it" in capsys.readouterr().err
+    results.write_text("no JSON")
+    assert run([*line, "--force"]) == 1
+    assert "cannot be read as JSON" in capsys.readouterr().err
+
+
 def test_info(capsys: Captured) -> None:
     assert run(["info"]) == 0
     facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
@@ -323,9 +341,7 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Cap
         return SimpleNamespace(best=Path("runs/mine/best.safetensors"))
 
     monkeypatch.setattr("audioseq.speech.task.train", train)
-    line = (
-        "train mine.jsonl --valid other.jsonl --from digits --set training.epochs=2 --set a=b --resume"
-    )
+    line = "train mine.jsonl --valid other.jsonl --from digits --set training.epochs=2 --set a=b --resume"
     assert run([*line.split(), "--device", "cpu"]) == 0
     assert capsys.readouterr().out == "runs/mine/best.safetensors\n"
     assert passed == {

@@ -14,7 +14,7 @@ COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 URL = f"https://codeload.github.com/Jakobovski/free-spoken-digit-dataset/tar.gz/{COMMIT}"
 SHA256 = "9a68686ad29274bd0affde81b244953e677c9d7048dfb8acaf1168d7758bafab"
 # The takes of a split, and how many strings are made of them. The test of single digits is the official one.
-SPLITS = {"test": (range(5), 150), "dev": (range(5, 8), 100), "train": (range(8, 50), 1200)}
+SPLITS = {"test": (range(5), 150), "dev": (range(5, 8), 100), "train": (range(8, 50), 600)}
 
 
 def main() -> None:

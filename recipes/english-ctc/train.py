@@ -1,0 +1,38 @@
+"""Train the English model, and measure on the development set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from datetime import date
+from pathlib import Path
+
+import audioseq
+from audioseq.data import read_manifest
+from audioseq.speech.evaluate import evaluate
+from audioseq.speech.task import train
+
+HERE = Path(__file__).parent
+VALID = Path("runs/data/english/dev.jsonl")
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run-dir", type=Path, default=Path("runs/english-ctc"))
+    parser.add_argument("--valid", type=Path, default=VALID, help="manifest to measure on")
+    parser.add_argument("--model", type=Path, help="measure this one instead of training")
+    parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
+    asked = parser.parse_args()
+    try:
+        model = asked.model or train(HERE / "config.toml", run_dir=asked.run_dir, valid=asked.valid).best
+        minutes = None if asked.model else round(time.process_time() / 60, 1)
+        report = evaluate(audioseq.load(model), read_manifest(asked.valid)).to_dict()
+    except audioseq.AudioseqError as error:
+        parser.exit(1, f"error: {error}\n")
+    measured = {key: report[key] for key in ("wer", "cer", "exact", "utterances", "seconds")}
+    about = {"cpu_minutes": minutes, "date": date.today().isoformat(), "hardware": asked.publish}
+    headline = f"{100 * report['wer']:.2f} %"
+    text = json.dumps({"headline": headline, asked.valid.stem: measured, **about}, indent=2)
+    if asked.publish:
+        (HERE / "results.json").write_text(text + "\n")
+    print(text)
