@@ -58,6 +58,8 @@ class LessonConfig(Config):
     """Length of the adding problem whose learning and gradients are looked at more closely."""
     clipping: Clipping = Clipping()
     training: TrainingConfig
+    rates: dict[Network, float]
+    """Learning rates of networks that want another than the rest."""
     experiments: tuple[Experiment, ...]
 
 
@@ -75,10 +77,11 @@ def train(job: Job) -> tuple[dict[str, Any], list[float]]:
         batch_size=config.batch_size, batches=config.batches, seed=config.training.seed,
     )  # fmt: skip
     run_dir /= f"{problem}-{length}-{network}"
+    rate = config.rates.get(network, config.training.learning_rate)
     baseline, solved, epochs = PROBLEMS[problem].baseline, False, 0
     while not solved and epochs < experiment.epochs:  # the same run goes on, an epoch at a time
         resume, epochs = epochs > 0, epochs + 1
-        training = config.training.model_copy(update={"epochs": float(epochs)})
+        training = config.training.model_copy(update={"epochs": float(epochs), "learning_rate": rate})
         error = fit(task, training, run_dir, resume=resume, device="cpu").metrics["error"]
         solved = error <= SOLVED * baseline
     figures = {"error": round(error, 4), "solved": solved, "updates": epochs * config.batches}

@@ -26,7 +26,7 @@ def section(results: dict[str, Any]) -> str:
         rows.append([problem, str(length), f"{baseline:.4f}", *map(_cell, tried)])
     lines = [f"| {' | '.join(row)} |" for row in rows]
     reach = [
-        f"{LABELS[network]} {both['before']:.0e} and {both['after']:.0e}"
+        f"{LABELS[network]} {_tiny(both['before'])} and {_tiny(both['after'])}"
         for network, both in results["gradients"].items()
     ]
     norm, error = (results["clipping"][name] for name in ("largest_norm", "error"))
@@ -51,6 +51,10 @@ def _cell(run: dict[str, Any] | None) -> str:
     return f"**{run['error']:.4f}** ({run['updates']})" if run["solved"] else f"{run['error']:.4f}"
 
 
+def _tiny(share: float) -> str:
+    return "none" if share < 1e-30 else f"{share:.0e}"
+
+
 def publish(results: dict[str, Any], series: dict[str, Any], folder: Path) -> None:
     """Write results.json and memory.png into a folder, and the section of its README if it has one."""
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
@@ -58,7 +62,9 @@ def publish(results: dict[str, Any], series: dict[str, Any], folder: Path) -> No
     readme = folder / "README.md"
     if readme.exists():
         text = readme.read_text(encoding="utf-8")
-        readme.write_text(re.sub(f"(?s)(?<={START}).*(?={END})", lambda _: section(results), text), encoding="utf-8")
+        readme.write_text(
+            re.sub(f"(?s)(?<={START}).*(?={END})", lambda _: section(results), text), encoding="utf-8"
+        )
 
 
 def draw(results: dict[str, Any], series: dict[str, Any]) -> Figure:
@@ -90,6 +96,7 @@ def draw(results: dict[str, Any], series: dict[str, Any]) -> Figure:
     solving.set(title="The adding problem", xlabel="length (frames)", ylabel="squared error", yscale="log")
     learning.set(title=f"Learning to add over {closer} frames", xlabel="updates", ylabel="squared error")
     reaching.set(title="How far back the gradient reaches (dotted: before training)", yscale="log")
+    reaching.set_ylim(bottom=1e-15)
     reaching.set(xlabel="frames before the end", ylabel="‖∂loss/∂hₜ‖")
     exploding.set(title="A plain RNN that explodes, with and without clipping", yscale="log")
     exploding.set(xlabel="updates", ylabel="squared error")

@@ -1,0 +1,143 @@
+"""The recipe on long memory: its problems, its task, a whole small run, and the figures that it published."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import runpy
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from audioseq.config import load
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "memory-lstm"
+MODULES = ("memory", "lesson", "report")
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Import the recipe's own modules as its scripts do, and forget them afterwards."""
+    monkeypatch.syspath_prepend(RECIPE)
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_adding_marks_one_number_in_each_half(recipe: Callable[[str], Any]) -> None:
+    x, y = recipe("memory").draw_adding(generator(), 4000, 7)
+    numbers, marks = x.unbind(2)
+    assert marks[:, :3].sum(1).eq(1).all() and marks[:, 3:].sum(1).eq(1).all()
+    assert marks.sum(0).gt(0).all()  # every frame is marked at times
+    assert torch.allclose(y[:, 0], numbers[marks.bool()].view(-1, 2).sum(1))
+    assert (y - 1).square().mean().item() == pytest.approx(1 / 6, rel=0.05)
+
+
+def test_copy_hides_the_symbols_until_the_end(recipe: Callable[[str], Any]) -> None:
+    memory = recipe("memory")
+    x, y = memory.draw_copy(generator(), 3, 5)
+    said = x.argmax(2)
+    assert x.shape == (3, 10 + 5 + 10, 10) and x.sum(2).eq(1).all()
+    assert torch.equal(said[:, :10], y)
+    assert said[:, 10:].tolist() == [[8] * 4 + [9] + [8] * 10] * 3
+    guess = memory.PROBLEMS["copy"].error(torch.zeros(3, 10, 8), y)
+    assert guess.item() == pytest.approx(memory.PROBLEMS["copy"].baseline) == pytest.approx(math.log(8))
+
+
+def test_chrono_gates_keep_for_up_to_the_length(recipe: Callable[[str], Any]) -> None:
+    model = recipe("memory").Memory("adding", "lstm_chrono", 200, 512)
+    write, keep, *rest = model.recurrent.forward_layer.bias_ih_l0.detach().view(4, 512)
+    assert torch.equal(write, -keep) and not torch.stack(rest).any()
+    frames = 1 / (1 - keep.sigmoid())  # how long a cell keeps half of what it holds, about
+    assert frames.min() >= 2 - 1e-3 and 190 < frames.max() < 201
+    assert frames.mean().item() == pytest.approx(101, rel=0.1)
+
+
+def test_a_sequence_depends_on_its_epoch_and_index_alone(
+    recipe: Callable[[str], Any], tmp_path: Path
+) -> None:
+    import numpy as np
+
+    memory = recipe("memory")
+    held_out = memory.draw_adding(generator(), 2, 6)
+    np.savez(tmp_path / "adding.npz", x=held_out.x.numpy(), y=held_out.y.numpy())
+    options = {"problem": "adding", "network": "gru", "length": 6, "hidden_size": 4}
+
+    def task() -> Any:
+        return memory.MemoryTask(options, tmp_path / "adding.npz", batch_size=3, batches=2, seed=1)
+
+    whole = task()
+    assert whole.plan(0) == [[0, 1, 2], [3, 4, 5]]
+    batch = whole.collate([3, 4, 5], 1)
+    assert torch.equal(task().collate([5], 1).x, batch.x[2:])
+    assert not torch.equal(whole.collate([3, 4, 5], 0).x, batch.x)
+    assert torch.equal(whole.held_out.x, held_out.x)
+    loss = whole.loss(batch, whole.model)
+    parts = [whole.loss(whole.collate([i], 1), whole.model).total for i in (3, 4, 5)]
+    assert loss.weight == 3 and torch.allclose(loss.total, torch.stack(parts).sum())
+
+
+def run(script: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a script of the recipe in this process, with modules of its own."""
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(script.parent)
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def test_a_small_run_learns_and_publishes(
+    recipe: Callable[[str], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = tmp_path / "recipe"
+    shutil.copytree(RECIPE, copy, ignore=shutil.ignore_patterns("__pycache__", "results.json", "memory.png"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"^error: .*adding-6\.npz: is missing; run prepare\.py first"):
+        run(copy / "train.py", "--smoke", monkeypatch=monkeypatch)
+
+    run(copy / "prepare.py", "--smoke", monkeypatch=monkeypatch)
+    run(copy / "train.py", "--smoke", "--publish", "a test", monkeypatch=monkeypatch)
+    results = json.loads((copy / "results.json").read_text(encoding="utf-8"))
+    assert [run["solved"] for run in results["runs"]] == [True, True, False]
+    assert results["hardware"] == "a test"
+    assert recipe("report").section(results) in (copy / "README.md").read_text(encoding="utf-8")
+    assert (copy / "memory.png").stat().st_size > 10_000
+    assert (copy / "results.json").read_bytes() == (tmp_path / "runs/memory/results.json").read_bytes()
+
+    capsys.readouterr()
+    run(copy / "infer.py", "runs/memory/adding-6-gru/best.safetensors", "-n", "9", monkeypatch=monkeypatch)
+    answers = [line.removeprefix("wanted ").split(", said ") for line in capsys.readouterr().out.splitlines()]
+    assert len(answers) == 9
+    assert all(abs(float(wanted) - float(said)) < 0.3 for wanted, said in answers)
+
+
+def test_the_published_figures_teach_the_lesson(recipe: Callable[[str], Any]) -> None:
+    results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
+    assert recipe("report").section(results) in (RECIPE / "README.md").read_text(encoding="utf-8")
+    config = load(recipe("lesson").LessonConfig, RECIPE / "config.toml")
+    figures = {(run["problem"], run["length"], run["network"]): run for run in results["runs"]}
+    asked = {
+        (experiment.problem, experiment.length, network)
+        for experiment in config.experiments
+        for network in experiment.networks
+    }
+    assert figures.keys() == asked
+    assert {length for problem, length, _ in figures if problem == "adding"} == {50, 100, 200, 600}
+    for length in (200, 600):
+        plain, chrono = (figures["adding", length, network] for network in ("rnn_tanh", "lstm_chrono"))
+        assert plain["error"] > 0.9 * plain["baseline"] and chrono["error"] < 0.05 * chrono["baseline"]
+    assert results["cpu_minutes"] < 2 * 15  # two processes do it in 15 minutes
+    assert results["clipping"]["error"]["clipped"] < 0.25 < 1e6 < results["clipping"]["error"]["not clipped"]
