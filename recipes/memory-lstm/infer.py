@@ -15,15 +15,13 @@ from audioseq.errors import AudioseqError
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "model", type=Path, help="such as runs/memory/adding-200-lstm_chrono/best.safetensors"
-    )
+    parser.add_argument("model", type=Path, help="such as runs/memory/adding-200-lstm/best.safetensors")
     parser.add_argument("-n", "--count", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
-    header, weights = (stored := checkpoint.load(asked.model, task="memory")).header, stored.weights
-    model = Memory(**header.config)
-    model.load_state_dict(weights)
+    stored = checkpoint.load(asked.model, task="memory")
+    header, model = stored.header, Memory(**stored.header.config)
+    model.load_state_dict(stored.weights)
     generator = torch.Generator().manual_seed(asked.seed)
     x, y = model.problem.draw(generator, asked.count, header.config["length"])
     with torch.no_grad():
