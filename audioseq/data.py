@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from audioseq import audio
-from audioseq.errors import AudioError, DataError
+from audioseq.checkpoint import write_atomically
+from audioseq.errors import AudioError, CheckpointError, DataError
 
 FILES_AT_ONCE = 256
 """Recordings decoded before they are written to the cache; bounds the memory of building it."""
@@ -344,17 +345,11 @@ def _mapped(path: Path) -> np.ndarray:
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under another name first, so that it is there in full or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Write a file whole or not at all, in a folder that is made where it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, write)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); check space and place") from error
+    except CheckpointError as error:
+        raise DataError(str(error)) from error
