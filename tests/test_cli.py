@@ -36,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     from audioseq.checkpoint import Header
     from audioseq.speech.config import SpeechConfig
     from audioseq.speech.model import build
-    from audioseq.speech.tokenizer import CharTokenizer
+    from audioseq.text.tokenizer import CharTokenizer
 
     config = SpeechConfig.model_validate(
         {

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
-    {"config", "nn"},
+    {"config", "nn", "text"},
     {"audio", "checkpoint", "download"},
     {"features", "augment", "data", "models"},
     {"training"},
@@ -97,7 +97,7 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_what_needs_no_torch_does_not_load_it() -> None:
     light = (
-        "errors config checkpoint models audio speech.transcript speech.tokenizer speech.decode "
+        "errors config checkpoint models audio speech.transcript text.tokenizer speech.decode "
         "speech.align speech.metrics speech.segment speech.writers"
     )
     assert "torch" not in modules_after("\n".join(f"import audioseq.{name}" for name in light.split()))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.speech.tokenizer import BLANK, Tokenizer
 from audioseq.speech.transcript import Word
+from audioseq.text.tokenizer import BLANK, Tokenizer
 
 _FLOOR = -1e6  # stands in for log 0, so that an impossible token still has one best place
 
@@ -95,7 +95,7 @@ def to_words(
     """Join tokens whose places are known to words with times and confidences, as `align_words` does.
 
     Example:
-        >>> from audioseq.speech.tokenizer import CharTokenizer
+        >>> from audioseq.text.tokenizer import CharTokenizer
         >>> to_words([9, 10], [Span(3, 4, -0.1), Span(5, 6, -0.3)], CharTokenizer(), 0.04)
         [Word(start=0.12, end=0.24, word='hi', confidence=0.8187307530779818)]
     """

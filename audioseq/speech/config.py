@@ -10,7 +10,7 @@ from pydantic import Field
 from audioseq.augment import WaveAugment
 from audioseq.config import Config
 from audioseq.features import SpecAugment
-from audioseq.speech.tokenizer import DEFAULT_ALPHABET
+from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
 
 Size = Annotated[int, Field(ge=1)]

@@ -16,7 +16,7 @@ import soundfile
 from audioseq import audio
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import AudioError, DataError
-from audioseq.speech.tokenizer import DEFAULT_ALPHABET, normalise
+from audioseq.text.tokenizer import DEFAULT_ALPHABET, normalise
 
 SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3")
 """Of recordings; of an utterance that is there under several, the first of these is taken."""

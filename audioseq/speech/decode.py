@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.speech.tokenizer import BLANK
+from audioseq.text.tokenizer import BLANK
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from audioseq.data import Utterance
 from audioseq.speech import metrics
 from audioseq.speech.metrics import ErrorRate, Result
 from audioseq.speech.pipeline import Recogniser
-from audioseq.speech.tokenizer import normalise
+from audioseq.text.tokenizer import normalise
 
 SHOWN = 10
 """Rows in each table of the summary."""

@@ -11,7 +11,7 @@ from audioseq.audio import SAMPLE_RATE
 from audioseq.features import LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
 from audioseq.speech.config import SpeechConfig
-from audioseq.speech.tokenizer import Tokenizer
+from audioseq.text.tokenizer import Tokenizer
 
 
 class Emissions(NamedTuple):

@@ -21,9 +21,9 @@ from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.segment import cut
-from audioseq.speech.subwords import restore
-from audioseq.speech.tokenizer import Tokenizer
 from audioseq.speech.transcript import Segment, Transcript, Word
+from audioseq.text.subwords import restore
+from audioseq.text.tokenizer import Tokenizer
 from audioseq.training.distributed import choose_device
 
 MAX_SECONDS = 20.0

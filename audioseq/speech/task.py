@@ -26,8 +26,8 @@ from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import build, ctc
-from audioseq.speech.subwords import SubwordTokenizer, restore
-from audioseq.speech.tokenizer import CharTokenizer, Tokenizer, normalise
+from audioseq.text.subwords import SubwordTokenizer, restore
+from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
 from audioseq.training import Loss, Result, fit
 from audioseq.training.distributed import Group, join
 

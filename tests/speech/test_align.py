@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from audioseq.speech.align import Span, align, align_words, to_words
 from audioseq.speech.decode import greedy
-from audioseq.speech.tokenizer import CharTokenizer
 from audioseq.speech.transcript import Word
+from audioseq.text.tokenizer import CharTokenizer
 
 Seeds = st.integers(0, 2**32 - 1)
 

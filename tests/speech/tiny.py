@@ -42,5 +42,8 @@ def config(**training: object) -> SpeechConfig:
         model=MODEL,
         wave_augment=None,
         spec_augment=None,
-        training=TrainingConfig.model_validate({"learning_rate": 1e-2, "warmup": 5, **training}),
+        # In fp32, so that it learns the same on processors with and without bf16.
+        training=TrainingConfig.model_validate(
+            {"learning_rate": 1e-2, "warmup": 5, "precision": "fp32", **training}
+        ),
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.errors import CheckpointError, ConfigError, DataError
-from audioseq.speech.tokenizer import DEFAULT_ALPHABET, CharTokenizer, normalise
+from audioseq.text.tokenizer import DEFAULT_ALPHABET, CharTokenizer, normalise
 
 
 @pytest.mark.parametrize(

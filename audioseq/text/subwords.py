@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from audioseq.errors import CheckpointError, DataError
-from audioseq.speech.tokenizer import BLANK, DEFAULT_ALPHABET, CharTokenizer, Tokenizer
+from audioseq.text.tokenizer import BLANK, DEFAULT_ALPHABET, CharTokenizer, Tokenizer
 
 Pair = tuple[str, str]
 

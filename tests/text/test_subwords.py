@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from audioseq.errors import CheckpointError, DataError
 from audioseq.speech.align import Span, to_words
-from audioseq.speech.subwords import SubwordTokenizer, restore
-from audioseq.speech.tokenizer import CharTokenizer
+from audioseq.text.subwords import SubwordTokenizer, restore
+from audioseq.text.tokenizer import CharTokenizer
 
 TEXTS = ["the cat sat on the mat", "that hat is the cat's", "he hath a thatched hat", "aaa aaaa"]
 WORDS = st.text("abc'", min_size=1, max_size=8)
