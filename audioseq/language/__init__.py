@@ -1,0 +1,1 @@
+"""What makes a sentence likely: models of words, estimated from text alone."""
