@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import CheckpointError
-
-TIMEOUT = 60
-"""Seconds without an answer after which a download is given up."""
-CHUNK = 2**20
-"""Bytes received at a time."""
 
 
 @dataclass(frozen=True)
@@ -103,57 +91,12 @@ def fetch(name: str) -> Path:
     """Download a model into the cache, check it, and return its path; one that is here already stays.
 
     Raises:
-        CheckpointError: the name is unknown, the download failed, or the file is not what it should be.
+        CheckpointError: the name is unknown.
+        DataError: the download failed, or the file is not what it should be.
     """
+    from audioseq import download  # not needed to find a model that is here
+
     model = next((model for model in CATALOGUE if model.name == name), None)
     if model is None or model.url is None or (bundled_dir() / model.file).is_file():
         return resolve(name)
-    path = cache_dir() / model.file
-    if not path.is_file() or _sha256(path) != model.sha256:
-        download(model.url, path, model.sha256)
-    return path
-
-
-def download(url: str, path: Path, sha256: str) -> None:
-    """Fetch a file; it gets its name only when it is whole and has the right checksum.
-
-    Raises:
-        CheckpointError: the download failed, or the checksum is another; nothing is left then.
-    """
-
-    def write(file: BinaryIO) -> None:
-        digest = hashlib.sha256()
-        for chunk in _receive(url):
-            digest.update(chunk)
-            file.write(chunk)
-        if digest.hexdigest() != sha256:
-            raise CheckpointError(
-                f"{url}: is not the file that was expected (checksum differs); try again later"
-            )
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CheckpointError(
-            f"{path.parent}: cannot be made ({error.strerror}); set AUDIOSEQ_CACHE"
-        ) from None
-    write_atomically(path, write)
-
-
-def _receive(url: str) -> Iterator[bytes]:
-    """Yield what is at an address; apart, lest an error of the network be taken for one of the disk."""
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            while chunk := response.read(CHUNK):
-                yield chunk
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it holds the connection
-        raise CheckpointError(
-            f"{url}: cannot be fetched ({error}); check the network and try again"
-        ) from None
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return download.fetch(model.url, cache_dir() / model.file, f"sha256:{model.sha256}")
