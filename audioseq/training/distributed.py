@@ -53,6 +53,21 @@ class Group:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
+    def gather(self, rows: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the rows of the whole batch, of tensors with a row for each example of a process's part."""
+        own = [tensor.cpu() for tensor in rows]
+        parts: list[Any] = [own]
+        if self.size > 1:
+            parts = [None] * self.size
+            dist.all_gather_object(parts, own)
+        wholes = []
+        for pieces in zip(*filter(None, parts), strict=True):  # one without examples has nothing
+            whole = torch.cat(pieces)
+            for rank, piece in enumerate(pieces):
+                whole[rank :: self.size] = piece
+            wholes.append(whole)
+        return tuple(wholes)
+
     def first(self, work: Callable[[], T]) -> T:
         """Let the first process do something while the others wait, and give its result to all.
 

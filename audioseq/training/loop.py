@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from audioseq import checkpoint
 from audioseq.checkpoint import Header
@@ -88,6 +88,8 @@ def fit(
     ) as report:  # fmt: skip
         if state:
             report.note(f"going on after update {at.update}, epoch {at.position:.2f}")
+            rows = state.get("carry", ())
+            _set_carry(task, tuple(whole[group.rank :: group.size].to(group.device) for whole in rows))
         elif start_from:
             report.note(group.first(lambda: warm_start(start_from, task.name, model)))
         group.copy_from_first(list(model.state_dict().values()))
@@ -162,6 +164,7 @@ class _Trainer:
             value = loss.total.item()
             if not math.isfinite(value):
                 skipped += 1
+                _set_carry(self.task, tuple(map(torch.zeros_like, _carry(self.task))))
                 continue
             loss.total.backward()
             total, weight, seconds = total + value, weight + loss.weight, seconds + loss.seconds
@@ -226,9 +229,11 @@ class _Trainer:
     def _save(self) -> None:
         """Save the training state: from here the run can go on."""
 
+        carry = self.group.gather(_carry(self.task))
+
         def save() -> None:
             self.at.metrics_bytes = self.report.position()
-            self.run.save_state(self.model, self.optimizer, self.at)
+            self.run.save_state(self.model, self.optimizer, self.at, carry)
 
         self._lap()
         self.group.first(save)
@@ -290,6 +295,16 @@ class _Trainer:
         passed, self.clock = now - self.clock, now
         self.at.seconds += passed
         return max(passed, 1e-9)
+
+
+def _carry(task: Task) -> tuple[Tensor, ...]:
+    carry: tuple[Tensor, ...] = getattr(task, "carry", ())
+    return carry
+
+
+def _set_carry(task: Task, carry: tuple[Tensor, ...]) -> None:
+    if hasattr(task, "carry"):
+        task.carry = carry
 
 
 def _seed(*numbers: int) -> int:

@@ -92,10 +92,8 @@ class Report:
             return
         self._record(line)
         self.loss, self.speed = _smooth(self.loss, line["loss"]), _smooth(self.speed, line["speed"])
-        text = (
-            f"epoch {line['epoch']:.2f}  loss {self.loss:.3f}{self.metric}  "
-            f"{self.speed:.0f} s of audio/s  {self._left(done)} left"
-        )
+        speed = f"{self.speed:.0f} s of audio/s  " if self.speed else ""  # there need not be audio
+        text = f"epoch {line['epoch']:.2f}  loss {self.loss:.3f}{self.metric}  {speed}{self._left(done)} left"
         if self.bar:
             self.bar.update(self.row, description=text, completed=done)
         elif time.monotonic() - self.printed > PLAIN_SECONDS:

@@ -109,12 +109,12 @@ class RunDirectory:
         """Return the path of the model that was validated after an update."""
         return self.path / "snapshots" / f"{update:08d}.safetensors"
 
-    def save_state(self, model: nn.Module, optimizer: torch.optim.Optimizer, at: Progress) -> None:
+    def save_state(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, at: Progress, carry: tuple[Tensor, ...]
+    ) -> None:
         """Write the training state, and delete the snapshots that it no longer refers to."""
-        checkpoint.save_state(
-            self.state,
-            {"progress": asdict(at), "model": model.state_dict(), "optimizer": optimizer.state_dict()},
-        )
+        state = {"progress": asdict(at), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        checkpoint.save_state(self.state, state | ({"carry": carry} if carry else {}))
         kept = {self.snapshot(update) for update in at.snapshots}
         for path in set(self.snapshot(0).parent.glob("*.safetensors")) - kept:
             path.unlink()

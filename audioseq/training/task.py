@@ -31,6 +31,14 @@ class Task(Protocol):
 
     A task may also have `notice(metrics) -> str | None`, what to tell the user after the first epoch, and
     `config`, the whole resolved recipe, which is written into the run's directory.
+
+    A task whose examples go on from one batch to the next (truncated backpropagation through time) has
+    `carry: tuple[Tensor, ...]` too, empty at first: what `loss` keeps of a batch for the next one, detached,
+    each tensor with a row for each of its examples. Batches must then all be of one size, and the example in
+    some place of a batch follow the one in this place of the batch before: so each process, whose share
+    has the same places in every batch, has streams of its own. The loop saves the rows of all processes
+    with the state of the run, hands each its own when the run is resumed, and sets them to zero where a
+    loss is not finite. The task empties its carry where its streams begin.
     """
 
     @property

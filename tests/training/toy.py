@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from audioseq.checkpoint import Header
 from audioseq.config import Config, parse, read_toml
 from audioseq.errors import AudioseqError
-from audioseq.training import Loss, TrainingConfig, fit
+from audioseq.training import Loss, Task, TrainingConfig, fit
 
 EXAMPLES = 26
 
@@ -129,6 +129,7 @@ def child(
     *,
     kill_at_operation: int = 0,
     kill_after: float | None = None,
+    task: Callable[..., Task] | None = None,
     rank: tuple[int, int] = (0, 1),
     store: Path | None = None,
     **settings: Any,
@@ -138,6 +139,7 @@ def child(
     Args:
         kill_at_operation: which operation on a file (from 1) the process is killed in place of.
         kill_after: seconds after which the process is killed.
+        task: what to train; the toy where it is not given.
         rank: rank and size of the group.
         store: file through which the group meets.
         settings: of the task.
@@ -145,7 +147,7 @@ def child(
     torch.set_num_threads(1)
     if rank[1] > 1:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank[0], world_size=rank[1])
-    task = Toy(config, **settings)
+    made = (task or Toy)(config, **settings)
     if kill_at_operation:
         left = itertools.count(kill_at_operation - 1, -1)
         for name in "fsync", "replace", "unlink":
@@ -153,7 +155,7 @@ def child(
     if kill_after is not None:
         threading.Timer(kill_after, _die).start()
     try:
-        fit(task, config, run_dir, resume=True, device="cpu")
+        fit(made, config, run_dir, resume=True, device="cpu")
     except AudioseqError as error:
         (run_dir / f"error{rank[0]}").write_text(str(error))
         sys.exit(1)
