@@ -21,3 +21,7 @@ class CheckpointError(AudioseqError):
 
 class DataError(AudioseqError):
     """A manifest, or the data it names, cannot be used."""
+
+
+class MidiError(AudioseqError):
+    """A MIDI file cannot be read, or holds nothing that can be used."""
