@@ -1,4 +1,4 @@
-"""Manifests, a cache of decoded recordings, batches of like length, and padding."""
+"""Manifests, batches of like length, and padding."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import functools
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -21,8 +19,6 @@ from audioseq import audio
 from audioseq.checkpoint import write_atomically
 from audioseq.errors import AudioError, CheckpointError, DataError
 
-FILES_AT_ONCE = 256
-"""Recordings decoded before they are written to the cache; bounds the memory of building it."""
 LENGTH_JITTER = 0.1
 """Durations are stretched by up to this share before they are sorted, so that no two epochs batch alike."""
 
@@ -43,8 +39,12 @@ class Utterance:
     dataset: str | None = None
 
     def load(self, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
-        """Decode the waveform `[N]` float32; AudioError as in `audio.load`, or if it starts past the end."""
-        return self.cut(audio.load(self.audio_filepath, sample_rate), sample_rate)
+        """Decode the waveform `[N]` float32; AudioError as in `audio.load`, or if it starts past the end.
+
+        The recording decoded last is kept: the stretches of a long one, in order, cost one decoding.
+        """
+        recording = _recording(self.audio_filepath, stamp(self.audio_filepath), sample_rate)
+        return self.cut(recording, sample_rate).copy()
 
     def cut(self, recording: np.ndarray, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
         """Return the stretch of the decoded recording `[N]` that is this utterance."""
@@ -110,113 +110,31 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
             fields["audio_filepath"] = place.as_posix()
             file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
 
-    _replace(path, write)
+    write_file(path, write)
 
 
-class _Place(NamedTuple):
-    shard: str
-    start: int
-    length: int
-    stamp: list[int]
-    """Size and time of change of the recording, to see that it is still the same."""
+def stamp(path: Path) -> tuple[int, ...]:
+    """Return size and time of change of a file, to see that it is still the same; empty where it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_size, status.st_mtime_ns
 
 
-class WaveformCache:
-    """Recordings decoded once to 16 kHz, 16 bit, mono, in a few large memory-mapped files.
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file whole or not at all, in a folder that is made where it is missing.
 
-    Each `build` that finds something new adds one file of samples and an index beside it. An entry is found
-    by the recording's path and the stretch of it, never by its place in a manifest: manifests can share it.
-
-    Args:
-        directory: made if it is not there.
+    Raises:
+        DataError: it cannot be written; one that was there before is left as it was.
     """
-
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self.directory = Path(directory)
-        self._index: dict[str, _Place] = {}
-        for path in sorted(self.directory.glob("*.json")):
-            try:
-                entries = json.loads(path.read_bytes())
-                self._index |= {key: _Place(path.stem, *place) for key, place in entries.items()}
-            except (OSError, ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{path}: is damaged; delete the cache and build it anew") from error
-
-    def __contains__(self, utterance: Utterance) -> bool:
-        return _key(utterance) in self._index
-
-    def load(self, utterance: Utterance) -> np.ndarray:
-        """Return the samples `[N]` int16 at 16 kHz, mapped from the disk.
-
-        Raises:
-            DataError: the utterance is not in the cache.
-        """
-        place = self._index.get(_key(utterance))
-        if place is None:
-            raise DataError(f"{self.directory}: has no utterance {utterance.id}; build the cache first")
-        shard = self.directory / f"{place.shard}.i16"
-        try:
-            samples = _mapped(shard)[place.start : place.start + place.length]
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{shard}: cannot be read ({error}); delete the cache and build it anew"
-            ) from error
-        if len(samples) < place.length:
-            raise DataError(f"{shard}: is cut off; delete the cache and build it anew")
-        return samples
-
-    def build(
-        self,
-        utterances: Sequence[Utterance],
-        workers: int = 0,
-        progress: Callable[[int, int], object] | None = None,
-    ) -> list[AudioError]:
-        """Decode what is not here yet, or changed on disk since.
-
-        Args:
-            utterances: of any number of manifests.
-            workers: threads (decoding runs outside the interpreter's lock); 0 for one a core.
-            progress: called with the recordings decoded so far and their number.
-        Returns:
-            one error for each recording that cannot be used; its utterances are left out.
-        Raises:
-            DataError: the cache cannot be written.
-        """
-        wanted: dict[Path, dict[str, Utterance]] = {}
-        for utterance in utterances:
-            place, key = self._index.get(_key(utterance)), _key(utterance)
-            if place is None or place.stamp != _stamp(utterance.audio_filepath):
-                self._index.pop(key, None)
-                wanted.setdefault(utterance.audio_filepath, {})[key] = utterance
-        if not wanted:
-            return []
-        errors: list[AudioError] = []
-        entries: dict[str, _Place] = {}
-        shard = f"{time.time_ns():020d}-{os.getpid()}"
-        files = list(wanted.items())
-
-        def write(out: BinaryIO) -> None:
-            end = 0
-            with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-                for first in range(0, len(files), FILES_AT_ONCE):
-                    decoded = pool.map(lambda item: _decode(*item), files[first : first + FILES_AT_ONCE])
-                    for done, (stamp, waveforms, problems) in enumerate(decoded, first + 1):
-                        errors.extend(problems)
-                        for key, samples in waveforms.items():
-                            out.write(samples.tobytes())
-                            entries[key] = _Place(shard, end, len(samples), stamp)
-                            end += len(samples)
-                        if progress:
-                            progress(done, len(files))
-
-        _replace(self.directory / f"{shard}.i16", write)
-        if not entries:
-            (self.directory / f"{shard}.i16").unlink()
-            return errors
-        # The index comes last: samples without one, of a build that was killed, are never seen.
-        index = json.dumps({key: place[1:] for key, place in entries.items()}).encode()
-        _replace(self.directory / f"{shard}.json", lambda out: out.write(index))
-        self._index |= entries
-        return errors
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, write)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); check space and place") from error
+    except CheckpointError as error:
+        raise DataError(str(error)) from error
 
 
 def length_batches(
@@ -268,6 +186,11 @@ def pad(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), lengths
 
 
+@functools.lru_cache(maxsize=1)
+def _recording(path: Path, stamp: tuple[int, ...], sample_rate: int) -> np.ndarray:
+    return audio.load(path, sample_rate)
+
+
 def _utterance(line: str, base: Path) -> Utterance:
     try:
         fields = json.loads(line)
@@ -308,48 +231,3 @@ def _number(fields: dict[str, Any], name: str) -> float:
         shown = "missing" if name not in fields else repr(value)
         raise ValueError(f"{name} is {shown}; give seconds, a number of at least 0")
     return float(value)
-
-
-def _key(utterance: Utterance) -> str:
-    return f"{utterance.audio_filepath}|{utterance.offset:.6f}|{utterance.duration:.6f}"
-
-
-def _stamp(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns]
-
-
-def _decode(
-    path: Path, utterances: dict[str, Utterance]
-) -> tuple[list[int], dict[str, np.ndarray], list[AudioError]]:
-    stamp, waveforms, errors = _stamp(path), {}, []
-    try:
-        recording = np.clip(np.rint(audio.load(path) * 32768), -32768, 32767).astype(np.int16)
-    except AudioError as error:
-        return stamp, {}, [error]
-    for key, utterance in utterances.items():
-        try:
-            waveforms[key] = utterance.cut(recording)
-        except AudioError as error:
-            errors.append(error)
-    return stamp, waveforms, errors
-
-
-@functools.cache
-def _mapped(path: Path) -> np.ndarray:
-    """Map a file of samples; kept outside the cache object, so that this can be sent to workers."""
-    return np.memmap(path, np.int16, "r")
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file whole or not at all, in a folder that is made where it is missing."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); check space and place") from error
-    except CheckpointError as error:
-        raise DataError(str(error)) from error

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
+from audioseq.cache import WaveformCache
 from audioseq.checkpoint import Header
 from audioseq.config import merge, read_toml, resolve
-from audioseq.data import Utterance, WaveformCache, length_batches, pad, read_manifest
+from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import ConfigError, DataError
 from audioseq.features import global_statistics
 from audioseq.speech.config import SpeechConfig
