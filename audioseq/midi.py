@@ -1,9 +1,9 @@
 """Music as notes with times in seconds; Standard MIDI Files in and out.
 
-Files are parsed by mido, which pretty_midi reads with too. pretty_midi itself takes twice as long (0.14 s for an
-average file, against 0.08), makes a table as long as the piece has ticks, drops changes of tempo that stand
-outside the first track, and has no public way to write any. symusic parses 30 times as fast, which does not pay:
-a corpus is read once, and symusic brings a downloader along.
+Files are parsed by mido, which pretty_midi reads with too. pretty_midi itself takes twice as long (0.14 s for
+an average file, against 0.08), makes a table as long as the piece has ticks, drops changes of tempo outside
+the first track, and has no public way to write any. symusic parses 30 times as fast, which does not pay: a
+corpus is read once, and symusic brings a downloader along.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Score:
         return max((note.end for note in self.notes), default=0.0)
 
     def beats(self, seconds: Any) -> Any:
-        """Return the place in quarter notes of a time in seconds: a number of a number, an array of an array."""
+        """Return the places in quarter notes of times in seconds: a number or an array, as was given."""
         return self._clock.position(seconds)
 
     def seconds(self, beats: Any) -> Any:
@@ -126,8 +126,8 @@ class Score:
         """Read a Standard MIDI File of type 0 or 1.
 
         A track of the file makes one track here for each channel and program that plays in it. The sustain
-        pedal holds notes until it is lifted, or the same pitch is struck again. Of notes of one track in unison
-        the longest is kept.
+        pedal holds notes until it is lifted, or the same pitch is struck again. Of notes of one track in
+        unison the longest is kept.
 
         Args:
             source: a path, or the content of a file.
