@@ -6,12 +6,16 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from audioseq.errors import AudioseqError
+from audioseq.errors import AudioseqError, DataError
 from audioseq.models import default_for
+
+if TYPE_CHECKING:
+    from audioseq.speech.search import BeamSearch
 
 T = TypeVar("T")
 
@@ -22,6 +26,63 @@ ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="Name of a model, or path of a .safetensors file.")
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+
+Beam = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Search for the best text among N hypotheses at a time."),
+]
+Lm = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|none", help="Search with an n-gram model of words: its name or file."),
+]
+Rescorer = Annotated[
+    str | None,
+    typer.Option("--rescore", metavar="FILE", help="Order the best texts by a second language model."),
+]
+HotwordOption = Annotated[
+    list[str] | None,
+    typer.Option("--hotword", metavar="W", help="Expect a word or a phrase; may be given several times."),
+]
+HotwordFile = Annotated[
+    Path | None, typer.Option("--hotwords", metavar="FILE", help="Expect these, one a line.")
+]
+
+
+def beam_search(
+    beam: int | None,
+    lm: str | None,
+    *,
+    rescorer: str | None = None,
+    hotwords: Sequence[str] | None = None,
+    hotword_file: Path | None = None,
+) -> BeamSearch | None:
+    """Return the search that the options ask for; None where there are none of them.
+
+    Raises:
+        DataError: the file of hotwords cannot be read.
+    """
+    expected = [*(hotwords or ()), *(_lines(hotword_file) if hotword_file else ())]
+    if beam is None and lm in (None, "none") and rescorer is None and not expected:
+        return None
+    from audioseq.speech.beam import Limits
+    from audioseq.speech.search import BeamSearch
+
+    return BeamSearch(
+        lm=None if lm == "none" else lm,
+        hotwords=tuple(expected),
+        limits=Limits() if beam is None else Limits(width=beam),
+        rescorer=rescorer,
+    )
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def put(text: str) -> None:

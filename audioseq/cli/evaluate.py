@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import Device, ModelArgument, put
+from audioseq.cli.common import (
+    Beam,
+    Device,
+    HotwordFile,
+    HotwordOption,
+    Lm,
+    ModelArgument,
+    Rescorer,
+    beam_search,
+    put,
+)
 
 
 def evaluate(
@@ -17,6 +27,11 @@ def evaluate(
         Path, typer.Argument(metavar="MANIFEST", help="JSON lines: audio_filepath, duration, text.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    beam: Beam = None,
+    lm: Lm = None,
+    rescorer: Rescorer = None,
+    hotwords: HotwordOption = None,
+    hotword_file: HotwordFile = None,
     device: Device = "auto",
 ) -> None:
     """Print word and character error rates, the worst utterances and what was mistaken for what."""
@@ -24,5 +39,6 @@ def evaluate(
     from audioseq.speech import pipeline
     from audioseq.speech.evaluate import evaluate
 
-    report = evaluate(pipeline.load(model, device), read_manifest(manifest))
+    search = beam_search(beam, lm, rescorer=rescorer, hotwords=hotwords, hotword_file=hotword_file)
+    report = evaluate(pipeline.load(model, device), read_manifest(manifest), search)
     put(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())

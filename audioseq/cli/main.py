@@ -20,6 +20,7 @@ from audioseq.cli.info import info
 from audioseq.cli.models import app as models
 from audioseq.cli.train import train
 from audioseq.cli.transcribe import transcribe
+from audioseq.cli.tune import tune
 from audioseq.errors import AudioseqError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(transcribe)
 app.command()(train)
 app.command()(evaluate)
+app.command()(tune)
 app.add_typer(models, name="models")
 app.command()(info)
 

@@ -10,11 +10,26 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from audioseq.cli.common import DEFAULT_MODEL, Device, Failures, Model, note, put, watched
+from audioseq.cli.common import (
+    DEFAULT_MODEL,
+    Beam,
+    Device,
+    Failures,
+    HotwordFile,
+    HotwordOption,
+    Lm,
+    Model,
+    Rescorer,
+    beam_search,
+    note,
+    put,
+    watched,
+)
 from audioseq.errors import AudioError, AudioseqError
 
 if TYPE_CHECKING:
     from audioseq.speech.pipeline import Recogniser
+    from audioseq.speech.search import BeamSearch
     from audioseq.speech.transcript import Transcript
 
 STDIN = Path("-")
@@ -42,6 +57,11 @@ def transcribe(
     words: Annotated[
         bool, typer.Option("--words", help="With json: times and confidences of words.")
     ] = False,
+    beam: Beam = None,
+    lm: Lm = None,
+    rescorer: Rescorer = None,
+    hotwords: HotwordOption = None,
+    hotword_file: HotwordFile = None,
     device: Device = "auto",
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite transcripts that are there already.")
@@ -65,11 +85,14 @@ def transcribe(
         from audioseq.speech import pipeline, writers
 
         recogniser = pipeline.load(model, device)
+        search = beam_search(beam, lm, rescorer=rescorer, hotwords=hotwords, hotword_file=hotword_file)
+        if search is not None:
+            recogniser.search(search)  # what is wrong with it is no recording's fault
         words = words or form in ("srt", "vtt")  # long subtitles are divided by the times of their words
         # Lines that appear on a terminal are progress enough.
         for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):
             with failures.tolerated():
-                transcript = _listen(recogniser, recording, words)
+                transcript = _listen(recogniser, recording, words, search)
                 if target is not None:
                     _write(target, writers.write(transcript, form))
                 elif several and form == "txt":
@@ -109,13 +132,14 @@ def _jobs(
     return jobs
 
 
-def _listen(recogniser: Recogniser, recording: Path, words: bool) -> Transcript:
+def _listen(recogniser: Recogniser, recording: Path, words: bool, search: BeamSearch | None) -> Transcript:
     if recording != STDIN:
-        return recogniser.transcribe(recording, words=words)
+        return recogniser.transcribe(recording, words=words, beam=search)
     from audioseq import audio
 
     waveform, sample_rate = audio.read(sys.stdin.buffer)
-    return dataclasses.replace(recogniser.transcribe(waveform, sample_rate, words=words), path="-")
+    transcript = recogniser.transcribe(waveform, sample_rate, words=words, beam=search)
+    return dataclasses.replace(transcript, path="-")
 
 
 def _write(target: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from audioseq.data import Utterance
 from audioseq.speech import metrics
 from audioseq.speech.metrics import ErrorRate, Result
 from audioseq.speech.pipeline import Recogniser
+from audioseq.speech.search import BeamSearch
 from audioseq.text.tokenizer import normalise
 
 SHOWN = 10
@@ -97,9 +98,15 @@ class Report:
         }
 
 
-def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance]) -> Report:
-    """Transcribe utterances greedily and compare with their texts, both in the model's spelling.
+def evaluate(
+    recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSearch | None = None
+) -> Report:
+    """Transcribe utterances and compare with their texts, both in the model's spelling.
 
+    Args:
+        recogniser: the model.
+        utterances: recordings whose words are known.
+        beam: how to search; None takes the most probable token of each frame.
     Raises:
         DataError: there are no utterances.
         AudioError: a recording cannot be read.
@@ -108,7 +115,7 @@ def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance]) -> Report:
     results = []
     for utterance in utterances:
         reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-        transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE)
+        transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, beam=beam)
         results.append(Result(utterance.id, reference, transcript.text))
     return Report(
         words=metrics.word_errors(results),

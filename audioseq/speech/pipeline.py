@@ -20,6 +20,7 @@ from audioseq.speech.align import Span, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.model import AcousticModel, build
+from audioseq.speech.search import BeamSearch, Search
 from audioseq.speech.segment import cut
 from audioseq.speech.transcript import Segment, Transcript, Word
 from audioseq.text.subwords import restore
@@ -59,9 +60,15 @@ class Recogniser:
         self.tokenizer = tokenizer
         self.header = header
         self.device = device
+        self._searches: dict[BeamSearch, Search] = {}
 
     def transcribe(
-        self, source: str | Path | np.ndarray | Tensor, sample_rate: int | None = None, *, words: bool = False
+        self,
+        source: str | Path | np.ndarray | Tensor,
+        sample_rate: int | None = None,
+        *,
+        words: bool = False,
+        beam: BeamSearch | None = None,
     ) -> Transcript:
         """Write down what is said in a recording.
 
@@ -69,8 +76,12 @@ class Recogniser:
             source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
             sample_rate: of a waveform, in Hz; must be left out for a file.
             words: also say when each word begins and ends, and how sure the model is of it.
+            beam: search for the most probable text, with a language model or hotwords; None takes the most
+                probable token of each frame.
         Raises:
             AudioError: the recording cannot be read, or is not finite.
+            CheckpointError: there is no such language model.
+            ConfigError: the model cannot spell a hotword.
         """
         if isinstance(source, str | Path):
             if sample_rate is not None:
@@ -84,8 +95,9 @@ class Recogniser:
             path, waveform = None, audio.prepare(np.asarray(source), sample_rate)
         segments: list[Segment] = []
         spoken: list[Word] = []
+        search = None if beam is None else self.search(beam)
         for piece in self.listen(waveform):
-            if found := self._words(piece):
+            if found := self._words(piece, search):
                 segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
                 spoken += found
         return Transcript(
@@ -96,12 +108,26 @@ class Recogniser:
             words=tuple(spoken) if words else (),
         )
 
-    def _words(self, piece: Piece) -> list[Word]:
+    def search(self, beam: BeamSearch) -> Search:
+        """Return what searches for texts in the emissions that `listen` yields; it is kept for the next time.
+
+        Raises:
+            CheckpointError: there is no such language model.
+            ConfigError: the model cannot spell a hotword.
+        """
+        if beam not in self._searches:
+            self._searches[beam] = Search(beam, self.tokenizer, self.header.card)
+        return self._searches[beam]
+
+    def _words(self, piece: Piece, search: Search | None) -> list[Word]:
         """Return the words of a piece, with their times in the recording."""
-        heard = greedy(piece.log_probs)
-        # The greedy path is the best of all paths, so it is the forced alignment of its own text too.
-        spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
-        words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)
+        if search is not None:
+            words = search.words(piece.log_probs, self.model.frame_seconds)
+        else:
+            heard = greedy(piece.log_probs)
+            # The greedy path is the best of all paths, so it is the forced alignment of its own text too.
+            spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
+            words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)
         return [
             replace(word, start=word.start + piece.start, end=min(word.end + piece.start, piece.end))
             for word in words

@@ -1,0 +1,35 @@
+"""A small language model for the tests of the decoder: any log-probability after any word, by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioseq.language.vocabulary import MARKS, Vocabulary
+
+
+class Bigrams:
+    """Random log-probabilities of each word after each other; a state is the word before."""
+
+    def __init__(self, words: Sequence[str], seed: int = 0) -> None:
+        self.vocabulary = Vocabulary((*MARKS, *words))
+        self.start = Vocabulary.bos
+        size = len(self.vocabulary)
+        logits = np.random.default_rng(seed).normal(scale=1.5, size=(size, size))
+        logits[:, Vocabulary.bos] = -99
+        table = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        self.table: NDArray[np.float32] = table.astype(np.float32)
+
+    def step(
+        self, states: NDArray[np.int64], words: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Look up each word after each state."""
+        return self.table[states, words], words
+
+    def score(self, words: Sequence[str]) -> float:
+        """Return the log-probability of a sentence with its end, word by word."""
+        ids = [self.start, *self.vocabulary.encode(words), Vocabulary.eos]
+        return sum(float(self.table[a, b]) for a, b in pairwise(ids))
