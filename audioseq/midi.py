@@ -31,6 +31,8 @@ LONGEST = 4
 """Hours; longer files are damaged, or no single piece."""
 LARGEST = 8 * 2**20
 """Bytes; an hour of dense music has a tenth of it."""
+LONGEST_PEDAL = 32
+"""Quarter notes; a sustain pedal that is down for longer is taken for stuck, and holds nothing."""
 DRUMS = 9
 """The channel of percussion, counted from 0."""
 SUSTAIN = 64
@@ -257,7 +259,7 @@ def _read(file: mido.MidiFile, where: str) -> Score:
                     names.setdefault(index, _decoded(message.name))
                 case "text" if tick == 0:
                     texts.append(_decoded(message.text))
-        for (channel, program), sounds in _sounds(track).items():
+        for (channel, program), sounds in _sounds(track, file.ticks_per_beat).items():
             instruments[index, channel, program] += sounds
     if not instruments:
         raise MidiError(f"{where}: has no notes; choose another file")
@@ -291,51 +293,62 @@ def _tick_clock(bpm: Mapping[int, float], ticks_per_beat: int) -> _Clock:
     return _Clock(np.cumsum([0.0, *np.diff(positions) / rates[:-1]]), positions, rates)
 
 
-def _sounds(track: Sequence[Any]) -> dict[tuple[int, int], list[_Sound]]:
+def _sounds(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, int], list[_Sound]]:
     """Pair the events of one track to notes, by channel and program; pedals hold them."""
     finished: dict[tuple[int, int], list[_Sound]] = defaultdict(list)
     programs: dict[int, int] = defaultdict(int)
     pressed: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(
         list
     )  # (onset, velocity, program)
-    held: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)  # released keys; pitch in front
     released: dict[tuple[int, int], int] = {}  # when each key was let go last
-    down: set[int] = set()
+    held: dict[int, list[tuple[int, _Sound]]] = defaultdict(list)  # by the pedal of a channel; with programs
+    down: dict[int, int] = {}  # since when
     tick = 0
 
+    def let_go(channel: int, pitch: int, at: int) -> None:
+        onset, velocity, program = pressed[channel, pitch].pop(0)
+        sound = _Sound(pitch, onset, at, velocity)
+        if channel in down:
+            held[channel].append((program, sound))
+        else:
+            finished[channel, program].append(sound)
+
     def lift(channel: int) -> None:
-        for pitch, onset, velocity, program in held.pop(channel, ()):
-            finished[channel, program].append(_Sound(pitch, onset, tick, velocity))
+        stuck = tick - down.pop(channel) > LONGEST_PEDAL * ticks_per_beat
+        for program, sound in held.pop(channel, ()):
+            finished[channel, program].append(sound if stuck else sound._replace(end=tick))
+
+    def leave(channel: int, pitch: int) -> None:
+        # Struck twice and let go once: both ended then.
+        at = released.get((channel, pitch), -1)
+        while (waiting := pressed[channel, pitch]) and waiting[0][0] < at:
+            let_go(channel, pitch, at)
 
     for message in track:
         tick += message.time
         kind = message.type
         if kind == "note_on" and message.velocity > 0:
-            entry = (tick, message.velocity, programs[message.channel])
-            pressed[message.channel, message.note].append(entry)
+            channel, pitch = message.channel, message.note
+            leave(channel, pitch)
+            pressed[channel, pitch].append((tick, message.velocity, programs[channel]))
         elif kind in ("note_on", "note_off"):
-            if waiting := pressed[message.channel, message.note]:
-                onset, velocity, program = waiting.pop(0)
-                released[message.channel, message.note] = tick
-                if message.channel in down:
-                    held[message.channel].append((message.note, onset, velocity, program))
-                else:
-                    finished[message.channel, program].append(_Sound(message.note, onset, tick, velocity))
+            channel, pitch = message.channel, message.note
+            if pressed[channel, pitch]:
+                let_go(channel, pitch, tick)
+                released[channel, pitch] = tick
         elif kind == "program_change":
             programs[message.channel] = message.program
         elif kind == "control_change" and message.control == SUSTAIN and message.channel != DRUMS:
             if message.value >= SUSTAIN:
-                down.add(message.channel)
-            else:
-                down.discard(message.channel)
+                down.setdefault(message.channel, tick)
+            elif message.channel in down:
                 lift(message.channel)
-    for channel in list(held):
+    for channel, pitch in list(pressed):
+        leave(channel, pitch)
+        while pressed[channel, pitch]:  # never let go: it lasts until the end of the track
+            let_go(channel, pitch, tick)
+    for channel in list(down):
         lift(channel)
-    for (channel, pitch), waiting in pressed.items():  # struck twice and released once, or never released
-        for onset, velocity, program in waiting:
-            let_go = released.get((channel, pitch), 0)
-            end = let_go if let_go > onset else tick
-            finished[channel, program].append(_Sound(pitch, onset, end, velocity))
     return finished
 
 

@@ -168,6 +168,12 @@ def test_the_pedal_holds_notes_until_it_is_lifted() -> None:
     assert spans(Score.load(struck_again)) == [(60, 0, 200), (60, 200, 500)]
 
 
+def test_a_pedal_that_is_never_lifted_holds_nothing() -> None:
+    pedal = mido.Message("control_change", control=64, value=127)
+    lifted = mido.Message("control_change", control=64, value=0, time=33 * 480)
+    assert spans(Score.load(events(pedal, on(60), off(60, 480), lifted))) == [(60, 0, 500)]
+
+
 def test_overlaps_and_unisons_are_untangled() -> None:
     overlap = events(on(60), on(60, 480), off(60, 480), off(60, 480))
     assert spans(Score.load(overlap)) == [(60, 0, 500), (60, 500, 1500)]
@@ -175,6 +181,8 @@ def test_overlaps_and_unisons_are_untangled() -> None:
     assert spans(Score.load(unison)) == [(60, 0, 1000)]
     one_off = events(on(60), on(60, 480), off(60, 480), on(61, 4800), off(61, 480))
     assert spans(Score.load(one_off))[:2] == [(60, 0, 500), (60, 500, 1000)]
+    later = events(on(60), on(60), off(60, 480), on(60, 480), off(60, 480))
+    assert spans(Score.load(later)) == [(60, 0, 500), (60, 1000, 1500)]
 
 
 def test_running_status_type_0_and_notes_never_released() -> None:
