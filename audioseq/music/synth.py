@@ -1,0 +1,230 @@
+"""A small synthesiser: notes to sound by adding partials, for computers that have no better one.
+
+Every instrument is one of a few kinds (struck, bowed, sung, blown, …) with partials, an envelope and a
+vibrato of its own. A tone is computed once for each pitch and strength, and cut to length for each note.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import butter, oaconvolve, sosfilt
+
+from audioseq.errors import AudioError
+from audioseq.midi import Note, Score
+
+TAIL = 1.5
+"""Seconds after the last note, for it to fade away."""
+LONGEST_TONE = 30.0
+"""Seconds; what is held longer fades out there."""
+KNEE, CEILING = 0.6, 0.9
+"""Louder samples than the first are bent, so that none is louder than the second."""
+LAYERS = 3
+"""Strengths for which a tone is computed: what is struck harder is brighter, not only louder."""
+
+
+@dataclass(frozen=True)
+class Timbre:
+    """How a kind of instrument sounds; times in seconds."""
+
+    slope: float
+    """The k-th partial starts with 1 / k^slope of the first one's amplitude; less in loud notes."""
+    partials: int = 12
+    attack: float = 0.004
+    release: float = 0.12
+    decay: float = 0.0
+    """How fast a tone of 262 Hz dies away (1/s); high tones and partials are quicker; 0: it is held."""
+    stiffness: float = 0.0
+    """How far the partials of a stiff string are stretched."""
+    vibrato: float = 0.0
+    """Semitones up and down."""
+    odd: bool = False
+    """Whether even partials are weak, as in a clarinet."""
+    formants: tuple[float, ...] = ()
+    """Hz around which a voice is strong."""
+    gain: float = 1.0
+
+
+PIANO = Timbre(slope=1.3, partials=14, attack=0.003, release=0.16, decay=0.9, stiffness=3e-4)
+PLUCKED = Timbre(slope=1.4, partials=12, attack=0.003, release=0.1, decay=1.6, stiffness=5e-5)
+BELL = Timbre(slope=1.8, partials=6, attack=0.002, release=0.4, decay=1.3, stiffness=2e-3, gain=0.8)
+ORGAN = Timbre(slope=1.5, partials=8, attack=0.02, release=0.08, gain=0.5)
+BASS = Timbre(slope=1.2, partials=10, attack=0.006, release=0.1, decay=0.7, gain=1.2)
+BOWED = Timbre(slope=1.15, partials=16, attack=0.06, release=0.16, vibrato=0.12, gain=0.5)
+VOICE = Timbre(
+    slope=1.0, partials=20, attack=0.07, release=0.14, vibrato=0.22, formants=(650, 1100, 2800), gain=1.1
+)
+BRASS = Timbre(slope=0.9, partials=14, attack=0.035, release=0.1, vibrato=0.04, gain=0.4)
+REED = Timbre(slope=1.1, partials=12, attack=0.03, release=0.09, vibrato=0.06, odd=True, gain=0.55)
+FLUTE = Timbre(slope=2.4, partials=6, attack=0.045, release=0.1, vibrato=0.15, gain=0.7)
+
+FAMILIES = (
+    PIANO, BELL, ORGAN, PLUCKED, BASS, BOWED, VOICE, BRASS,
+    REED, FLUTE, REED, VOICE, BOWED, PLUCKED, BELL, BELL,
+)  # fmt: skip
+"""Of the sixteen families of eight programs in General MIDI; effects (the last ones) are as good as bells."""
+SINGLE = {45: PLUCKED, 46: PLUCKED, 47: BASS, 48: BOWED, 49: BOWED, 50: BOWED, 51: BOWED}
+"""Programs unlike their families: plucked strings, harp, timpani, string ensembles."""
+
+DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...] = (
+    ((35, 36), (52.0, 0.0, 0.0, 0.09)),  # bass drums
+    ((38, 40), (185.0, 0.5, 1500.0, 0.05)),  # snares
+    ((42, 44), (0.0, 0.35, 7000.0, 0.02)),  # closed hi-hats
+    ((46,), (0.0, 0.3, 6500.0, 0.1)),
+    ((49, 51, 52, 53, 55, 57, 59), (0.0, 0.25, 4500.0, 0.3)),  # cymbals
+    ((41, 43, 45), (90.0, 0.0, 0.0, 0.12)),  # toms
+    ((47, 48, 50), (140.0, 0.0, 0.0, 0.1)),
+)
+"""Percussion keys; tone (Hz, 0: none), strength of noise, its lowest frequency (Hz), and decay (s)."""
+OTHER_DRUM = (0.0, 0.4, 2500.0, 0.03)
+ROOM = 0.22
+"""How loud the reverberation is beside the sound itself."""
+
+
+def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
+    """Play a score.
+
+    Args:
+        score: the music; equal scores give equal samples.
+        sample_rate: Hz.
+    Returns:
+        mono samples within ±0.9 `[N]` float32, with N = ceil((end + 1.5 s) * sample_rate).
+    Raises:
+        AudioError: the sample rate is below 8 kHz or above 192 kHz.
+    """
+    check_rate(sample_rate)
+    length = int(np.ceil((score.end + TAIL) * sample_rate))
+    mix = np.zeros(length, np.float32)
+    groups: dict[tuple[bool, int, int, int], list[Note]] = defaultdict(list)
+    for note in score.notes:
+        layer = min(note.velocity * LAYERS // 128, LAYERS - 1)
+        program = 0 if note.drum else note.program
+        groups[note.drum, program, note.pitch, layer].append(note)
+    for (drum, program, pitch, layer), notes in groups.items():
+        if drum:
+            _strike(mix, notes, _drum(pitch, sample_rate), sample_rate)
+        else:
+            timbre = SINGLE.get(program, FAMILIES[program // 8])
+            longest = min(max(note.duration for note in notes), LONGEST_TONE) + timbre.release
+            tone = _tone(timbre, pitch, layer, longest, sample_rate)
+            _play(mix, notes, tone, timbre, sample_rate)
+    return limit(_in_a_room(mix, sample_rate))
+
+
+def check_rate(sample_rate: int) -> None:
+    """Raise an AudioError for a sample rate below 8 kHz or above 192 kHz."""
+    if not 8_000 <= sample_rate <= 192_000:
+        raise AudioError(f"sample rate {sample_rate}: is no rate to render at; give 8000 to 192000 Hz")
+
+
+def _play(mix: np.ndarray, notes: Iterable[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int) -> None:
+    """Add notes of one pitch to the mix, each the beginning of the tone in an envelope."""
+    release = int(timbre.release * sample_rate)
+    fade = (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, release, dtype=np.float32))) ** 2
+    for note in notes:
+        held = min(int(note.duration * sample_rate), len(tone) - release)
+        sound = tone[: held + release] * (timbre.gain * _loudness(note.velocity))
+        attack = min(int(timbre.attack * sample_rate), held // 2) + 1
+        sound[:attack] *= 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, attack, dtype=np.float32))
+        sound[held:] *= fade
+        start = int(note.onset * sample_rate)
+        mix[start : start + len(sound)] += sound[: len(mix) - start]
+
+
+def _strike(mix: np.ndarray, notes: Iterable[Note], sound: np.ndarray, sample_rate: int) -> None:
+    """Add beats of one drum to the mix; how long they are written makes no difference."""
+    for note in notes:
+        start = int(note.onset * sample_rate)
+        part = sound[: len(mix) - start]
+        mix[start : start + len(part)] += part * _loudness(note.velocity)
+
+
+def _loudness(velocity: int) -> float:
+    return (velocity / 127) ** 1.7
+
+
+def _tone(timbre: Timbre, pitch: int, layer: int, duration: float, sample_rate: int) -> np.ndarray:
+    """Return a tone `[N]` float32 without attack and release."""
+    frequency = 440 * 2 ** ((pitch - 69) / 12)
+    time = np.arange(int(duration * sample_rate) + 1) / sample_rate
+    cycles = frequency * time
+    if timbre.vibrato:
+        rate = 5.3 + 0.02 * (pitch % 12)  # not all players in step
+        swing = frequency * (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * rate)
+        cycles += swing * np.clip((time - 0.15) / 0.5, 0, 1) * np.sin(2 * np.pi * rate * time)
+    brightness = timbre.slope + 0.35 * (LAYERS - 1 - layer)
+    tone = np.zeros(len(time), np.float32)
+    elapsed = time.astype(np.float32)
+    total = 0.0
+    for k in range(1, timbre.partials + 1):
+        stretched = k * np.sqrt((1 + timbre.stiffness * k * k) / (1 + timbre.stiffness))
+        if frequency * stretched > 0.45 * sample_rate:
+            break
+        amplitude = _strength(timbre, k, frequency) / k**brightness
+        total += amplitude**2
+        if amplitude < 2e-3:
+            continue
+        turns = (stretched * cycles + 0.37 * k * k) % 1  # partials in phase would click
+        angle = (2 * np.pi * turns).astype(np.float32)
+        partial = np.sin(angle, out=angle)
+        if timbre.decay:
+            # Quick at first and slow later, as the strings of a piano exchange energy with the board.
+            rate = timbre.decay * (0.7 + 0.3 * k) * (frequency / 262) ** 0.6
+            partial *= 0.65 * np.exp(-2.5 * rate * elapsed) + 0.35 * np.exp(-0.6 * rate * elapsed)
+        tone += np.float32(amplitude) * partial
+    # Equal energy whatever the partials; high tones a little softer, as ears find them shrill.
+    return tone * np.float32(0.25 / np.sqrt(total or 1.0) * (262 / frequency) ** 0.2)
+
+
+def _strength(timbre: Timbre, k: int, frequency: float) -> float:
+    """Return how strong the k-th partial is, apart from the slope."""
+    hertz = k * frequency
+    strength = 1 / (1 + (hertz / 5000) ** 2)
+    if timbre.odd and k % 2 == 0:
+        strength *= 0.25
+    if timbre.formants:
+        strength *= 0.12 + sum(
+            1 / (1 + ((hertz - centre) / 160) ** 2) / (1 + index)
+            for index, centre in enumerate(timbre.formants)
+        )
+    return float(strength)
+
+
+def _drum(pitch: int, sample_rate: int) -> np.ndarray:
+    """Return one beat of a drum of General MIDI `[N]` float32: a falling tone, noise, or both."""
+    hertz, noise, lowest, decay = next((drum for keys, drum in DRUMS if pitch in keys), OTHER_DRUM)
+    time = np.arange(int(7 * decay * sample_rate)) / sample_rate
+    sound = np.zeros(len(time))
+    if hertz:
+        sound += np.sin(2 * np.pi * hertz * (time + 0.03 * (1 - np.exp(-time / 0.02))))  # it begins higher
+    if noise:
+        hiss = np.random.default_rng(pitch).standard_normal(len(time))
+        high = butter(2, min(lowest, 0.4 * sample_rate), "highpass", fs=sample_rate, output="sos")
+        sound += noise * sosfilt(high, hiss)
+    sound *= np.exp(-time / decay) * np.minimum(time / 0.001, 1)
+    return (0.5 * sound).astype(np.float32)
+
+
+def _in_a_room(dry: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Add the reverberation of a small hall: noise that dies away, dull rather than bright."""
+    time = np.arange(int(1.2 * sample_rate)) / sample_rate
+    low = butter(1, 3000, fs=sample_rate, output="sos")
+    echo = sosfilt(low, np.random.default_rng(0).standard_normal(len(time))) * np.exp(-time / 0.17)
+    echo *= np.minimum(time / 0.012, 1) * np.linspace(1, 0, len(time))
+    echo *= ROOM / np.sqrt((echo**2).sum())
+    return np.asarray(dry + oaconvolve(dry, echo.astype(np.float32))[: len(dry)])
+
+
+def limit(mix: np.ndarray) -> np.ndarray:
+    """Scale a waveform `[N]` so that its loud moments reach the knee, and bend what is louder still."""
+    loud = np.quantile(np.abs(mix[::7]), 0.999) if len(mix) else 0.0
+    if not loud:
+        return mix
+    mix = mix * np.float32(KNEE / loud)
+    over = np.abs(mix) > KNEE
+    room = CEILING - KNEE
+    mix[over] = np.sign(mix[over]) * (KNEE + room * np.tanh((np.abs(mix[over]) - KNEE) / room))
+    return mix
