@@ -1,0 +1,61 @@
+"""What the `config.toml` of a language model may say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from audioseq.config import Config
+from audioseq.text.tokenizer import DEFAULT_ALPHABET
+from audioseq.training import TrainingConfig
+
+Size = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class ModelConfig(Config):
+    """The network; the meaning of each value is told in `LanguageModel`."""
+
+    cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
+    embedding_size: Size = 256
+    hidden_size: Size = 416
+    num_layers: Size = 2
+    dropout: Share = 0.0
+    embedding_dropout: Share = 0.0
+    weight_drop: Share = 0.0
+    tied: bool = True
+
+
+class DataConfig(Config):
+    """Texts (relative to the working directory), one sentence a line, and how they become batches."""
+
+    train: tuple[Path, ...]
+    valid: tuple[Path, ...]
+    streams: Size = 32
+    """Parallel streams of sentences in one update over all processes."""
+    window: Size = 64
+    """Tokens of each stream in one update: gradients reach back so far, what is remembered further."""
+
+
+class LanguageConfig(Config):
+    """A language model: the next token after those before it."""
+
+    task: Literal["language"] = "language"
+    alphabet: str = DEFAULT_ALPHABET
+    words: Annotated[int, Field(ge=0)] = 0
+    """So many of the most frequent words are the tokens, all others are `<unk>`."""
+    subwords: Annotated[int, Field(ge=0, le=20000)] = 0
+    """So many frequent parts of words are the tokens. Neither words nor subwords: characters."""
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    card: dict[str, Any] = Field(default_factory=dict)
+    """What the model files say beside what training itself knows: data, licences, limits."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.words and self.subwords:
+            raise ValueError("a model has words or subwords, not both; set one of them to 0")
+        return self
