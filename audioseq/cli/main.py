@@ -18,6 +18,7 @@ from audioseq.cli.common import complain, put
 from audioseq.cli.evaluate import evaluate
 from audioseq.cli.info import info
 from audioseq.cli.models import app as models
+from audioseq.cli.predict import predict
 from audioseq.cli.train import train
 from audioseq.cli.transcribe import transcribe
 from audioseq.cli.tune import tune
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(transcribe)
 app.command()(train)
 app.command()(evaluate)
+app.command()(predict)
 app.command()(tune)
 app.add_typer(models, name="models")
 app.command()(info)
