@@ -14,11 +14,15 @@ from typing import Annotated
 import typer
 
 from audioseq import __version__
+from audioseq.cli.align import align
 from audioseq.cli.common import complain, put
+from audioseq.cli.compose import compose
 from audioseq.cli.evaluate import evaluate
 from audioseq.cli.info import info
+from audioseq.cli.lm import app as lm
 from audioseq.cli.models import app as models
 from audioseq.cli.predict import predict
+from audioseq.cli.prepare import prepare
 from audioseq.cli.train import train
 from audioseq.cli.transcribe import transcribe
 from audioseq.cli.tune import tune
@@ -32,10 +36,14 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: it starts in half the time
 )
 app.command()(transcribe)
+app.command()(compose)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(tune)
+app.command()(prepare)
+app.command()(align)
+app.add_typer(lm, name="lm")
 app.add_typer(models, name="models")
 app.command()(info)
 

@@ -49,13 +49,13 @@ class Weights:
 class Limits:
     """What the search leaves out to be fast; it is exact without these limits."""
 
-    width: int = 32
+    width: int = 100
     """Hypotheses that are kept at each frame."""
     tokens: int = 20
     """Tokens that are tried at each frame, the most probable ones."""
     margin: float = 12.0
     """How much worse than the best hypothesis one may be, natural logarithm."""
-    silence: float = 0.999
+    silence: float = 0.99
     """A frame that is blank with at least this probability is taken to be nothing else."""
 
 

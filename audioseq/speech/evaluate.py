@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from audioseq.audio import SAMPLE_RATE
 from audioseq.data import Utterance
 from audioseq.speech import metrics
 from audioseq.speech.metrics import ErrorRate, Result
 from audioseq.speech.pipeline import Recogniser
-from audioseq.speech.search import BeamSearch
+from audioseq.speech.search import BeamSearch, Search
 from audioseq.text.tokenizer import normalise
 
 SHOWN = 10
@@ -96,6 +98,33 @@ class Report:
                 for rate, result in metrics.worst(self.results, SHOWN)
             ],
         }
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the acoustic model makes of an utterance: computed once, to be decoded many times."""
+
+    name: str
+    reference: str
+    """In the model's spelling."""
+    emissions: tuple[np.ndarray, ...]
+    """Log-probabilities of each piece `[T, V]`."""
+
+    def decode(self, search: Search) -> Result:
+        """Write down what a search hears in it."""
+        texts = [search.candidates(log_probs)[0].text for log_probs in self.emissions]
+        return Result(self.name, self.reference, " ".join(filter(None, texts)))
+
+
+def hear(recogniser: Recogniser, utterance: Utterance) -> Heard:
+    """Compute the emissions of an utterance.
+
+    Raises:
+        AudioError: the recording cannot be read.
+    """
+    reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
+    pieces = recogniser.listen(utterance.load())
+    return Heard(utterance.id, reference, tuple(piece.log_probs for piece in pieces))
 
 
 def evaluate(

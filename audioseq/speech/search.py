@@ -11,6 +11,7 @@ import numpy as np
 
 from audioseq import models
 from audioseq.errors import ConfigError
+from audioseq.language import compact
 from audioseq.speech.align import align_words
 from audioseq.speech.beam import BeamDecoder, Candidate, Limits, Weights
 from audioseq.speech.nbest import Scorer, confidences, rescore
@@ -29,8 +30,8 @@ class BeamSearch:
     """How to find the most probable text, where the most probable token of each frame is not enough.
 
     Example:
-        >>> BeamSearch(lm="novels.safetensors", hotwords=("kubernetes",)).limits.width
-        32
+        >>> BeamSearch(lm="novels.safetensors", hotwords=["kubernetes"]).limits.width
+        100
     """
 
     lm: str | Path | None = None
@@ -70,7 +71,7 @@ class Search:
         weights, self.gamma = _tuned(options, card)
         self.decoder = BeamDecoder(
             tokenizer.pieces,
-            None if options.lm is None else _open_ngram(options.lm),
+            None if options.lm is None else compact.load(models.resolve(options.lm, task=compact.TASK)),
             weights=weights,
             limits=options.limits,
             hotwords=[_spelt(word, tokenizer) for word in options.hotwords],
@@ -113,12 +114,6 @@ def _spelt(word: str, tokenizer: Tokenizer) -> str:
     if not spelt.text or spelt.dropped:
         raise ConfigError(f"hotword {word!r}: the model writes {tokenizer.alphabet!r} only; spell it so")
     return spelt.text
-
-
-def _open_ngram(name: str | Path) -> Any:
-    from audioseq.language import ngram
-
-    return ngram.load(models.resolve(name, task="language"))
 
 
 def _open_scorer(name: str | Path) -> Scorer:

@@ -6,32 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from audioseq.data import Utterance
 from audioseq.errors import DataError
 from audioseq.speech.beam import Weights
+from audioseq.speech.evaluate import Heard, hear
 from audioseq.speech.metrics import Result, word_errors
 from audioseq.speech.nbest import Scorer
 from audioseq.speech.pipeline import Recogniser
-from audioseq.speech.search import BeamSearch, Search
-from audioseq.text.tokenizer import normalise
+from audioseq.speech.search import BeamSearch
 
 STEPS = (0.2, 0.8, 0.4, 0.1)
 """First steps of alpha, beta, unknown and gamma."""
 HALVINGS = 2
 
 Point = tuple[float, ...]
-
-
-class Heard(NamedTuple):
-    """An utterance, and what the acoustic model makes of it: computed once, decoded many times."""
-
-    utterance: Utterance
-    reference: str
-    """In the model's spelling."""
-    emissions: tuple[np.ndarray, ...]
-    """Of each piece `[T, V]`."""
 
 
 class Rates(NamedTuple):
@@ -107,13 +95,14 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSear
     search = recogniser.search(beam)
     if search.scorer is not None:
         search.scorer = _remembered(search.scorer)
-    heard = [_listen(recogniser, utterance) for utterance in utterances]
-    first = [item for item in heard if item.utterance.speaker in chosen]
-    rest = [item for item in heard if item.utterance.speaker not in chosen]
+    first, rest = (
+        [hear(recogniser, utterance) for utterance in utterances if (utterance.speaker in chosen) == half]
+        for half in (True, False)
+    )
 
     def errors(part: Sequence[Heard], point: Point) -> list[Result]:
         search.decoder.weights, search.gamma = Weights(*point[:3]), point[3]
-        return [_result(search, item) for item in part]
+        return [item.decode(search) for item in part]
 
     weights = search.decoder.weights
     start = (weights.alpha, weights.beta, weights.unknown, search.gamma)
@@ -164,17 +153,6 @@ def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float
                         best, lowest, better = point, cost(point), True
                         break
     return best
-
-
-def _listen(recogniser: Recogniser, utterance: Utterance) -> Heard:
-    reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-    emissions = tuple(piece.log_probs for piece in recogniser.listen(utterance.load()))
-    return Heard(utterance, reference, emissions)
-
-
-def _result(search: Search, heard: Heard) -> Result:
-    texts = [search.candidates(log_probs)[0].text for log_probs in heard.emissions]
-    return Result(heard.utterance.id, heard.reference, " ".join(filter(None, texts)))
 
 
 def _remembered(scorer: Scorer) -> Scorer:
