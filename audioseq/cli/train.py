@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from audioseq.cli.common import Device, put
+from audioseq.errors import ConfigError
+
+TASKS = ("speech", "music")
+"""What can be trained."""
 
 
 def train(
@@ -46,9 +51,7 @@ def train(
 
     Several processes or machines: torchrun --nproc-per-node 2 -m audioseq train CONFIG
     """
-    from audioseq.speech import task
-
-    result = task.train(
+    result = import_module(f"audioseq.{_task(source)}.task").train(
         source,
         overrides=assignments or [],
         start_from=start_from,
@@ -60,6 +63,22 @@ def train(
     )
     if os.environ.get("RANK", "0") == "0":  # under torchrun every process comes here
         put(str(result.best))
+
+
+def _task(source: Path) -> str:
+    """Return what a recipe or a manifest is for: the folder of the package that can train it."""
+    if source.suffix == ".toml":
+        from audioseq.config import read_toml
+
+        task = read_toml(source).get("task", "speech")
+        if task not in TASKS:
+            raise ConfigError(f"{source}: task is {task!r}, but must be one of {', '.join(TASKS)}")
+        return str(task)
+    try:
+        with source.open(encoding="utf-8-sig", errors="replace") as lines:
+            return "music" if "midi_filepath" in lines.readline() else "speech"
+    except OSError as error:
+        raise ConfigError(f"{source}: cannot be read ({error.strerror}); check the path") from None
 
 
 def _name(source: Path) -> str:

@@ -1,0 +1,108 @@
+"""`audioseq compose`: music from a trained model, as MIDI files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audioseq.cli.common import Device, note, put
+from audioseq.errors import AudioseqError
+
+SAMPLE_RATE = 44_100
+"""Hz, of `--wav`."""
+
+
+def compose(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Equal seeds make equal music; drawn unless given.")
+    ] = None,
+    style: Annotated[str | None, typer.Option(help="pop, lied, quartet or chorale.")] = None,
+    key: Annotated[str | None, typer.Option(help="Such as D, Bb or 'f# minor'.")] = None,
+    tempo: Annotated[float | None, typer.Option(metavar="BPM", help="Quarter notes a minute.")] = None,
+    density: Annotated[float | None, typer.Option(help="Notes in a quarter.")] = None,
+    bars: Annotated[int | None, typer.Option(help="Length in bars; or --seconds.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length, within a bar; 60 unless given.")] = None,
+    primer: Annotated[Path | None, typer.Option(metavar="FILE.mid", help="Music to go on from.")] = None,
+    primer_in_output: Annotated[
+        bool, typer.Option("--primer-in-output/--no-primer-in-output", help="Whether it begins the result.")
+    ] = True,
+    count: Annotated[int, typer.Option("-n", help="Pieces, composed at once.")] = 1,
+    best_of: Annotated[
+        int, typer.Option(metavar="K", help="Compose K for each, keep the likeliest that is not stuck.")
+    ] = 1,
+    temperature: Annotated[float, typer.Option(help="Below 1 plainer, above 1 wilder.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Choose among the likeliest of this probability.")] = 1.0,
+    wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a piano roll.")] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Name of a model, or path of a .safetensors file.")
+    ] = None,
+    device: Device = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")] = False,
+) -> None:
+    """Compose music and print the path of the MIDI file.
+
+    What is not asked for is chosen as it comes in the music that the model has learnt.
+    """
+    from audioseq.midi import Score
+    from audioseq.music import pipeline
+    from audioseq.music.decode import Sampling
+
+    wishes = pipeline.Wishes(style, key, tempo, density, bars, seconds)
+    sampling = Sampling(temperature, top_k, top_p)
+    for given in (output, wav, plot):
+        for path in (_numbered(given, number, count) for number in range(count)) if given else ():
+            _check_free(path, force)
+    if primer is None and not primer_in_output:
+        raise typer.BadParameter("there is no primer to leave out", param_hint="--no-primer-in-output")
+    start = Score.load(primer) if primer is not None else None
+    composer = pipeline.load(model, device)
+    pieces = composer.compose(
+        seed, count=count, wishes=wishes, sampling=sampling, primer=start,
+        with_primer=primer_in_output, best_of=best_of,
+    )  # fmt: skip
+    note(f"seed {pieces[0].seed}")
+    for piece in pieces:
+        if output is not None:
+            path = _numbered(output, piece.number, count)
+        else:
+            path = _aside(_numbered(Path(f"compose-{piece.seed}.mid"), piece.number, count))
+        piece.save(path)
+        if wav is not None:
+            from audioseq import audio
+            from audioseq.music.render import render
+
+            audio.write(_numbered(wav, piece.number, count), render(piece.score, SAMPLE_RATE), SAMPLE_RATE)
+        if plot is not None:
+            from audioseq.music.plot import piano_roll
+
+            piano_roll(piece.score, _numbered(plot, piece.number, count))
+        put(str(path))
+
+
+def _numbered(path: Path, number: int, count: int) -> Path:
+    """Return the path of one of several pieces: `tune.mid`, or of several `tune-1.mid` and so on."""
+    return path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+
+
+def _aside(path: Path) -> Path:
+    """Return the path, or the next that is free: `compose-7.mid`, `compose-7-2.mid`."""
+    free, number = path, 1
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _check_free(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise AudioseqError(f"{path}: is there already; --force overwrites it, or choose another name")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise AudioseqError(f"{path}: cannot be written; check that its folder exists and may be written to")

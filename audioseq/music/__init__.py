@@ -1,0 +1,1 @@
+"""Music: from MIDI to events, a recurrent model of them, and new music in MIDI again."""

@@ -1,0 +1,280 @@
+"""From a model file and wishes to a composition."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from audioseq import __version__, checkpoint, models
+from audioseq.checkpoint import Header
+from audioseq.config import parse
+from audioseq.errors import AudioseqError, CheckpointError, ConfigError
+from audioseq.midi import Score
+from audioseq.music import vocabulary as v
+from audioseq.music.config import MusicConfig
+from audioseq.music.decode import Sampling
+from audioseq.music.generate import Draft, generate
+from audioseq.music.grammar import Conditions
+from audioseq.music.grid import Piece, to_grid, to_score
+from audioseq.music.model import MusicModel, build
+from audioseq.music.tokenizer import decode, encode
+from audioseq.training.distributed import choose_device
+
+DEFAULT_SECONDS = 60.0
+MOST_AT_ONCE = 64
+LONGEST_SECONDS = 3600.0
+MOST_BARS = 2000
+STUCK = 4
+"""Bars in a row that are all alike, from which a piece counts as stuck."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a piece should be like; what is left open is drawn as it comes in the music that was learnt.
+
+    Args:
+        style: one of `vocabulary.STYLES`, but `other`.
+        key: such as `D`, `Bb minor`, `f#` or `F#m`.
+        tempo: quarter notes a minute.
+        density: notes in a quarter.
+        bars: length; or
+        seconds: length, within a bar.
+    Raises:
+        ConfigError: a value is unknown or out of range.
+    """
+
+    style: str | None = None
+    key: str | None = None
+    tempo: float | None = None
+    density: float | None = None
+    bars: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        known = v.STYLES[:-1]
+        if self.style is not None and self.style not in known:
+            raise ConfigError(f"style is {self.style!r}, but must be one of {', '.join(known)}")
+        if self.key is not None:
+            v.parse_key(self.key)
+        _check("tempo", self.tempo, 20, 400, "quarter notes a minute")
+        _check("density", self.density, 0.1, 50, "notes in a quarter")
+        _check("bars", self.bars, 1, MOST_BARS, "bars")
+        _check("seconds", self.seconds, 1, LONGEST_SECONDS, "seconds")
+        if self.bars is not None and self.seconds is not None:
+            raise ConfigError("bars and seconds both say how long the piece is; give one of them")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A piece that was composed.
+
+    Args:
+        score: the music.
+        seed: what makes the same again.
+        number: which of the pieces of this seed, from 0.
+        asked: what the model was asked for.
+        nats_per_event: of the model, at temperature 1; lower is likelier.
+    """
+
+    score: Score
+    seed: int
+    number: int
+    asked: Conditions
+    nats_per_event: float
+
+    def save(self, path: str | Path) -> None:
+        """Write a MIDI file; the seed is in it."""
+        self.score.save(path)
+
+
+class Composer:
+    """A trained music model that composes.
+
+    Args:
+        model: the network, with its weights.
+        header: what the model file says about it.
+        device: where it runs.
+    """
+
+    def __init__(self, model: MusicModel, header: Header, device: torch.device) -> None:
+        self.model = model.to(device).eval()
+        self.header = header
+        asked: dict[str, list[dict[str, Any]]] = header.tokenizer["asked"]
+        self.usual = {
+            style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
+            for style, rows in asked.items()
+        }
+
+    def compose(
+        self,
+        seed: int | None = None,
+        *,
+        count: int = 1,
+        wishes: Wishes | None = None,
+        sampling: Sampling | None = None,
+        primer: Score | None = None,
+        with_primer: bool = True,
+        best_of: int = 1,
+    ) -> list[Composition]:
+        """Compose pieces, all at once.
+
+        Args:
+            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
+            count: pieces.
+            wishes: what they should be like.
+            sampling: how free the choice is.
+            primer: music that each of them goes on from.
+            with_primer: whether the primer is in the result.
+            best_of: so many are composed for each; the likeliest that is not stuck is kept.
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        wishes, sampling = wishes or Wishes(), sampling or Sampling()
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        if seed < 0:
+            raise ConfigError(f"seed is {seed}, but must be 0 or more")
+        _check("count", count, 1, MOST_AT_ONCE, "pieces")
+        _check("best-of", best_of, 1, MOST_AT_ONCE, "pieces")
+        found: list[Composition] = []
+        start = to_grid(primer) if primer is not None else None
+        jobs = [(number, attempt) for number in range(count) for attempt in range(best_of)]
+        drafts, tempos = [], []
+        for number, attempt in jobs:
+            asked, bpm = self._conditions(wishes, start, np.random.default_rng([seed, number]))
+            draft = Draft(asked, np.random.default_rng([seed, number, attempt, 1]))
+            if start is not None:
+                draft.events = encode(start)[:-1].tolist()
+            if wishes.bars is None:
+                before = start.starts[-1] if start is not None else 0
+                draft.ticks = before + (wishes.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
+            drafts.append(draft)
+            tempos.append(bpm)
+        for first in range(0, len(drafts), MOST_AT_ONCE):
+            generate(self.model, drafts[first : first + MOST_AT_ONCE], sampling)
+        skipped = len(encode(start)) - 1 if start is not None and not with_primer else 0
+        for number in range(count):
+            own = range(number * best_of, (number + 1) * best_of)
+            best = min(
+                own, key=lambda i: (_stuck(drafts[i].events), drafts[i].nats / max(drafts[i].sampled, 1))
+            )
+            draft = drafts[best]
+            piece = decode(draft.events[skipped:], draft.conditions.programs, tempos[best])
+            told = _remark(seed, number, draft.conditions, tempos[best])
+            nats = draft.nats / max(draft.sampled, 1)
+            found.append(Composition(to_score(piece, text=told), seed, number, draft.conditions, nats))
+        return found
+
+    def _conditions(
+        self, wishes: Wishes, primer: Piece | None, random: np.random.Generator
+    ) -> tuple[Conditions, float]:
+        """Return what the model is asked for, and the exact tempo."""
+        styles = sorted(self.usual)
+        style = wishes.style or styles[int(random.integers(len(styles)))]
+        if style not in self.usual:
+            raise ConfigError(f"this model has not learnt the style {style}; it knows {', '.join(styles)}")
+        rows = self.usual[style]
+        row = rows[int(random.integers(len(rows)))]
+        bpm = 30 * 2 ** (row.tempo / 8)
+        bars = wishes.bars or 32
+        if primer is not None:
+            tonic, minor = primer.key()
+            programs = primer.programs
+            if wishes.style is None:
+                style = "other"
+            else:
+                programs += row.programs[len(programs) :]
+            row = replace(row, tonic=tonic, minor=minor, programs=programs)
+            bpm = primer.bpm
+            bars += len(primer.meters)
+        if wishes.key is not None:
+            tonic, minor = v.parse_key(wishes.key)
+            row = replace(row, tonic=tonic, minor=minor)
+        if wishes.density is not None:
+            row = replace(row, density=v.density_class(wishes.density))
+        bpm = wishes.tempo or bpm
+        asked = replace(row, style=v.STYLES.index(style), tempo=v.tempo_class(bpm), bars=bars)
+        return asked, float(bpm)
+
+
+def load(model: str | Path | None = None, device: str = "auto") -> Composer:
+    """Open a music model by its name or the path of its file, or the one that is used when none is named.
+
+    Raises:
+        CheckpointError: there is no such model, or the file is damaged or of another task.
+        ConfigError: the device does not exist.
+    """
+    if model is None:
+        if not any(known.task == "music" for known in models.CATALOGUE):
+            raise CheckpointError("no music model comes with this version; name one with --model FILE")
+        model = models.default_for("music")
+    stored = checkpoint.load(models.resolve(model, task="music"), task="music")
+    config = parse(MusicConfig, stored.header.config, f"the config in {model}")
+    network = build(config.model)
+    try:
+        network.load_state_dict(stored.weights)
+        return Composer(network, stored.header, choose_device(device))
+    except (
+        RuntimeError,
+        KeyError,
+        TypeError,
+    ) as error:  # names or shapes of the weights, the table of wishes
+        raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
+
+
+def compose(
+    seed: int | None = None,
+    *,
+    model: str | Path | None = None,
+    primer: str | Path | None = None,
+    **wishes: Any,
+) -> Composition:
+    """Compose one piece.
+
+    Args:
+        seed: equal seeds give equal pieces; drawn if not given.
+        model: name of a model, or path of its file.
+        primer: MIDI file to go on from.
+        wishes: of `Wishes`: style, key, tempo, density, bars, seconds.
+    Raises:
+        AudioseqError: of the kind that tells what is wrong: the model, the primer, or a wish.
+    """
+    unknown = set(wishes) - set(Wishes.__dataclass_fields__)
+    if unknown:
+        known = ", ".join(Wishes.__dataclass_fields__)
+        raise AudioseqError(f"{', '.join(sorted(unknown))}: no such wish; there are {known}")
+    start = Score.load(primer) if primer is not None else None
+    return load(model).compose(seed, wishes=Wishes(**wishes), primer=start)[0]
+
+
+def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
+    if value is not None and not low <= value <= high:
+        raise ConfigError(f"{name} is {value:g}, but must be in {low:g}..{high:g} {unit}")
+
+
+def _stuck(events: Sequence[Sequence[int]]) -> bool:
+    """Return whether the same bar, with notes in it, comes several times in a row."""
+    bars: list[tuple[Any, ...]] = []
+    for event in events:
+        if event[v.STEP] == v.BAR:
+            bars.append(())
+        elif bars:
+            bars[-1] += (tuple(event[: v.VELOCITY]),)
+    run = 1
+    for before, bar in pairwise(bars):
+        run = run + 1 if bar and bar == before else 1
+        if run >= STUCK:
+            return True
+    return False
+
+
+def _remark(seed: int, number: int, asked: Conditions, bpm: float) -> str:
+    key = f"{v.TONICS[asked.tonic]} {'minor' if asked.minor else 'major'}"
+    style = v.STYLES[asked.style]
+    return f"audioseq {__version__}: seed {seed}, piece {number}, style {style}, key {key}, {bpm:g} bpm"

@@ -1,0 +1,330 @@
+"""Music for the training loop: pieces to streams of events, events to nats, nats of each style."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audioseq import checkpoint, models
+from audioseq.augment import keyed_generator
+from audioseq.checkpoint import Header, write_atomically
+from audioseq.config import merge, read_toml, resolve
+from audioseq.errors import AudioseqError, ConfigError, DataError
+from audioseq.midi import Score
+from audioseq.music import vocabulary as v
+from audioseq.music.config import MusicConfig
+from audioseq.music.corpora import Tune, read_manifest
+from audioseq.music.grammar import FEATURES, LOWEST, Conditions
+from audioseq.music.grid import to_grid
+from audioseq.music.model import MusicModel, build
+from audioseq.music.tokenizer import conditions_of, encode, features
+from audioseq.training import Loss, Result, fit
+from audioseq.training.distributed import join
+
+ADAPTING_RATE = 3e-4
+"""Learning rate with which a trained model is adapted to other pieces."""
+MOST_ASKED = 300
+"""Pieces of a style whose conditions a model file keeps: what is asked for where the user leaves it open."""
+VALIDATED_AT_ONCE = 32
+VALIDATED_STRETCH = 512
+
+
+@dataclass(frozen=True)
+class Example:
+    """A piece as events.
+
+    Args:
+        id: its name, on which its augmentation depends.
+        events: `[E, 6]` int16, as `tokenizer.encode` gives them.
+        conditions: what one would ask for to get it.
+    """
+
+    id: str
+    events: np.ndarray
+    conditions: Conditions
+
+    def written(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the events with pitches as they are written in C major or A minor, and the model's input."""
+        events = self.events.copy()
+        notes = events[:, v.PITCH] >= 0
+        events[notes, v.PITCH] -= self.conditions.shift + LOWEST
+        return events, features(self.events, self.conditions)
+
+
+class MusicBatch(NamedTuple):
+    """A stretch of each stream."""
+
+    features: Tensor
+    """What the model is told before each event `[B, T, FEATURES]`."""
+    events: Tensor
+    """`[B, T, 6]`; -1 in what does not count."""
+    fresh: Tensor
+    """Whether a piece begins here, so that nothing is remembered `[B]`."""
+
+
+def train(
+    source: Path,
+    *,
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+    valid: Path | None = None,
+    start_from: str | Path | None = None,
+    resume: bool = False,
+    smoke: bool = False,
+    device: str = "auto",
+) -> Result:
+    """Train a composer from a recipe, or from a manifest of one's own pieces.
+
+    Args:
+        source: a recipe's `config.toml`, or a manifest (`.jsonl`) to train on with the default recipe.
+        run_dir: where models, metrics and training state go.
+        overrides: changes to the recipe, such as `training.epochs=20`.
+        valid: manifest to validate on; with a manifest as source it must be given.
+        start_from: name or path of a model to start from.
+        resume: go on with the run in `run_dir`.
+        smoke: apply the recipe's `[smoke]` table: seconds instead of hours.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+    Raises:
+        ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
+    """
+    if start_from is not None:
+        start_from = models.resolve(start_from, task="music")
+    if source.suffix == ".toml":
+        table = read_toml(source)
+    elif valid is None:
+        raise ConfigError(f"{source}: give --valid MANIFEST too, pieces that are not trained on")
+    else:
+        table = {"data": {"train": [str(source)]}}
+        if start_from is not None:  # the model stays what it is
+            table |= {"model": checkpoint.read_header(start_from).config["model"]}
+            table |= {"training": {"learning_rate": ADAPTING_RATE}}
+    if valid is not None:
+        table = merge(table, {"data": {"valid": [str(valid)]}})
+    config = resolve(MusicConfig, table, overrides, smoke=smoke, where=str(source))
+    group = join(device)
+    examples, held_out = group.first(lambda: _examples(config))
+    task = MusicTask(config, examples, held_out)
+    return fit(
+        task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
+    )
+
+
+class MusicTask:
+    """The next event of pieces, as the training loop wants it.
+
+    Args:
+        config: the recipe.
+        train, valid: pieces.
+    Raises:
+        DataError: there are none.
+    """
+
+    name = "music"
+    metric = "nats_per_note"
+
+    def __init__(self, config: MusicConfig, train: Sequence[Example], valid: Sequence[Example]) -> None:
+        if not train or not valid:
+            raise DataError(
+                "no pieces are left to train on, or to validate on; check data.train and data.valid"
+            )
+        self.config = config
+        repeats = config.data.repeats
+        self.train = [
+            example for example in train for _ in range(repeats.get(v.STYLES[example.conditions.style], 1))
+        ]
+        self.valid = sorted(valid, key=lambda example: len(example.events))
+        torch.manual_seed(config.training.seed)
+        self.model = build(config.model)
+        self.carry: tuple[Tensor, ...] = ()
+        self._written: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._streams: tuple[int, list[list[tuple[int, int]]]] = (-1, [])
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Return the batches of an epoch: the n-th example of each is a stretch of the n-th stream."""
+        count = self.config.data.streams
+        length = max(map(len, self._stretches(epoch)))
+        return [[window * count + stream for stream in range(count)] for window in range(length)]
+
+    def collate(self, indices: Sequence[int], epoch: int) -> MusicBatch:
+        """Cut the stretches; augmentation depends on (seed, epoch, place of the piece) alone."""
+        data, streams = self.config.data, self._stretches(epoch)
+        rows = np.zeros((len(indices), data.stretch, FEATURES), np.int64)
+        events = np.full((len(indices), data.stretch, len(v.FIELDS)), -1, np.int64)
+        fresh = torch.ones(len(indices), dtype=torch.bool)
+        for i, index in enumerate(indices):
+            window, stream = divmod(index, data.streams)
+            if window >= len(streams[stream]):  # this stream has ended
+                continue
+            piece, start = streams[stream][window]
+            told, seen = self._piece(piece, epoch)
+            told, seen = told[start : start + data.stretch], seen[start : start + data.stretch]
+            events[i, : len(told)], rows[i, : len(told)] = told, seen
+            fresh[i] = start == 0
+        return MusicBatch(torch.from_numpy(rows), torch.from_numpy(events), fresh)
+
+    def loss(self, batch: MusicBatch, model: nn.Module) -> Loss:
+        """Return the nats of the events of a batch; its weight is their number."""
+        assert isinstance(model, MusicModel)
+        kept = [part * (~batch.fresh)[:, None] for part in self.carry]
+        state = tuple(zip(kept[::2], kept[1::2], strict=True)) if self._is_lstm else tuple(kept)
+        summary, after = model(batch.features, state or None)
+        assert after is not None
+        parts = [part for layer in after for part in (layer if isinstance(layer, tuple) else (layer,))]
+        self.carry = tuple(part.detach().float() for part in parts)
+        counted = batch.events[:, :, v.STEP] >= 0
+        nats = model.losses(summary[counted], batch.events[counted])
+        return Loss(nats.sum(), int(counted.sum()))
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return nats per note and per event of each style, and the mean of the styles."""
+        assert isinstance(model, MusicModel)
+        nats: dict[str, float] = defaultdict(float)
+        notes: dict[str, int] = defaultdict(int)
+        events: dict[str, int] = defaultdict(int)
+        for start in range(0, len(self.valid), VALIDATED_AT_ONCE):
+            some = self.valid[start : start + VALIDATED_AT_ONCE]
+            for example, found in zip(some, nats_of(model, some), strict=True):
+                style = v.STYLES[example.conditions.style]
+                nats[style] += float(found.sum())
+                notes[style] += int((example.events[:, v.PITCH] >= 0).sum())
+                events[style] += len(example.events)
+        figures = {f"nats_per_note_{style}": nats[style] / max(notes[style], 1) for style in nats}
+        figures = {"nats_per_note": sum(figures.values()) / len(figures), **figures}
+        return figures | {f"nats_per_event_{style}": nats[style] / events[style] for style in nats}
+
+    def header(self, card: dict[str, object]) -> Header:
+        """Return what the model file says; also what may be asked for where the user leaves it open."""
+        config = self.config.model_dump(mode="json", exclude={"card"})
+        asked: dict[str, list[object]] = defaultdict(list)
+        for example in sorted(
+            {example.id: example for example in self.train}.values(),
+            key=lambda example: hashlib.sha256(example.id.encode()).digest(),
+        ):
+            rows = asked[v.STYLES[example.conditions.style]]
+            if len(rows) < MOST_ASKED:
+                rows.append(asdict(example.conditions))
+        return Header("music", config, {}, {"asked": dict(asked)}, card)
+
+    @property
+    def _is_lstm(self) -> bool:
+        return self.config.model.cell == "lstm"
+
+    def _stretches(self, epoch: int) -> list[list[tuple[int, int]]]:
+        """Return the stretches of each stream: which piece, and from which event on."""
+        if self._streams[0] != epoch:
+            data = self.config.data
+            order = torch.randperm(
+                len(self.train), generator=keyed_generator(self.config.training.seed, epoch, "order")
+            )
+            streams: list[list[tuple[int, int]]] = [[] for _ in range(data.streams)]
+            for piece in order.tolist():
+                shortest = min(streams, key=len)
+                shortest += [
+                    (piece, start) for start in range(0, len(self.train[piece].events), data.stretch)
+                ]
+            self._streams = epoch, streams
+            self._augmented: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        return self._streams[1]
+
+    def _piece(self, index: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the events and features of a piece, augmented for an epoch; one piece a stream is kept."""
+        if index not in self._augmented:
+            example = self.train[index]
+            if example.id not in self._written:
+                self._written[example.id] = example.written()
+            pair = self._written[example.id]
+            if self.config.augment:
+                generator = keyed_generator(self.config.training.seed, epoch, f"{index}/{example.id}")
+                pair = self.config.augment(*pair, generator)
+            if len(self._augmented) >= 2 * self.config.data.streams:
+                del self._augmented[next(iter(self._augmented))]
+            self._augmented[index] = pair
+        return self._augmented[index]
+
+
+@torch.no_grad()
+def nats_of(model: MusicModel, examples: Sequence[Example]) -> list[np.ndarray]:
+    """Return the nats of each field of each event of pieces, `[E, 6]` each; they go through as one batch."""
+    device = next(model.parameters()).device
+    pairs = [example.written() for example in examples]
+    longest = max(len(events) for events, _ in pairs)
+    found = [np.zeros(events.shape, np.float32) for events, _ in pairs]
+    state = None
+    for start in range(0, longest, VALIDATED_STRETCH):
+        rows = np.zeros((len(pairs), min(VALIDATED_STRETCH, longest - start), FEATURES), np.int64)
+        told = np.full((*rows.shape[:2], len(v.FIELDS)), -1, np.int64)
+        for i, (events, seen) in enumerate(pairs):
+            part = events[start : start + VALIDATED_STRETCH]
+            told[i, : len(part)], rows[i, : len(part)] = part, seen[start : start + VALIDATED_STRETCH]
+        summary, state = model(torch.from_numpy(rows).to(device), state)
+        target = torch.from_numpy(told).to(device)
+        nats = model.losses(summary.flatten(0, 1), target.flatten(0, 1)).unflatten(0, target.shape[:2])
+        for i, (events, _) in enumerate(pairs):
+            part = nats[i, : max(0, min(len(events) - start, VALIDATED_STRETCH))]
+            found[i][start : start + len(part)] = part.cpu().numpy()
+    return found
+
+
+def _examples(config: MusicConfig) -> tuple[list[Example], list[Example]]:
+    """Read the pieces of both manifests, from the cache if it holds just these."""
+    tunes = [
+        [tune for path in paths for tune in read_manifest(path)]
+        for paths in (config.data.train, config.data.valid)
+    ]
+    cache = config.data.cache
+    key = hashlib.sha256(json.dumps([[t.id, str(t.midi_filepath), t.style] for t in chain(*tunes)]).encode())
+    if cache is not None and cache.is_file():
+        with np.load(cache, allow_pickle=False) as stored:
+            if str(stored["key"]) == key.hexdigest():
+                found = _unpack(stored["events"], json.loads(str(stored["pieces"])))
+                return found[: int(stored["train"])], found[int(stored["train"]) :]
+    parts = [_read(part) for part in tunes]
+    if cache is not None:
+        together = [example for part in parts for example in part]
+        pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in together]
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            key=np.array(key.hexdigest()),
+            train=np.array(len(parts[0])),
+            pieces=np.array(json.dumps(pieces)),
+            events=np.concatenate([example.events for example in together]),
+        )
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(cache, lambda file: file.write(buffer.getbuffer()))
+    return parts[0], parts[1]
+
+
+def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list[Example]:  # type: ignore[type-arg]
+    examples, start = [], 0
+    for name, length, asked in pieces:
+        conditions = Conditions(**{**asked, "programs": tuple(asked["programs"])})
+        examples.append(Example(name, events[start : start + length], conditions))
+        start += length
+    return examples
+
+
+def _read(tunes: Sequence[Tune]) -> list[Example]:
+    """Read MIDI files; one that is bad is told of and left out."""
+    examples = []
+    for tune in tunes:
+        try:
+            piece = to_grid(Score.load(tune.midi_filepath))
+        except AudioseqError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        examples.append(Example(tune.id, encode(piece), conditions_of(piece, v.STYLES.index(tune.style))))
+    return examples
