@@ -68,7 +68,7 @@ def load(path: str | Path) -> NGram:
     tensors = {name: tensor.numpy() for name, tensor in stored.weights.items()}
     try:
         return _assemble(tensors, int(stored.header.config["order"]))
-    except (KeyError, ValueError, IndexError, TypeError, UnicodeDecodeError):
+    except (CheckpointError, KeyError, ValueError, IndexError, TypeError):
         raise CheckpointError(f"{path}: is a damaged n-gram model; get or train it again") from None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,14 @@ class Perplexity:
     """Without the ends of sentences."""
     unknown: int
     sentences: int
+
+    def summary(self) -> str:
+        """Tell it in one line."""
+        return (
+            f"perplexity {self.perplexity:.1f} ({self.perplexity_with_unknown:.1f} with unknown words), "
+            f"{self.unknown:,} of {self.words:,} words unknown ({self.unknown / max(1, self.words):.2%}), "
+            f"{self.sentences:,} sentences"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +213,22 @@ class NGram:
         return nodes, paid
 
 
+def save(path: str | Path, model: NGram, card: dict[str, Any] | None = None) -> None:
+    """Write a model: as ARPA text when it is named so (`.arpa`, `.arpa.gz`, …), else in the compact form.
+
+    Args:
+        card: what a compact file says about its model; see `checkpoint.Header`.
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    from audioseq.language import arpa, compact
+
+    if _is_arpa(path):
+        arpa.write(path, model)
+    else:
+        compact.save(path, model, card)
+
+
 def load(path: str | Path) -> NGram:
     """Read a model: an ARPA file when it is named so (`.arpa`, `.arpa.gz`, …), else a compact one.
 
@@ -212,4 +237,8 @@ def load(path: str | Path) -> NGram:
     """
     from audioseq.language import arpa, compact
 
-    return arpa.read(path) if ".arpa" in Path(path).suffixes else compact.load(path)
+    return arpa.read(path) if _is_arpa(path) else compact.load(path)
+
+
+def _is_arpa(path: str | Path) -> bool:
+    return ".arpa" in Path(path).suffixes

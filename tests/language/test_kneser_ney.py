@@ -12,17 +12,7 @@ from hypothesis import strategies as st
 
 from audioseq.errors import DataError
 from audioseq.language.kneser_ney import estimate
-from audioseq.language.vocabulary import MARKS, Vocabulary
-
-VOCABULARY = Vocabulary((*MARKS, "a", "b", "c", "d"))
-WORDS = VOCABULARY.words
-PREDICTED = [word for word in WORDS if word != "<s>"]
-
-sentences = st.lists(st.lists(st.sampled_from("abcd"), max_size=7), min_size=1, max_size=12)
-
-
-def tokens_of(text: list[list[str]]) -> np.ndarray:
-    return np.array([VOCABULARY.index(word) for line in text for word in ["<s>", *line, "</s>"]])
+from tests.language.small import PREDICTED, VOCABULARY, texts, tokens_of
 
 
 class Brute:
@@ -64,7 +54,7 @@ class Brute:
 
 
 @settings(max_examples=40, deadline=None)
-@given(sentences, st.integers(1, 4))
+@given(texts, st.integers(1, 4))
 def test_equals_brute_force(text: list[list[str]], order: int) -> None:
     model, brute = estimate(tokens_of(text), VOCABULARY, order), Brute(text, order)
     contexts = [("<s>", *words) for n in range(3) for words in product("ab", repeat=n)]
