@@ -381,7 +381,10 @@ def _written(score: Score) -> mido.MidiFile:
         track.append(mido.Message("program_change", channel=channel, program=program))
         ends = clock.position([(note.onset, note.end) for note in notes])
         spans = np.rint(ends).astype(np.int64).tolist()
-        sounds = [_Sound(note.pitch, *span, note.velocity) for note, span in zip(notes, spans, strict=True)]
+        sounds = [
+            _Sound(note.pitch, onset, end, note.velocity)
+            for note, (onset, end) in zip(notes, spans, strict=True)
+        ]
         events = []
         for pitch, onset, end, velocity in _untangle(sounds):
             events += [(onset, 1, pitch, velocity), (end, 0, pitch, 0)]
@@ -425,7 +428,7 @@ def _playable(bpm: float) -> float:
 
 
 def _tick(clock: _Clock, seconds: float) -> int:
-    return round(clock.position(seconds))
+    return round(float(clock.position(seconds)))
 
 
 def _decoded(text: str) -> str:

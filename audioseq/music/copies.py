@@ -116,7 +116,7 @@ class _Hashes(NamedTuple):
 
     def windows(self, length: int, places: np.ndarray) -> np.ndarray:
         """Return the hashes of the stretches of one length that begin at these places."""
-        return (self.sums[places + length] - self.sums[places]) * self.inverses[places]
+        return np.asarray((self.sums[places + length] - self.sums[places]) * self.inverses[places])
 
 
 def _powers(base: int, count: int) -> np.ndarray:

@@ -6,6 +6,7 @@ vibrato of its own. A tone is computed once for each pitch and strength, and cut
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def _strike(mix: np.ndarray, notes: Iterable[Note], sound: np.ndarray, sample_ra
 
 
 def _loudness(velocity: int) -> float:
-    return (velocity / 127) ** 1.7
+    return math.pow(velocity / 127, 1.7)
 
 
 def _tone(timbre: Timbre, pitch: int, layer: int, duration: float, sample_rate: int) -> np.ndarray:
