@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
@@ -131,7 +132,8 @@ class BeamDecoder:
         model: the language model; without one, only hotwords count beside the sound.
         weights: of the language model.
         limits: of the search.
-        hotwords: words or phrases that are expected, normalised.
+        hotwords: words or phrases that are expected, normalised. Those of their words that the language model
+            does not know share the probability that it gives to unknown words, and need no penalty.
         boost: of each letter of a hotword.
     Example:
         >>> decoder = BeamDecoder(["", "a", "b"])
@@ -156,7 +158,7 @@ class BeamDecoder:
         self._spelt, self._powers = spell([piece.strip() for piece in pieces])
         self._letters = np.array([len(piece.strip()) for piece in pieces])
         if model is not None:
-            self._lexicon = _lexicon(model, hotwords)
+            self._lexicon, self._shared = _lexicon(model, hotwords)
         self._parents: list[int] = []
         self._tokens: list[int] = []
 
@@ -219,6 +221,7 @@ class BeamDecoder:
         if self.model is not None:
             ids = self._lexicon.ids[beam.entry]
             log_probs, states = self.model.step(beam.state, np.maximum(ids, Vocabulary.unk))
+            log_probs = log_probs - np.where(ids == Vocabulary.unk, self._shared, 0.0)
             spelt = np.where(is_open & (ids < 0), beam.letters, 0)
             result.language = beam.language + np.where(is_open, log_probs, 0.0)
             result.state = np.where(is_open, states, beam.state)
@@ -320,20 +323,21 @@ def _starts(values: Hashes) -> Ints:
     return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
 
 
-def _lexicon(model: WordModel, hotwords: Sequence[str]) -> Lexicon:
-    """Return the words that may be spelt without a penalty."""
+def _lexicon(model: WordModel, hotwords: Sequence[str]) -> tuple[Lexicon, float]:
+    """Return the words that are no unknown ones, and the logarithm of how many are new to the model."""
     words = model.vocabulary.words
     # After an unknown word a model knows least, so this is about how probable each word is by itself.
-    unknown = np.array([model.vocabulary.unk])
-    _, state = model.step(np.array([model.start]), unknown)
+    _, state = model.step(np.array([model.start]), np.array([model.vocabulary.unk]))
     ids = np.arange(len(words))
     scores, _ = model.step(np.repeat(state, len(ids)), ids)
-    expected = sorted({word for phrase in hotwords for word in phrase.split()})
-    expected_ids = np.array(model.vocabulary.encode(expected), dtype=np.int64)
-    first = len(MARKS)
-    return Lexicon(
-        [*words[first:], *expected],
-        np.concatenate((ids[first:], expected_ids)),
-        np.concatenate((scores[first:], scores[expected_ids])),
-        otherwise=float(scores[model.vocabulary.unk]),
+    new = sorted({word for phrase in hotwords for word in phrase.split() if word not in model.vocabulary})
+    shared = math.log(max(1, len(new)))
+    unknown = float(scores[model.vocabulary.unk])
+    first = len(MARKS)  # what comes before is no word
+    lexicon = Lexicon(
+        [*words[first:], *new],
+        np.concatenate((ids[first:], np.full(len(new), model.vocabulary.unk))),
+        np.concatenate((scores[first:], np.full(len(new), unknown - shared))),
+        otherwise=unknown,
     )
+    return lexicon, shared

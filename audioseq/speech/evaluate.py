@@ -13,6 +13,7 @@ import numpy as np
 from audioseq.audio import SAMPLE_RATE
 from audioseq.data import Utterance
 from audioseq.speech import metrics
+from audioseq.speech.causes import CAUSES, causes
 from audioseq.speech.metrics import ErrorRate, Result
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.search import BeamSearch, Search
@@ -34,6 +35,8 @@ class Report:
     """Audio in the set."""
     elapsed: float
     """Seconds that decoding took."""
+    causes: Counter[str]
+    """Errors in words by what they look like, as in `causes.causes`."""
 
     @property
     def wer(self) -> float:
@@ -65,6 +68,7 @@ class Report:
             f"{count:6d}  {said} -> {heard}"
             for (said, heard), count in self.substitutions().most_common(SHOWN)
         ]
+        by_cause = [f"{self.causes[cause]:6d}  {cause}" for cause in CAUSES if self.causes[cause]]
         worst = [
             f"{name}  {100 * rate:.0f} %\n{metrics.print_alignment(reference, hypothesis)}"
             for rate, (name, reference, hypothesis) in metrics.worst(self.results, SHOWN)
@@ -74,6 +78,7 @@ class Report:
                 *rates,
                 f"all right  {100 * self.exact:.2f} % of {len(self.results)} utterances",
                 f"{self.seconds / 3600:.2f} h of audio, decoded in {self.elapsed:.0f} s",
+                "", "errors by cause", *by_cause,
                 "", "most confused words", *confused,
                 "", "worst utterances", *worst,
             ]
@@ -89,6 +94,7 @@ class Report:
             "seconds": round(self.seconds, 1),
             "words": asdict(self.words),
             "chars": asdict(self.chars),
+            "causes": {cause: self.causes[cause] for cause in CAUSES},
             "substitutions": [
                 {"reference": said, "hypothesis": heard, "count": count}
                 for (said, heard), count in self.substitutions().most_common(SHOWN)
@@ -146,10 +152,12 @@ def evaluate(
         reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
         transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, beam=beam)
         results.append(Result(utterance.id, reference, transcript.text))
+    model = None if beam is None else recogniser.search(beam).decoder.model
     return Report(
         words=metrics.word_errors(results),
         chars=metrics.char_errors(results),
         results=tuple(results),
         seconds=sum(utterance.duration for utterance in utterances),
         elapsed=time.perf_counter() - began,
+        causes=causes(results, None if model is None else model.vocabulary),
     )

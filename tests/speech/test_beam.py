@@ -57,9 +57,10 @@ def by_brute_force(
         if model is not None:
             words = text.split()
             score += weights.alpha * model.score(words) + weights.beta * len(words)
-            expected = " ".join(hotwords).split()
-            strange = [word for word in words if word not in model.vocabulary and word not in expected]
+            new = {word for word in " ".join(hotwords).split() if word not in model.vocabulary}
+            strange = [word for word in words if word not in model.vocabulary and word not in new]
             score += weights.unknown * len("".join(strange))
+            score -= weights.alpha * sum(np.log(len(new)) for word in words if word in new)
         scores[text] = float(score), float(acoustic)
     return scores
 
