@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -158,14 +159,14 @@ class Composer:
             tempos.append(bpm)
         for first in range(0, len(drafts), MOST_AT_ONCE):
             generate(self.model, drafts[first : first + MOST_AT_ONCE], sampling)
-        skipped = len(encode(start)) - 1 if start is not None and not with_primer else 0
+        skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
             own = range(number * best_of, (number + 1) * best_of)
             best = min(
                 own, key=lambda i: (_stuck(drafts[i].events), drafts[i].nats / max(drafts[i].sampled, 1))
             )
             draft = drafts[best]
-            piece = decode(draft.events[skipped:], draft.conditions.programs, tempos[best])
+            piece = _without(decode(draft.events, draft.conditions.programs, tempos[best]), skipped)
             told = _remark(seed, number, draft.conditions, tempos[best])
             nats = draft.nats / max(draft.sampled, 1)
             found.append(Composition(to_score(piece, text=told), seed, number, draft.conditions, nats))
@@ -272,6 +273,16 @@ def _stuck(events: Sequence[Sequence[int]]) -> bool:
         if run >= STUCK:
             return True
     return False
+
+
+def _without(piece: Piece, notes: int) -> Piece:
+    """Return a piece without its first notes, from the bar on in which the next one is."""
+    rest, starts = piece.notes[notes:], piece.starts
+    if not notes or not rest:
+        return replace(piece, notes=rest)
+    bar = bisect_right(starts, rest[0].onset) - 1
+    moved = tuple(note._replace(onset=note.onset - starts[bar]) for note in rest)
+    return replace(piece, notes=moved, meters=piece.meters[bar:])
 
 
 def _remark(seed: int, number: int, asked: Conditions, bpm: float) -> str:
