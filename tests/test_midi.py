@@ -121,6 +121,7 @@ def test_pretty_midi_hears_the_same(score: Score) -> None:
 
 
 @given(scores, st.lists(st.floats(0, 100), min_size=1))
+@settings(deadline=None, max_examples=30)
 def test_beats_and_seconds_are_inverse(score: Score, seconds: list[float]) -> None:
     assert np.allclose(score.seconds(score.beats(seconds)), seconds, atol=1e-6)
     assert score.beats(seconds[0]) == score.beats(seconds)[0]
@@ -249,6 +250,7 @@ def test_what_cannot_be_read_is_told_in_a_line(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 100))
+@settings(deadline=None)
 def test_damage_never_gives_anything_but_the_one_error(noise: bytes, at: int) -> None:
     good = Score((Note(60, 64, 0.0, 1.0), Note(64, 64, 1.0, 1.0))).to_bytes()
     at = min(at, len(good))
