@@ -9,7 +9,7 @@ import pytest
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.evaluate import evaluate, read_pieces
+from audioseq.music.likeness import compare, read_pieces
 
 
 def song(first: int, seed: int, length: int = 24) -> Score:
@@ -36,7 +36,7 @@ def test_a_copy_is_found_and_named(folders: Path) -> None:
     )
     assert list(ours) == ["copied.mid", "sub/new.MIDI"]
     assert len(told) == 1 and "broken.mid" in told[0]
-    report = evaluate(ours, reference, training)
+    report = compare(ours, reference, training)
     first = report.copies[0]
     assert (first.piece, first.notes, first.source) == ("copied.mid", 24, "source.mid")
     assert report.copies[1].notes < 24
@@ -51,7 +51,7 @@ def test_a_copy_is_found_and_named(folders: Path) -> None:
 def test_without_training_data_no_copies_are_told(folders: Path) -> None:
     piece = read_pieces(folders / "reference" / "real.mid", print)
     assert list(piece) == ["real.mid"]
-    report = evaluate(piece, piece)
+    report = compare(piece, piece)
     assert not report.copies and "copied" not in report.summary()
     assert all(row.alike for row in report.rows)
 
@@ -61,4 +61,4 @@ def test_folders_without_music(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no MIDI files"):
             read_pieces(place, print)
     with pytest.raises(DataError, match="two folders"):
-        evaluate({}, {})
+        compare({}, {})
