@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import soundfile
 
 from audioseq import audio
 from audioseq.data import Utterance, write_manifest
-from audioseq.errors import AudioError, DataError
+from audioseq.errors import AudioError, AudioseqError, DataError
 from audioseq.text.tokenizer import DEFAULT_ALPHABET, normalise
 
 SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3")
@@ -27,9 +27,11 @@ GAP = (0.05, 0.4)
 """Shortest and longest silence between joined clips, seconds."""
 
 Folder = str | os.PathLike[str]
+Tell = Callable[[AudioseqError], object]
+"""Takes the error of a single recording."""
 
 
-def librispeech(folder: Folder) -> list[Utterance]:
+def librispeech(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     """Read LibriSpeech's layout: `speaker/chapter/speaker-chapter.trans.txt` beside the recordings.
 
     Like every reader here it leaves the texts as they stand, orders the utterances by id, and names the
@@ -37,6 +39,7 @@ def librispeech(folder: Folder) -> list[Utterance]:
 
     Args:
         folder: a subset ("train-clean-5"), or a folder of subsets.
+        tell: takes the errors of single recordings, which are then left out, instead of their being raised.
     Raises:
         DataError: there are no transcripts, or one has no recording. This holds for every reader.
         AudioError: a recording cannot be opened. This, too.
@@ -46,10 +49,10 @@ def librispeech(folder: Folder) -> list[Utterance]:
         recordings = _recordings(transcript.parent)
         for name, _, text in (line.partition(" ") for line in _lines(transcript)):
             rows.append((name, recordings, text, name.split("-")[0]))
-    return _utterances(folder, rows)
+    return _utterances(folder, rows, tell)
 
 
-def tsv(folder: Folder) -> list[Utterance]:
+def tsv(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     """Read a `manifest.tsv` whose header names the columns utt, speaker and text, among any others.
 
     The recordings are beside it, or in `clips/`. Results and errors as in `librispeech`.
@@ -57,19 +60,13 @@ def tsv(folder: Folder) -> list[Utterance]:
     manifest = _found(folder, "manifest.tsv")[0]
     clips = manifest.parent / "clips"
     recordings = _recordings(clips if clips.is_dir() else manifest.parent)
-    header, *lines = [line.split("\t") for line in _lines(manifest)]
-    if missing := {"utt", "speaker", "text"} - set(header):
-        raise DataError(f"{manifest}:1: has no column {min(missing)!r}; name it in the first line")
     rows = []
-    for number, line in enumerate(lines, 2):
-        if len(line) != len(header):
-            raise DataError(f"{manifest}:{number}: has {len(line)} columns, the first line {len(header)}")
-        row = dict(zip(header, line, strict=True))
+    for row in _table(manifest, {"utt", "speaker", "text"}):
         rows.append((row["utt"], recordings, row["text"], row["speaker"]))
-    return _utterances(folder, rows)
+    return _utterances(folder, rows, tell)
 
 
-def ljspeech(folder: Folder) -> list[Utterance]:
+def ljspeech(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     """Read LJSpeech's layout: `metadata.csv` (id|text|the text with its numbers spelled out) and `wavs/`.
 
     Results and errors as in `librispeech`.
@@ -81,10 +78,10 @@ def ljspeech(folder: Folder) -> list[Utterance]:
         if len(fields) != 3:
             raise DataError(f"{metadata}:{number}: has {len(fields)} columns, not id|text|spelled text")
         rows.append((fields[0], recordings, fields[2], "lj"))
-    return _utterances(folder, rows)
+    return _utterances(folder, rows, tell)
 
 
-def vctk(folder: Folder) -> list[Utterance]:
+def vctk(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     """Read VCTK's layout: `txt/speaker/utterance.txt` and `wav48/speaker/`.
 
     Results and errors as in `librispeech`.
@@ -94,7 +91,20 @@ def vctk(folder: Folder) -> list[Utterance]:
         recordings = _recordings(Path(folder) / "wav48" / speaker.name)
         for text in sorted(speaker.glob("*.txt")):
             rows.append((text.stem, recordings, " ".join(_lines(text)), speaker.name))
-    return _utterances(folder, rows)
+    return _utterances(folder, rows, tell)
+
+
+def common_voice(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
+    """Read Common Voice's layout: `validated.tsv` and `clips/`; speakers are the first digits of client_id.
+
+    Results and errors as in `librispeech`.
+    """
+    table = _found(folder, "validated.tsv")[0]
+    recordings = _recordings(table.parent / "clips")
+    rows = []
+    for row in _table(table, {"path", "client_id", "sentence"}):
+        rows.append((Path(row["path"]).stem, recordings, row["sentence"], row["client_id"][:16]))
+    return _utterances(folder, rows, tell)
 
 
 def fsdd(folder: Folder) -> list[Utterance]:
@@ -224,6 +234,17 @@ def _lines(path: Path) -> Iterator[str]:
     return (line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
 
 
+def _table(path: Path, needed: set[str]) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table whose first line names the columns."""
+    header, *lines = [line.split("\t") for line in _lines(path)]
+    if missing := needed - set(header):
+        raise DataError(f"{path}:1: has no column {min(missing)!r}; name it in the first line")
+    for number, line in enumerate(lines, 2):
+        if len(line) != len(header):
+            raise DataError(f"{path}:{number}: has {len(line)} columns, the first line {len(header)}")
+        yield dict(zip(header, line, strict=True))
+
+
 def _recordings(folder: Path) -> dict[str, Path]:
     """Return the recordings in a folder by stem."""
     paths = [path for path in Path(os.path.abspath(folder)).glob("*.*") if path.suffix in SUFFIXES]
@@ -231,10 +252,18 @@ def _recordings(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def _utterances(folder: Folder, rows: Sequence[_Row]) -> list[Utterance]:
+def _utterances(folder: Folder, rows: Sequence[_Row], tell: Tell | None = None) -> list[Utterance]:
     place = Path(os.path.abspath(folder))
     dataset = f"{place.parent.name}-{place.name}" if place.name in ("train", "dev", "test") else place.name
-    return sorted((_utterance(dataset, *row) for row in rows), key=lambda utterance: utterance.id)
+    utterances = []
+    for row in rows:
+        try:
+            utterances.append(_utterance(dataset, *row))
+        except AudioseqError as error:
+            if tell is None:
+                raise
+            tell(error)
+    return sorted(utterances, key=lambda utterance: utterance.id)
 
 
 def _utterance(dataset: str, name: str, recordings: dict[str, Path], text: str, speaker: str) -> Utterance:
