@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Header
-from audioseq.config import read_toml, resolve
+from audioseq.config import merge, read_toml, resolve
 from audioseq.errors import DataError
 from audioseq.language import corpus
 from audioseq.language.config import LanguageConfig
@@ -36,6 +36,7 @@ def train(
     *,
     run_dir: Path,
     overrides: Sequence[str] = (),
+    valid: Path | None = None,
     start_from: str | Path | None = None,
     resume: bool = False,
     smoke: bool = False,
@@ -47,6 +48,7 @@ def train(
         source: a recipe's `config.toml`.
         run_dir: where models, metrics and training state go.
         overrides: changes to the recipe, such as `training.epochs=2`.
+        valid: text to validate on, instead of the recipe's.
         start_from: name or path of a model whose tokens and fitting weights are taken.
         resume: go on with the run in `run_dir`.
         smoke: apply the recipe's `[smoke]` table: seconds instead of hours.
@@ -54,7 +56,10 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the recipe, the texts or the model.
     """
-    config = resolve(LanguageConfig, read_toml(source), overrides, smoke=smoke, where=str(source))
+    table = read_toml(source)
+    if valid is not None:
+        table = merge(table, {"data": {"valid": [str(valid)]}})
+    config = resolve(LanguageConfig, table, overrides, smoke=smoke, where=str(source))
     units = None
     if start_from is not None:
         start_from = models.resolve(start_from, task="language")

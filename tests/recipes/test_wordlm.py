@@ -1,0 +1,54 @@
+"""The recipe of the language model: its split, its smoke run, its figures."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audioseq.config import load
+from audioseq.language.config import LanguageConfig
+from audioseq.language.task import train
+
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "recipes" / "wordlm-lstm"
+
+
+def test_prepares_every_hundredth_sentence_as_held_out(tmp_path: Path) -> None:
+    lines = [f"Line {'x' * (n % 7 + 1)} of a book!" for n in range(201)]
+    with lzma.open(tmp_path / "book.txt.xz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(lines))
+    command = [sys.executable, str(RECIPE / "prepare.py"), "--from", str(tmp_path / "book.txt.xz")]
+    subprocess.run([*command, "--out", str(tmp_path / "out")], check=True, capture_output=True)
+    held_out = (tmp_path / "out" / "valid.txt").read_text().splitlines()
+    trained = (tmp_path / "out" / "train.txt").read_text().splitlines()
+    plain = [line.lower().rstrip("!") for line in lines]
+    assert held_out == plain[::100]
+    assert len(trained) == 198
+    assert trained[:3] == plain[1:4]
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_the_config_is_strict(smoke: bool) -> None:
+    assert load(LanguageConfig, RECIPE / "config.toml", smoke=smoke).subwords
+
+
+def test_the_smoke_run_overfits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = train(RECIPE / "config.toml", run_dir=tmp_path, smoke=True, device="cpu")
+    assert result.metrics["perplexity"] < 2
+
+
+def test_the_readme_tells_what_the_program_measured() -> None:
+    readme = (RECIPE / "README.md").read_text(encoding="utf-8")
+    if not (RECIPE / "results.json").exists():
+        assert "Not measured yet" in readme
+        return
+    results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
+    assert f"**{results['headline']}**" in readme
+    assert results["date"] in readme
+    assert results["hardware"] in " ".join(readme.split())
