@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -150,7 +150,7 @@ class BeamDecoder:
         weights: Weights = Weights(),
         limits: Limits = Limits(),
         hotwords: Sequence[str] = (),
-        boost: float = 1.0,
+        boost: float = 0.4,
     ) -> None:
         self.pieces, self.model, self.weights, self.limits = list(pieces), model, weights, limits
         self._hotwords = Hotwords(hotwords, boost, pieces)
@@ -215,7 +215,7 @@ class BeamDecoder:
         """Return the hypotheses with their open words ended."""
         hot = self._hotwords
         is_open = beam.letters > 0
-        result = beam[slice(None)]
+        result = replace(beam)
         result.added = beam.added + np.where(is_open, hot.won[beam.hot], 0.0)
         result.hot = np.where(is_open, hot.ended[beam.hot], beam.hot)
         if self.model is not None:

@@ -52,4 +52,4 @@ def confidences(candidates: Sequence[Candidate]) -> list[float]:
     for candidate, share in zip(candidates, shares, strict=True):
         edits = align_texts(best, candidate.text.split())
         total += share * np.array([edit.mark == " " for edit in edits if edit.reference])
-    return np.minimum(total, 1.0).tolist()
+    return [float(share) for share in np.minimum(total, 1.0)]

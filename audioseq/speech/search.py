@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,9 @@ class BeamSearch:
 
     lm: str | Path | None = None
     """Name or file of an n-gram model of words; without it only hotwords count beside the sound."""
-    hotwords: tuple[str, ...] = ()
+    hotwords: Sequence[str] = ()
     """Words or phrases to expect, whether the language model knows them or not."""
-    boost: float = 1.0
+    boost: float = 0.4
     """Of each letter of a hotword, natural logarithm."""
     weights: Weights | None = None
     """Of the language model; None takes those that the speech model's card holds, if any. So for gamma."""

@@ -48,12 +48,12 @@ def test_without_a_language_model_the_same_text_is_best() -> None:
 
 def test_with_a_language_model_the_same_words_are_best(tmp_path: Path) -> None:
     kenlm = pytest.importorskip("flashlight.lib.text.flashlight_lib_text_decoder_kenlm")
-    from flashlight.lib.text.dictionary import Dictionary
+    dictionary = pytest.importorskip("flashlight.lib.text.dictionary").Dictionary(WORDS)
 
     model, weights = Bigrams(WORDS, seed=1), Weights(alpha=0.8, beta=0.5, unknown=-1000.0)
     arpa = tmp_path / "words.arpa"
     arpa.write_text(as_arpa(model))
-    theirs_model = kenlm.KenLM(str(arpa), Dictionary(WORDS))
+    theirs_model = kenlm.KenLM(str(arpa), dictionary)
     trie = decoder.Trie(len(CHARACTERS), CHARACTERS.index(" "))
     for index, word in enumerate(WORDS):
         _, score = theirs_model.score(theirs_model.start(False), index)

@@ -87,14 +87,17 @@ def test_without_limits_and_language_the_score_is_the_probability_of_ctc(
     for candidate in found[:3]:
         targets = torch.tensor([candidate.tokens])
         loss = torch.nn.functional.ctc_loss(
-            torch.from_numpy(piece.log_probs)[:, None], targets, [len(piece.log_probs)], [targets.shape[1]],
+            torch.from_numpy(piece.log_probs)[:, None],
+            targets,
+            torch.tensor([len(piece.log_probs)]),
+            torch.tensor([targets.shape[1]]),
             reduction="sum",
-        )  # fmt: skip
+        )
         assert candidate.acoustic >= -float(loss) - 1e-4  # other spellings of the text count as well
 
 
 def test_weights_are_those_asked_for_or_those_of_the_card_or_the_usual_ones(lm: Path) -> None:
-    card = {"decoder": {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much"}}
+    card: dict[str, object] = {"decoder": {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much"}}
 
     def weights(options: BeamSearch, card: dict[str, object]) -> tuple[Weights, float]:
         search = Search(options, CharTokenizer(), card)
