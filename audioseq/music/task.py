@@ -37,8 +37,8 @@ ADAPTING_RATE = 3e-4
 """Learning rate with which a trained model is adapted to other pieces."""
 MOST_ASKED = 300
 """Pieces of a style whose conditions a model file keeps: what is asked for where the user leaves it open."""
-VALIDATED_AT_ONCE = 32
-VALIDATED_STRETCH = 512
+MEASURED_AT_ONCE = 32
+MEASURED_STRETCH = 512
 
 
 @dataclass(frozen=True)
@@ -187,23 +187,10 @@ class MusicTask:
         nats = model.losses(summary[counted], batch.events[counted])
         return Loss(nats.sum(), int(counted.sum()))
 
-    @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return nats per note and per event of each style, and the mean of the styles."""
         assert isinstance(model, MusicModel)
-        nats: dict[str, float] = defaultdict(float)
-        notes: dict[str, int] = defaultdict(int)
-        events: dict[str, int] = defaultdict(int)
-        for start in range(0, len(self.valid), VALIDATED_AT_ONCE):
-            some = self.valid[start : start + VALIDATED_AT_ONCE]
-            for example, found in zip(some, nats_of(model, some), strict=True):
-                style = v.STYLES[example.conditions.style]
-                nats[style] += float(found.sum())
-                notes[style] += int((example.events[:, v.PITCH] >= 0).sum())
-                events[style] += len(example.events)
-        figures = {f"nats_per_note_{style}": nats[style] / max(notes[style], 1) for style in nats}
-        figures = {"nats_per_note": sum(figures.values()) / len(figures), **figures}
-        return figures | {f"nats_per_event_{style}": nats[style] / events[style] for style in nats}
+        return measure(model, self.valid)
 
     def header(self, card: dict[str, object]) -> Header:
         """Return what the model file says; also what may be asked for where the user leaves it open."""
@@ -255,6 +242,26 @@ class MusicTask:
         return self._augmented[index]
 
 
+def measure(model: MusicModel, examples: Sequence[Example]) -> dict[str, float]:
+    """Return nats per note and per event of each style, and the mean of the styles.
+
+    What bar lines and the end cost is counted in the nats per note too.
+    """
+    nats: dict[str, float] = defaultdict(float)
+    notes: dict[str, int] = defaultdict(int)
+    events: dict[str, int] = defaultdict(int)
+    for start in range(0, len(examples), MEASURED_AT_ONCE):
+        some = examples[start : start + MEASURED_AT_ONCE]
+        for example, found in zip(some, nats_of(model, some), strict=True):
+            style = v.STYLES[example.conditions.style]
+            nats[style] += float(found.sum())
+            notes[style] += int((example.events[:, v.PITCH] >= 0).sum())
+            events[style] += len(example.events)
+    figures = {f"nats_per_note_{style}": nats[style] / max(notes[style], 1) for style in nats}
+    figures = {"nats_per_note": sum(figures.values()) / len(figures), **figures}
+    return figures | {f"nats_per_event_{style}": nats[style] / events[style] for style in nats}
+
+
 @torch.no_grad()
 def nats_of(model: MusicModel, examples: Sequence[Example]) -> list[np.ndarray]:
     """Return the nats of each field of each event of pieces, `[E, 6]` each; they go through as one batch."""
@@ -263,17 +270,17 @@ def nats_of(model: MusicModel, examples: Sequence[Example]) -> list[np.ndarray]:
     longest = max(len(events) for events, _ in pairs)
     found = [np.zeros(events.shape, np.float32) for events, _ in pairs]
     state = None
-    for start in range(0, longest, VALIDATED_STRETCH):
-        rows = np.zeros((len(pairs), min(VALIDATED_STRETCH, longest - start), FEATURES), np.int64)
+    for start in range(0, longest, MEASURED_STRETCH):
+        rows = np.zeros((len(pairs), min(MEASURED_STRETCH, longest - start), FEATURES), np.int64)
         told = np.full((*rows.shape[:2], len(v.FIELDS)), -1, np.int64)
         for i, (events, seen) in enumerate(pairs):
-            part = events[start : start + VALIDATED_STRETCH]
-            told[i, : len(part)], rows[i, : len(part)] = part, seen[start : start + VALIDATED_STRETCH]
+            part = events[start : start + MEASURED_STRETCH]
+            told[i, : len(part)], rows[i, : len(part)] = part, seen[start : start + MEASURED_STRETCH]
         summary, state = model(torch.from_numpy(rows).to(device), state)
         target = torch.from_numpy(told).to(device)
         nats = model.losses(summary.flatten(0, 1), target.flatten(0, 1)).unflatten(0, target.shape[:2])
         for i, (events, _) in enumerate(pairs):
-            part = nats[i, : max(0, min(len(events) - start, VALIDATED_STRETCH))]
+            part = nats[i, : max(0, min(len(events) - start, MEASURED_STRETCH))]
             found[i][start : start + len(part)] = part.cpu().numpy()
     return found
 
@@ -291,7 +298,7 @@ def _examples(config: MusicConfig) -> tuple[list[Example], list[Example]]:
             if str(stored["key"]) == key.hexdigest():
                 found = _unpack(stored["events"], json.loads(str(stored["pieces"])))
                 return found[: int(stored["train"])], found[int(stored["train"]) :]
-    parts = [_read(part) for part in tunes]
+    parts = [read(part) for part in tunes]
     if cache is not None:
         together = [example for part in parts for example in part]
         pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in together]
@@ -317,7 +324,7 @@ def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list
     return examples
 
 
-def _read(tunes: Sequence[Tune]) -> list[Example]:
+def read(tunes: Sequence[Tune]) -> list[Example]:
     """Read MIDI files; one that is bad is told of and left out."""
     examples = []
     for tune in tunes:
