@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -151,7 +152,7 @@ def movements(score: Score) -> list[Score]:
 
 
 def _excerpt(score: Score, start: float, end: float) -> Score:
-    def sliced(changes: Sequence[tuple]) -> tuple:  # type: ignore[type-arg]
+    def sliced(changes: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
         before = [change for change in changes if change[0] <= start + 1e-3][-1:]
         within = [change for change in changes if start + 1e-3 < change[0] < end - 1e-3]
         return tuple((max(seconds - start, 0.0), *rest) for seconds, *rest in [*before, *within])
@@ -236,7 +237,8 @@ def _snapped(sixteenths: np.ndarray) -> np.ndarray:
     """Return ticks; what is within a tick of a sixteenth goes there, for it was played there."""
     ticks = np.rint(sixteenths * SIXTEENTH).astype(np.int64)
     nearest = np.rint(sixteenths).astype(np.int64) * SIXTEENTH
-    return np.where(np.abs(ticks - nearest) <= 1, nearest, ticks)
+    snapped: np.ndarray = np.where(np.abs(ticks - nearest) <= 1, nearest, ticks)
+    return snapped
 
 
 def _median_tempo(score: Score) -> float:

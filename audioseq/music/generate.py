@@ -139,13 +139,13 @@ def _stack(states: Sequence[tuple[State, ...] | None]) -> tuple[State, ...] | No
     some = [state for state in states if state is not None]
     if not some:
         return None
-    layers = []
-    for parts in zip(*some, strict=True):
-        if isinstance(parts[0], tuple):
-            layers.append(tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-        else:
-            layers.append(torch.cat(parts))
-    return tuple(layers)  # type: ignore[return-value]
+    return tuple(_join(parts) for parts in zip(*some, strict=True))
+
+
+def _join(parts: Sequence[State]) -> State:
+    if isinstance(parts[0], tuple):
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    return torch.cat([part for part in parts if isinstance(part, torch.Tensor)])
 
 
 def _take(layer: State, index: torch.Tensor) -> State:

@@ -90,8 +90,8 @@ def tempo_class(bpm: float) -> int:
 
 
 def density_class(notes_per_quarter: float) -> int:
-    """Return the class of a density: quarters of a doubling, from half a note in a quarter to 8."""
-    return min(max(round(4 * math.log2(max(notes_per_quarter, 0.01) / 0.5)), 0), DENSITIES - 1)
+    """Return the class of a density: quarters of a doubling, from one note in a quarter to 16."""
+    return min(max(round(4 * math.log2(max(notes_per_quarter, 0.01))), 0), DENSITIES - 1)
 
 
 def countdown_class(bars: int) -> int:

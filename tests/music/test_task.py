@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from tests.music import tiny
 
 
 def test_it_learns_and_resumes_to_the_bit(tmp_path: Path) -> None:
-    options = {"learning_rate": 1e-2, "warmup": 0, "precision": "fp32", "decay": 0.0}
+    options: dict[str, Any] = {"learning_rate": 1e-2, "warmup": 0, "precision": "fp32", "decay": 0.0}
     whole = TrainingConfig(epochs=6, **options)
     half = TrainingConfig(epochs=2.5, **options)
     first = tiny.task()
