@@ -38,11 +38,11 @@ class WordModel(Protocol):
 class Weights:
     """How much a language model has to say beside the acoustic model; `audioseq tune` finds the values."""
 
-    alpha: float = 0.5
+    alpha: float = 0.4
     """Factor of the log-probabilities of words."""
-    beta: float = 1.0
+    beta: float = 1.5
     """Added for each word: against texts of few words."""
-    unknown: float = -0.5
+    unknown: float = -1.5
     """Added for each letter of a word that the model does not know, besides what it gives to such words."""
 
 
