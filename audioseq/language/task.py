@@ -27,7 +27,7 @@ from audioseq.text.subwords import SubwordTokenizer
 from audioseq.text.tokenizer import CharTokenizer, normalise
 from audioseq.training import Loss, Result, fit
 
-SAMPLE = 50_000
+SAMPLE = 20_000
 """Sentences, spread evenly, that subwords are learnt from: more change little and take long."""
 
 

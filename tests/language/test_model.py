@@ -34,7 +34,7 @@ def test_equals_torch_layers() -> None:
     model = LanguageModel(11, 6, 8, 2).double().eval()
     y = model.embedding(TOKENS)
     for layer in model.stack.layers:
-        y, _ = layer.forward_layer(y)
+        y, _ = layer.get_submodule("forward_layer")(y)
     expected = torch.nn.functional.linear(model.projection(y), model.embedding.weight, model.head.bias)
     torch.testing.assert_close(model(TOKENS)[0], expected)
 

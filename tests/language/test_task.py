@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ KINDS = ["words", "subwords", "characters"]
 MANY = TEXTS * 5
 
 
-def task(kind: str = "characters", **training: object) -> LanguageTask:
+def task(kind: str = "characters", **training: Any) -> LanguageTask:
     """Return a task with tokens that are known."""
     return LanguageTask(config(**training), MANY, TEXTS, UNITS[kind])
 
@@ -65,13 +66,14 @@ def test_windows_with_a_carry_equal_the_whole() -> None:
     model = made.model.double().eval()
     windows = [made.collate(indices, 0) for indices in made.plan(0)]
     parts = sum(made.loss(window, model).total.item() for window in windows)
-    tokens, targets = (torch.cat([window[part] for window in windows], dim=1) for part in (0, 1))
+    tokens = torch.cat([window.tokens for window in windows], dim=1)
+    targets = torch.cat([window.targets for window in windows], dim=1)
     assert parts == pytest.approx(-log_probs(model(tokens)[0], targets).sum().item(), rel=1e-5)
     assert not any(part.requires_grad for part in made.carry)
 
 
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
-    options: dict[str, object] = {"save_every": 3, "validate_every": 0.5, "average": 2}
+    options: dict[str, Any] = {"save_every": 3, "validate_every": 0.5, "average": 2}
     whole = task(epochs=2.0, **options)
     fit(whole, whole.config.training, tmp_path / "whole", device="cpu")
     for epochs in 0.3, 1.4, 2.0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +27,7 @@ UNITS = {
 MODEL = ModelConfig(embedding_size=6, hidden_size=8, num_layers=2)
 
 
-def config(model: ModelConfig = MODEL, **training: object) -> LanguageConfig:
+def config(model: ModelConfig = MODEL, **training: Any) -> LanguageConfig:
     """Return a recipe for the tiny model; what its texts and tokens are is told by other ways."""
     options = {"learning_rate": 2e-2, "warmup": 5, "precision": "fp32", **training}
     return LanguageConfig(

@@ -1,0 +1,42 @@
+"""A language model beside an n-gram: the same sentences, the same words."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioseq.language import arpa, pipeline
+from audioseq.language.corpus import gather
+from audioseq.language.evaluate import compare
+from audioseq.language.kneser_ney import estimate
+from audioseq.language.vocabulary import Vocabulary
+from tests.language.tiny import TEXTS, save
+
+SENTENCES = ["ab abc", "cab bab ab", "c ab"]
+
+
+def test_both_count_the_words_that_the_ngram_knows(tmp_path: Path) -> None:
+    corpus = gather(TEXTS * 3)
+    vocabulary = Vocabulary(tuple(word for word in corpus.words if word != "c"))
+    ids = [vocabulary.index(word) for word in corpus.words]
+    ngram = estimate(np.array(ids)[corpus.tokens], vocabulary, order=2)
+    arpa.write(tmp_path / "lm.arpa", ngram)
+    (tmp_path / "text").write_text("\n".join(SENTENCES))
+    model = save(tmp_path / "lm.safetensors", "subwords")
+    table = compare(model, tmp_path / "lm.arpa", tmp_path / "text")
+    for found in table.values():
+        assert (found["words"], found["unknown"], found["sentences"]) == (7, 1, 3)
+    by_word = pipeline.load(model).score_words(SENTENCES)
+    assert table["lstm"]["perplexity_with_unknown"] == pytest.approx(math.exp(-sum(map(sum, by_word)) / 10))
+    rest = sum(map(sum, by_word)) - by_word[2][0]
+    assert table["lstm"]["perplexity"] == pytest.approx(math.exp(-rest / 9))
+
+
+def test_alone(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("\n".join(SENTENCES))
+    table = compare(save(tmp_path / "lm.safetensors", "words"), None, tmp_path / "text")
+    assert list(table) == ["lstm"]
+    assert table["lstm"]["unknown"] == 1
