@@ -22,7 +22,7 @@ each_speech_recipe = pytest.mark.parametrize("recipe", SPEECH, ids=lambda path: 
 
 
 def test_there_are_recipes() -> None:
-    assert {path.name for path in SPEECH} == {"digits-ctc", "english-ctc", "librispeech-ctc"}
+    assert {path.name for path in SPEECH} == {"adapt-ctc", "digits-ctc", "english-ctc", "librispeech-ctc"}
 
 
 @each_recipe

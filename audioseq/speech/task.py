@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,8 +34,11 @@ from audioseq.training.distributed import Group, join
 
 STATISTICS_UTTERANCES = 500
 """Recordings from which the mean and deviation of each mel band are taken."""
-ADAPTING_RATE = 3e-4
-"""Learning rate with which a trained model is adapted to another's recordings."""
+ADAPTING: dict[str, Any] = {
+    "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
+    "training": {"learning_rate": 5e-4, "warmup": 20, "epochs": 20.0, "decay": 0.8},
+}
+"""How a trained model is adapted to minutes of another's recordings, unless told otherwise."""
 SPEED_MARGIN = 1.12
 """Room for faster speech (speed perturbation) when asking whether CTC can fit a text into its recording."""
 
@@ -67,7 +70,7 @@ def train(
     """
     if start_from is not None:
         start_from = models.resolve(start_from, task="speech")
-    config = _config(source, overrides, valid, smoke, start_from)
+    config = _config(source, overrides, valid, smoke, start_from, run_dir)
     tokenizer = None
     if start_from is not None:
         header = checkpoint.read_header(start_from)
@@ -85,19 +88,24 @@ def train(
 
 
 def _config(
-    source: Path, overrides: Sequence[str], valid: Path | None, smoke: bool, start_from: Path | None
+    source: Path,
+    overrides: Sequence[str],
+    valid: Path | None,
+    smoke: bool,
+    start_from: Path | None,
+    run_dir: Path,
 ) -> SpeechConfig:
     if source.suffix == ".toml":
         table = read_toml(source)
     elif valid is None:
         raise ConfigError(f"{source}: give --valid MANIFEST too, recordings that are not trained on")
     else:
-        table = {"data": {"train": [str(source)]}}
-        if start_from is not None:  # the model stays what it is
-            stored = checkpoint.read_header(start_from).config
-            table |= {key: stored[key] for key in ("alphabet", "subwords", "model") if key in stored}
-            table |= {"training": {"learning_rate": ADAPTING_RATE}}
-            table["data"]["shortest_first"] = 0
+        table = {"data": {"train": [str(source)], "cache": str(run_dir / "cache")}}
+        if start_from is not None:
+            table = merge(ADAPTING, table)
+    if start_from is not None:  # the model stays what it is, where the recipe does not say otherwise
+        stored = checkpoint.read_header(start_from).config
+        table = {key: stored[key] for key in ("alphabet", "subwords", "model") if key in stored} | table
     if valid is not None:
         table = merge(table, {"data": {"valid": [str(valid)]}})
     return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))

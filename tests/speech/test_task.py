@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,60 @@ def test_subwords_stay_with_a_model_that_is_adapted(tmp_path: Path) -> None:
     tokenizers = [pipeline.load(result.best, "cpu").tokenizer.to_dict() for result in (first, second)]
     assert tokenizers[0] == tokenizers[1]
     assert len(tokenizers[0]["merges"]) == 14 - 9
+
+
+def test_a_model_is_adapted_to_another_alphabet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The head is made anew, with the letters of the new texts; the layers below it are kept."""
+    made = utterances(tmp_path, TEXTS)
+    write_manifest(tmp_path / "old.jsonl", made)
+    foreign = {ord("a"): "ä", ord("b"): "ж", ord("c"): "ç", ord("d"): "ß"}
+    write_manifest(
+        tmp_path / "new.jsonl", [replace(each, text=each.text.translate(foreign)) for each in made]
+    )
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    (tmp_path / "config.toml").write_text(dump_toml(config(epochs=20, validate_every=20)))
+    paths = [f"data.{name}=['{old.as_posix()}']" for name in ("train", "valid")]
+    first = task.train(tmp_path / "config.toml", run_dir=tmp_path / "one", overrides=paths, device="cpu")
+    options = [
+        "alphabet=' äжçß'", "data.min_seconds=0.1", "data.seconds_per_batch=8", "training.epochs=30",
+        "training.learning_rate=1e-2", "training.precision='fp32'", "training.validate_every=30",
+        "wave_augment.speed=[1,1]", "wave_augment.low_pass_prob=0", "wave_augment.noise_prob=0",
+        "spec_augment.freq_masks=0", "spec_augment.time_masks_per_second=0",
+    ]  # fmt: skip
+    second = task.train(
+        new,
+        valid=new,
+        run_dir=tmp_path / "two",
+        overrides=options,
+        start_from=first.best,
+        device="cpu",
+    )
+    said = capsys.readouterr().err
+    assert (
+        "head.linear.weight is [12, 48], was [58, 48]" in said and "lower" not in said.split("not copied")[1]
+    )
+    assert second.metrics["wer"] < 0.2
+    assert pipeline.load(second.best, "cpu").tokenizer.alphabet == " äжçß"
+
+
+def test_a_recipe_keeps_the_layers_of_the_model_it_starts_from(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    write_manifest(tmp_path / "mine.jsonl", made)
+    (tmp_path / "config.toml").write_text(dump_toml(config()))
+    paths = [f"data.{name}=['{(tmp_path / 'mine.jsonl').as_posix()}']" for name in ("train", "valid")]
+    options = [*paths, "training.epochs=1", "data.min_seconds=0.1"]
+    first = task.train(tmp_path / "config.toml", run_dir=tmp_path / "one", overrides=options, device="cpu")
+    (tmp_path / "adapt.toml").write_text("[training]\nlearning_rate = 1e-9\n")
+    second = task.train(
+        tmp_path / "adapt.toml",
+        run_dir=tmp_path / "two",
+        overrides=options,
+        start_from=first.best,
+        device="cpu",
+    )
+    before, after = (pipeline.load(result.best, "cpu").model.state_dict() for result in (first, second))
+    for name, weights in before.items():
+        torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
 
 
 def test_a_manifest_alone_asks_for_something_to_validate_on(tmp_path: Path) -> None:
