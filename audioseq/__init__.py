@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from audioseq.errors import ConfigError as ConfigError
     from audioseq.errors import DataError as DataError
     from audioseq.speech.pipeline import load as load
+    from audioseq.speech.search import BeamSearch as BeamSearch
     from audioseq.speech.transcript import Transcript as Transcript
     from audioseq.training import Task as Task
     from audioseq.training import fit as fit
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load": "audioseq.speech.pipeline",
+    "BeamSearch": "audioseq.speech.search",
     "Transcript": "audioseq.speech.transcript",
     "fit": "audioseq.training",
     "Task": "audioseq.training",

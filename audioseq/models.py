@@ -57,11 +57,16 @@ def cache_dir() -> Path:
 def default_for(task: str) -> str:
     """Return the name of the model that is used for a task when none is named.
 
+    Raises:
+        CheckpointError: there is none.
     Example:
         >>> default_for("speech")
         'digits'
     """
-    return next(model.name for model in CATALOGUE if model.task == task)
+    for model in CATALOGUE:
+        if model.task == task:
+            return model.name
+    raise CheckpointError(f"no model for {task} comes with this version; train one, and name its file")
 
 
 def resolve(name_or_path: str | Path, task: str | None = None) -> Path:

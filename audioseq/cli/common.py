@@ -15,6 +15,7 @@ from audioseq.errors import AudioseqError, DataError
 from audioseq.models import default_for
 
 if TYPE_CHECKING:
+    from audioseq.speech import search
     from audioseq.speech.search import BeamSearch
 
 T = TypeVar("T")
@@ -33,7 +34,10 @@ Beam = Annotated[
 ]
 Lm = Annotated[
     str | None,
-    typer.Option(metavar="FILE|none", help="Search with an n-gram model of words: its name or file."),
+    typer.Option(
+        metavar="FILE|none",
+        help="Search with this n-gram model of words: a name or a file; unless given, as the model advises.",
+    ),
 ]
 Rescorer = Annotated[
     str | None,
@@ -49,26 +53,30 @@ HotwordFile = Annotated[
 
 
 def beam_search(
-    beam: int | None,
-    lm: str | None,
+    usual: BeamSearch | None,
     *,
+    beam: int | None = None,
+    lm: str | None = None,
     rescorer: str | None = None,
     hotwords: Sequence[str] | None = None,
     hotword_file: Path | None = None,
-) -> BeamSearch | None:
-    """Return the search that the options ask for; None where there are none of them.
+) -> search.Beam:
+    """Return the search that the options ask for; `--lm none` and nothing else is greedy.
 
+    Args:
+        usual: whose language model is taken where `--lm` names none.
     Raises:
         DataError: the file of hotwords cannot be read.
     """
-    expected = [*(hotwords or ()), *(_lines(hotword_file) if hotword_file else ())]
-    if beam is None and lm in (None, "none") and rescorer is None and not expected:
-        return None
     from audioseq.speech.beam import Limits
     from audioseq.speech.search import BeamSearch
 
+    expected = [*(hotwords or ()), *(_lines(hotword_file) if hotword_file else ())]
+    named = usual.lm if lm is None and usual else lm
+    if beam is None and named in (None, "none") and rescorer is None and not expected:
+        return "greedy"
     return BeamSearch(
-        lm=None if lm == "none" else lm,
+        lm=None if named == "none" else named,
         hotwords=tuple(expected),
         limits=Limits() if beam is None else Limits(width=beam),
         rescorer=rescorer,

@@ -39,6 +39,9 @@ def evaluate(
     from audioseq.speech import pipeline
     from audioseq.speech.evaluate import evaluate
 
-    search = beam_search(beam, lm, rescorer=rescorer, hotwords=hotwords, hotword_file=hotword_file)
-    report = evaluate(pipeline.load(model, device), read_manifest(manifest), search)
+    recogniser = pipeline.load(model, device)
+    search = beam_search(
+        recogniser.usual, beam=beam, lm=lm, rescorer=rescorer, hotwords=hotwords, hotword_file=hotword_file
+    )
+    report = evaluate(recogniser, read_manifest(manifest), search)
     put(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())

@@ -28,8 +28,8 @@ from audioseq.cli.common import (
 from audioseq.errors import AudioError, AudioseqError
 
 if TYPE_CHECKING:
+    from audioseq.speech import search as searching
     from audioseq.speech.pipeline import Recogniser
-    from audioseq.speech.search import BeamSearch
     from audioseq.speech.transcript import Transcript
 
 STDIN = Path("-")
@@ -85,9 +85,15 @@ def transcribe(
         from audioseq.speech import pipeline, writers
 
         recogniser = pipeline.load(model, device)
-        search = beam_search(beam, lm, rescorer=rescorer, hotwords=hotwords, hotword_file=hotword_file)
-        if search is not None:
-            recogniser.search(search)  # what is wrong with it is no recording's fault
+        search = beam_search(
+            recogniser.usual,
+            beam=beam,
+            lm=lm,
+            rescorer=rescorer,
+            hotwords=hotwords,
+            hotword_file=hotword_file,
+        )
+        recogniser.chosen(search)  # what is wrong with it is no recording's fault
         words = words or form in ("srt", "vtt")  # long subtitles are divided by the times of their words
         # Lines that appear on a terminal are progress enough.
         for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):
@@ -132,7 +138,7 @@ def _jobs(
     return jobs
 
 
-def _listen(recogniser: Recogniser, recording: Path, words: bool, search: BeamSearch | None) -> Transcript:
+def _listen(recogniser: Recogniser, recording: Path, words: bool, search: searching.Beam) -> Transcript:
     if recording != STDIN:
         return recogniser.transcribe(recording, words=words, beam=search)
     from audioseq import audio

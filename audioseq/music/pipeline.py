@@ -211,10 +211,7 @@ def load(model: str | Path | None = None, device: str = "auto") -> Composer:
         CheckpointError: there is no such model, or the file is damaged or of another task.
         ConfigError: the device does not exist.
     """
-    if model is None:
-        if not any(known.task == "music" for known in models.CATALOGUE):
-            raise CheckpointError("no music model comes with this version; name one with --model FILE")
-        model = models.default_for("music")
+    model = model if model is not None else models.default_for("music")
     stored = checkpoint.load(models.resolve(model, task="music"), task="music")
     config = parse(MusicConfig, stored.header.config, f"the config in {model}")
     network = build(config.model)

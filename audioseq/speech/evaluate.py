@@ -16,7 +16,7 @@ from audioseq.speech import metrics
 from audioseq.speech.causes import CAUSES, causes
 from audioseq.speech.metrics import ErrorRate, Result
 from audioseq.speech.pipeline import Recogniser
-from audioseq.speech.search import BeamSearch, Search
+from audioseq.speech.search import Beam, Search
 from audioseq.text.tokenizer import normalise
 
 SHOWN = 10
@@ -133,15 +133,13 @@ def hear(recogniser: Recogniser, utterance: Utterance) -> Heard:
     return Heard(utterance.id, reference, tuple(piece.log_probs for piece in pieces))
 
 
-def evaluate(
-    recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSearch | None = None
-) -> Report:
+def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], beam: Beam = None) -> Report:
     """Transcribe utterances and compare with their texts, both in the model's spelling.
 
     Args:
         recogniser: the model.
         utterances: recordings whose words are known.
-        beam: how to search; None takes the most probable token of each frame.
+        beam: how to search, as in `Recogniser.transcribe`.
     Raises:
         DataError: there are no utterances.
         AudioError: a recording cannot be read.
@@ -152,7 +150,8 @@ def evaluate(
         reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
         transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, beam=beam)
         results.append(Result(utterance.id, reference, transcript.text))
-    model = None if beam is None else recogniser.search(beam).decoder.model
+    search = recogniser.chosen(beam)
+    model = None if search is None else search.decoder.model
     return Report(
         words=metrics.word_errors(results),
         chars=metrics.char_errors(results),

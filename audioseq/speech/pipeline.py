@@ -20,7 +20,7 @@ from audioseq.speech.align import Span, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.search import BeamSearch, Search
+from audioseq.speech.search import Beam, BeamSearch, Search, advised
 from audioseq.speech.segment import cut
 from audioseq.speech.transcript import Segment, Transcript, Word
 from audioseq.text.subwords import restore
@@ -68,7 +68,7 @@ class Recogniser:
         sample_rate: int | None = None,
         *,
         words: bool = False,
-        beam: BeamSearch | None = None,
+        beam: Beam = None,
     ) -> Transcript:
         """Write down what is said in a recording.
 
@@ -76,8 +76,8 @@ class Recogniser:
             source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
             sample_rate: of a waveform, in Hz; must be left out for a file.
             words: also say when each word begins and ends, and how sure the model is of it.
-            beam: search for the most probable text, with a language model or hotwords; None takes the most
-                probable token of each frame.
+            beam: how to search for the most probable text, perhaps with a language model or hotwords;
+                `greedy` takes the most probable token of each frame, None what the model's card advises.
         Raises:
             AudioError: the recording cannot be read, or is not finite.
             CheckpointError: there is no such language model.
@@ -95,7 +95,7 @@ class Recogniser:
             path, waveform = None, audio.prepare(np.asarray(source), sample_rate)
         segments: list[Segment] = []
         spoken: list[Word] = []
-        search = None if beam is None else self.search(beam)
+        search = self.chosen(beam)
         for piece in self.listen(waveform):
             if found := self._words(piece, search):
                 segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
@@ -107,6 +107,18 @@ class Recogniser:
             segments=tuple(segments),
             words=tuple(spoken) if words else (),
         )
+
+    @property
+    def usual(self) -> BeamSearch | None:
+        """The search that the model's card advises, if it does."""
+        return advised(self.header.card)
+
+    def chosen(self, beam: Beam) -> Search | None:
+        """Return what searches as asked, None if that is greedy; errors as in `search`."""
+        if beam == "greedy":
+            return None
+        beam = beam or self.usual
+        return None if beam is None else self.search(beam)
 
     def search(self, beam: BeamSearch) -> Search:
         """Return what searches for texts in the emissions that `listen` yields; it is kept for the next time.

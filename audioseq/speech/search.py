@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -52,6 +52,17 @@ class BeamSearch:
         object.__setattr__(
             self, "hotwords", tuple(self.hotwords)
         )  # a list will do; searches are kept by this
+
+
+Beam = BeamSearch | Literal["greedy"] | None
+"""A search; `greedy`, the most probable token of each frame; None, what the speech model's card advises."""
+
+
+def advised(card: Mapping[str, Any]) -> BeamSearch | None:
+    """Return the search that a speech model's card advises: with a language model that has a name."""
+    stored = card.get(CARD)
+    lm = stored.get("lm") if isinstance(stored, Mapping) else None
+    return BeamSearch(lm=lm) if lm in {model.name for model in models.CATALOGUE} else None
 
 
 class Search:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from audioseq import checkpoint
+from audioseq import checkpoint, models
 from audioseq.cli.main import run
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import CheckpointError, ConfigError, DataError
@@ -146,6 +146,22 @@ def test_the_search_for_a_minimum_finds_that_of_a_bowl() -> None:
 
     assert minimise(bowl, (0.0, 0.0, 7.0), [1.0, 1.0, 0.0], halvings=2) == (0.5, -1.25, 7.0)
     assert all(point[2] == 7 for point in trials)
+
+
+def test_the_card_advises_a_language_model_that_has_a_name(
+    model: Path, lm: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = models.Model("words", "ngram", lm.name, "", "")
+    monkeypatch.setattr(models, "CATALOGUE", (named,))
+    monkeypatch.setattr(models, "bundled_dir", lambda: lm.parent)
+    recogniser = pipeline.load(model, "cpu")
+    path = spoken[3].audio_filepath
+    assert recogniser.usual is None and recogniser.chosen(None) is None
+    recogniser.header.card["decoder"] = {"lm": "words"}
+    assert recogniser.usual == BeamSearch(lm="words") and recogniser.chosen("greedy") is None
+    assert recogniser.transcribe(path) == recogniser.transcribe(path, beam=BeamSearch(lm=lm))
+    recogniser.header.card["decoder"] = {"lm": str(lm)}  # a file may be anywhere, or nowhere
+    assert recogniser.usual is None
 
 
 def test_tuning_makes_fewer_errors_and_tells_on_whom(model: Path, lm: Path, spoken: list[Utterance]) -> None:
