@@ -19,6 +19,8 @@ from audioseq.language.vocabulary import MARKS, Vocabulary
 TASK = "ngram"
 LEVELS = 256
 """Values that a byte can stand for."""
+MANY = 255
+"""In a byte for the number of n-grams after a context: so many or more, and the number stands elsewhere."""
 ROUNDS = 20
 HEADER = 2**13
 """Bytes set aside for the header of a file, its card included."""
@@ -26,6 +28,8 @@ HEADER = 2**13
 
 def save(path: str | Path, model: NGram, card: dict[str, Any] | None = None) -> None:
     """Write a model, whole or not at all; its probabilities are rounded to 256 levels for each length.
+
+    Contexts that nothing follows have no back-off weight in the file: it is 1 in a model that is normalised.
 
     Args:
         card: what to say about the model; see `checkpoint.Header`.
@@ -45,8 +49,10 @@ def save(path: str | Path, model: NGram, card: dict[str, Any] | None = None) -> 
         if order > 1:
             tensors[f"{order}.words"] = words[here].astype(np.min_scalar_type(len(model.vocabulary) - 1))
         if order < model.order:
-            tensors[f"{order}.children"] = children[here].astype(np.min_scalar_type(children[here].max()))
-            values["backoffs"] = model.backoffs[here]
+            follow = children[here]
+            tensors[f"{order}.children"] = np.minimum(follow, MANY).astype(np.uint8)
+            tensors[f"{order}.children.many"] = follow[follow >= MANY].astype(np.uint32)
+            values["backoffs"] = model.backoffs[here][follow > 0]
         for name, exact in values.items():
             if order == 1:
                 tensors[f"1.{name}"] = exact.astype(np.float16)
@@ -76,13 +82,15 @@ def size(model: NGram, keep: Mask) -> int:
     """Return the bytes of the file of a model of some of the nodes, but for what a long card adds."""
     total = HEADER + sum(len(word.encode()) + 1 for word in model.vocabulary.words)
     contexts = model.keys // len(model.vocabulary)
+    width = np.min_scalar_type(len(model.vocabulary) - 1).itemsize
     for order, (first, end) in enumerate(pairwise(model.bounds), 1):
         number = int(keep[first:end].sum())
-        total += number * (2 if order == 1 else 1 + _width(len(model.vocabulary) - 1))
+        total += number * (2 if order == 1 else 1 + width)
         if order < model.order:
             after = slice(end, model.bounds[order + 1])
             children = np.bincount(contexts[after][keep[after]] - first, minlength=1)
-            total += number * ((2 if order == 1 else 1) + _width(int(children.max())))
+            weights, many = np.count_nonzero(children), np.count_nonzero(children >= MANY)
+            total += number + weights * (2 if order == 1 else 1) + many * 4
     return total
 
 
@@ -110,10 +118,6 @@ def _nearest(values: NDArray[np.floating], levels: NDArray[np.floating]) -> NDAr
     return np.searchsorted((levels[1:] + levels[:-1]) / 2, values)
 
 
-def _width(largest: int) -> int:
-    return np.min_scalar_type(largest).itemsize
-
-
 def _assemble(tensors: dict[str, NDArray[Any]], order: int) -> NGram:
     """Build the trie of what a file holds; ValueError and the like where it does not fit together."""
     text = tensors["vocabulary"].tobytes().decode()
@@ -123,9 +127,14 @@ def _assemble(tensors: dict[str, NDArray[Any]], order: int) -> NGram:
     backoffs = [np.zeros(1, np.float32)]
     first = 1
     for longer in range(2, order + 1):
-        name = f"{longer - 1}.backoffs"
-        backoffs.append(tensors[name] if longer == 2 else tensors[f"{name}.levels"][tensors[name]])
-        children = tensors[f"{longer - 1}.children"].astype(np.int64)
+        shorter = longer - 1
+        children = tensors[f"{shorter}.children"].astype(np.int64)
+        children[children == MANY] = tensors[f"{shorter}.children.many"]
+        weights = tensors[f"{shorter}.backoffs"]
+        backoffs.append(np.zeros(len(children), np.float32))
+        backoffs[-1][children > 0] = (
+            weights if shorter == 1 else tensors[f"{shorter}.backoffs.levels"][weights]
+        )
         contexts = np.repeat(np.arange(first, first + len(keys[-1])), children)
         keys.append(contexts * len(vocabulary) + tensors[f"{longer}.words"])
         log_probs.append(tensors[f"{longer}.log_probs.levels"][tensors[f"{longer}.log_probs"]])

@@ -15,7 +15,8 @@ Mask = NDArray[np.bool_]
 
 SMALLEST = 1e-7
 """Probability that is taken for none: what rounding leaves of 1 when all of it is given."""
-HALVINGS = 40
+HALVINGS = 16
+"""Of a range of 30 powers of ten: the threshold is found to a thousandth."""
 
 
 def by_count(model: NGram, at_least: Sequence[int]) -> NGram:

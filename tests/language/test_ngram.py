@@ -48,6 +48,16 @@ def test_steps_side_by_side_are_steps_alone() -> None:
     assert together[0].dtype == np.float32 and together[1].dtype == np.int64
 
 
+def test_the_next_words_are_those_that_sentences_go_on_with() -> None:
+    model = random_model(3)
+    found = model.predict(["a", "zebra"], 100)
+    assert sorted(word for word, _ in found) == sorted(VOCABULARY.words[3:])
+    assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
+    for word, probability in found:
+        assert math.log(probability) == pytest.approx(model.score(["a", "zebra", word])[2], rel=1e-5)
+    assert model.predict(["a", "zebra"], 2) == found[:2]
+
+
 def test_perplexity_is_that_of_the_scores() -> None:
     model = random_model(3)
     text = [["a", "b"], [], ["zebra", "c"]]

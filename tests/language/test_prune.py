@@ -18,7 +18,6 @@ from tests.language.small import (
     assert_normalised,
     contexts,
     random_model,
-    random_text,
     texts,
     tokens_of,
 )

@@ -1,0 +1,57 @@
+"""What is trained and measured: one row for each order and size."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from audioseq.config import Config
+from audioseq.language import corpus, ngram
+from audioseq.language.build import Options, build
+
+
+class Row(Config):
+    """A model: see `audioseq.language.build.Options`."""
+
+    order: int
+    max_size: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, and that of its file."""
+        return f"{self.order}-gram" + (f"-{self.max_size:g}MB" if self.max_size else "")
+
+
+class TableConfig(Config):
+    """The recipe."""
+
+    data: Path
+    vocabulary: int
+    best: str
+    models: tuple[Row, ...]
+    card: dict[str, Any]
+
+
+def fill(config: TableConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
+    """Train each model, write it into the folder, and measure the file on the held-out sentences."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    text = corpus.gather(corpus.read([config.data / "train.txt"]))
+    held_out = list(corpus.sentences(corpus.read([config.data / "held-out.txt"])))
+    rows = {}
+    for row in config.models:
+        start = time.process_time()
+        model = build(text, Options(row.order, config.vocabulary, max_size=row.max_size))
+        path = run_dir / f"{row.name}.safetensors"
+        ngram.save(path, model, config.card | {"text": text.summary()})
+        seconds = time.process_time() - start
+        measured = ngram.load(path).perplexity(held_out)
+        rows[row.name] = {
+            "perplexity": round(measured.perplexity, 1),
+            "unknown": round(measured.unknown / max(1, measured.words), 5),
+            "ngrams": list(model.sizes),
+            "megabytes": round(path.stat().st_size / 1e6, 2),
+            "cpu_seconds": round(seconds),
+        }
+        print(f"{row.name}\t{rows[row.name]}", flush=True)
+    return rows

@@ -1,0 +1,118 @@
+"""Text files to word ids, and to models by command."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audioseq.cli.main import run
+from audioseq.errors import ConfigError, DataError
+from audioseq.language import corpus, ngram
+from audioseq.language.build import Options, build
+from audioseq.language.vocabulary import MARKS, Vocabulary
+
+TEXT = "The cat sat.\n\n  the cat's on  the mat 2 \n ' \n<s> the end </s>\r\n"
+PLAIN = [["the", "cat", "sat"], ["the", "cat's", "on", "the", "mat"], ["s", "the", "end", "s"]]
+STORY = "the cat sat on the mat\nthe dog sat on the cat\na cat saw the dog\n" * 20
+
+
+def test_text_is_normalised_and_what_was_dropped_is_told() -> None:
+    text = corpus.gather(TEXT.splitlines(keepends=True))
+    assert [[text.words[t] for t in text.tokens if t > 2]] == [[w for line in PLAIN for w in line]]
+    assert list(corpus.sentences(TEXT.splitlines())) == PLAIN
+    assert text.dropped == {".": 1, "2": 1, "'": 1, "<": 2, ">": 2, "/": 1}
+    assert text.summary().startswith("12 words in 3 sentences; 8 characters left out, most often '<' 2 '>' 2")
+    assert text.counts()["the"] == 4
+
+
+def test_ids_of_a_vocabulary() -> None:
+    text = corpus.gather(["to be", "or not"])
+    assert text.encode(Vocabulary((*MARKS, "not", "to"))).tolist() == [1, 4, 0, 2, 1, 0, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [(".txt", bytes), (".gz", gzip.compress), (".xz", lzma.compress)]
+)
+def test_files_may_be_compressed(suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / f"text{suffix}"
+    path.write_bytes(compress(TEXT.encode()))
+    assert list(corpus.sentences(corpus.read([path]))) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("none.txt", None, "cannot be read .No such file"),
+        ("latin.txt", "caf\u00e9".encode("latin-1"), "not UTF-8"),
+        ("bad.xz", b"not compressed", "cannot be read"),
+        ("bad.gz", gzip.compress(b"some text")[:-9], "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_of(
+    name: str, content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name}: .*{reason}"):
+        list(corpus.read([tmp_path / name]))
+
+
+def test_a_model_of_the_wanted_size() -> None:
+    text = corpus.gather(STORY.splitlines())
+    whole, small = build(text, Options()), build(text, Options(vocabulary=4, at_least=[1, 30]))
+    assert len(small.vocabulary) == 3 + 4 and sum(small.sizes) < sum(whole.sizes)
+    assert sum(build(text, Options(prune=0.5)).sizes) < sum(whole.sizes)
+    with pytest.raises(ConfigError, match="no room for more than single words"):
+        build(text, Options(max_size=0.001))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"order": 0}, "order must be 1 to 6"),
+        ({"vocabulary": 0}, "vocabulary must be more than 0"),
+        ({"max_size": -1.0}, "max_size must be more than 0"),
+        ({"prune": -1.0}, "prune must be 0 or more"),
+    ],
+)
+def test_options_out_of_range_are_errors(options: dict[str, float], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        Options(**options)  # type: ignore[arg-type]
+
+
+def test_trained_evaluated_converted_and_adapted_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "story.txt").write_text(STORY)
+    (tmp_path / "own.txt").write_text("a zebra saw the cat\n" * 5)
+    model, arpa, own = (str(tmp_path / name) for name in ("lm.safetensors", "lm.arpa", "own.safetensors"))
+
+    assert run(["lm", "train", str(tmp_path / "story.txt"), "-o", model, "--order", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{model}\n"
+    assert "340 words in 60 sentences" in err and "2-grams" in err
+
+    assert run(["lm", "convert", model, "-o", arpa]) == 0
+    capsys.readouterr()
+    figures = []
+    for name in (model, arpa):
+        assert run(["lm", "evaluate", name, str(tmp_path / "own.txt"), "--json"]) == 0
+        figures.append(json.loads(capsys.readouterr().out))
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)
+    assert figures[0]["unknown"] == 5
+
+    monkeypatch.setattr("sys.stdin", io.StringIO((tmp_path / "own.txt").read_text()))
+    assert run(["lm", "train", "-", "-o", own, "--with", model, "--weight", "0.3"]) == 0
+    assert "zebra" in ngram.load(own).vocabulary
+    capsys.readouterr()
+    assert run(["lm", "evaluate", own, str(tmp_path / "own.txt")]) == 0
+    assert "0 of 25 words unknown" in capsys.readouterr().out
+
+    assert run(["lm", "train", str(tmp_path / "own.txt"), "-o", own]) == 1
+    assert "--force overwrites it" in capsys.readouterr().err
