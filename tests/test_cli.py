@@ -404,3 +404,12 @@ def test_a_run_is_trained_used_and_not_overwritten(
     assert capsys.readouterr().out.strip() == best
     assert run([*line, "--resume", "--set", "training.epoch=2"]) == 1
     assert "did you mean epochs" in capsys.readouterr().err
+
+
+def test_predict_takes_an_ngram_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, model = tmp_path / "text.txt", str(tmp_path / "lm.safetensors")
+    text.write_text("the cat sat\nthe cat ran\nthe dog sat\n" * 3)
+    assert run(["lm", "train", str(text), "-o", model, "--order", "2"]) == 0
+    capsys.readouterr()
+    assert run(["predict", "The,", "-m", model, "-n", "2"]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["cat", "dog"]

@@ -19,10 +19,21 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Print the most probable next words, each with its probability."""
-    from audioseq.language import pipeline
+    """Print the most probable next words, each with its probability.
 
-    words = pipeline.load(model, device).predict(text, n)
+    Both kinds of language models will do: n-grams, and recurrent ones.
+    """
+    from audioseq import checkpoint, models
+    from audioseq.language import compact
+    from audioseq.text.tokenizer import normalise
+
+    path = models.resolve(model if model is not None else models.default_for(compact.TASK))
+    if checkpoint.read_header(path).task == compact.TASK:
+        words = compact.load(path).predict(normalise(text).text.split(), n)
+    else:
+        from audioseq.language import pipeline
+
+        words = pipeline.load(path, device).predict(text, n)
     if as_json:
         found = [{"word": word, "probability": round(probability, 6)} for word, probability in words]
         put(json.dumps({"text": text, "words": found}, ensure_ascii=False))

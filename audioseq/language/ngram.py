@@ -154,6 +154,16 @@ class NGram:
         scores = self._score([self.vocabulary.encode(words)])
         return [float(log_prob) for log_prob in scores[0]]
 
+    def predict(self, words: Sequence[str], count: int) -> list[tuple[str, float]]:
+        """Return the most probable words after the first ones of a sentence, each with its probability."""
+        state = np.array([self.start])
+        for word in self.vocabulary.encode(words):
+            _, state = self.step(state, np.array([word]))
+        every = np.arange(Vocabulary.eos + 1, len(self.vocabulary))  # what is no word stands before the words
+        log_probs, _ = self.step(np.repeat(state, len(every)), every)
+        best = np.argsort(-log_probs, kind="stable")[:count]
+        return [(self.vocabulary.words[every[i]], math.exp(log_probs[i])) for i in best.tolist()]
+
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> Perplexity:
         """Tell how well the model foresees sentences, each a sequence of words."""
         total = of_unknown = 0.0

@@ -9,7 +9,7 @@ import audioseq
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recordings", nargs="+")
-    parser.add_argument("--model", default="runs/english-ctc/best.safetensors", help="a name, or a file")
+    parser.add_argument("--model", default="english-small", help="a name, or a file")
     asked = parser.parse_args()
     try:
         recogniser = audioseq.load(asked.model)
