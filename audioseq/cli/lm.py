@@ -72,7 +72,7 @@ def train(
     text = corpus.gather(corpus.read(texts))
     note(text.summary())
     model = build(text, options, base, weight)
-    card = {"text": text.summary(), "options": asdict(options)}
+    card: dict[str, object] = {"text": text.summary(), "options": asdict(options)}
     if within is not None:
         card |= {"with": Path(within).name, "weight": weight}
     ngram.save(output, model, card)

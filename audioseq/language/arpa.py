@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import io
 import lzma
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +18,7 @@ from audioseq.language.corpus import read as read_lines
 from audioseq.language.ngram import NEVER, NGram
 from audioseq.language.vocabulary import MARKS, Vocabulary
 
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress}
 LN10 = math.log(10)
 
 
@@ -28,10 +28,9 @@ def write(path: str | Path, model: NGram) -> None:
     Raises:
         CheckpointError: the file cannot be written.
     """
-    compress = {".gz": gzip.compress, ".xz": lzma.compress}.get(Path(path).suffix, bytes)
-    text = io.StringIO()
-    text.writelines(f"{line}\n" for line in _lines(model))
-    write_atomically(path, lambda file: file.write(compress(text.getvalue().encode())))
+    text = "".join(f"{line}\n" for line in _lines(model)).encode()
+    compress = COMPRESSORS.get(Path(path).suffix)
+    write_atomically(path, lambda file: file.write(compress(text) if compress else text))
 
 
 def read(path: str | Path) -> NGram:

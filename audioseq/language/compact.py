@@ -89,7 +89,7 @@ def size(model: NGram, keep: Mask) -> int:
         if order < model.order:
             after = slice(end, model.bounds[order + 1])
             children = np.bincount(contexts[after][keep[after]] - first, minlength=1)
-            weights, many = np.count_nonzero(children), np.count_nonzero(children >= MANY)
+            weights, many = int((children > 0).sum()), int((children >= MANY).sum())
             total += number + weights * (2 if order == 1 else 1) + many * 4
     return total
 

@@ -138,7 +138,7 @@ def _frequencies(model: NGram) -> NDArray[np.float64]:
     """Return how likely each node that may be a context is to come up at a place of the text."""
     bos, eos = 1 + model.vocabulary.bos, 1 + model.vocabulary.eos
     if model.counts is not None:
-        return model.counts[: len(model.backoffs)] / model.counts[1 : model.bounds[1]].sum()
+        return model.counts[: len(model.backoffs)] / float(model.counts[1 : model.bounds[1]].sum())
     often = np.zeros(len(model.backoffs))
     often[0] = 1
     log_probs = model.log_probs.copy()

@@ -32,7 +32,7 @@ class Brute:
             for gram, n in counts.items()
             if gram != ("<s>",) and gram != ()
         }
-        self.discounts = {}
+        self.discounts: dict[int, tuple[float, ...]] = {}
         for n in range(1, order + 1):
             of = Counter(count for gram, count in self.counts.items() if len(gram) == n)
             self.discounts[n] = (0.5, 1.0, 1.5)

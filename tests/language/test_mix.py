@@ -23,7 +23,7 @@ def test_ngrams_are_as_likely_as_in_the_mean() -> None:
     one, other = random_model(3), random_model(3, 80, seed=1)
     mixed = mix(one, other, 0.3)
     for node in range(1, len(mixed.keys)):
-        words = []
+        words: list[int] = []
         while node:
             node, word = divmod(int(mixed.keys[node]), len(mixed.vocabulary))
             words.insert(0, word)
