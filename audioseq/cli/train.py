@@ -12,7 +12,7 @@ import typer
 from audioseq.cli.common import Device, put
 from audioseq.errors import ConfigError
 
-TASKS = ("speech", "music")
+TASKS = ("speech", "music", "language")
 """What can be trained."""
 
 
