@@ -26,11 +26,25 @@ class Model:
 
 CATALOGUE: tuple[Model, ...] = (
     Model(
+        name="english-small",
+        task="speech",
+        file="english-small.safetensors",
+        sha256="fd165bd16b8309e8ef63c5031f0c463d4ab9ec5123686666342f6d11fd2b8c26",
+        summary="read English, by many speakers; to be adapted to one's own",
+    ),
+    Model(
         name="digits",
         task="speech",
         file="digits.safetensors",
         sha256="25369cc4755fb05f0d19f722161e37b953b3a2543b917592b0421e5e1a3650a4",
         summary="spoken English digits, zero to nine, one or many",
+    ),
+    Model(
+        name="english-3gram",
+        task="ngram",
+        file="english-3gram.safetensors",
+        sha256="2c5d39994d905ef6c94b68f44ceb2e784c36d1c6ffac9b79c6ebdcaf24f3a397",
+        summary="which words follow which, of English novels",
     ),
 )
 """The models that have names; the first of a task is its default."""
@@ -61,7 +75,7 @@ def default_for(task: str) -> str:
         CheckpointError: there is none.
     Example:
         >>> default_for("speech")
-        'digits'
+        'english-small'
     """
     for model in CATALOGUE:
         if model.task == task:

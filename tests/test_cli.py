@@ -295,7 +295,7 @@ def test_evaluate(folder: Path, model: str, capsys: Captured) -> None:
 def test_models(model: str, capsys: Captured) -> None:
     assert run(["models", "list"]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0][:2] == ["digits", "speech"]
+    assert rows[0][:2] == ["english-small", "speech"]
     assert run(["models", "show", model]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["task"] == "speech" and shown["card"]["limits"] == "says hi" and shown["bytes"] > 1000
@@ -333,7 +333,11 @@ def test_version(capsys: Captured) -> None:
     assert capsys.readouterr().out == f"audioseq {audioseq.__version__}\n"
 
 
-def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_train_passes_everything_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text("{}\n")
     passed: dict[str, Any] = {}
 
     def train(source: Path, **options: Any) -> Any:
@@ -341,11 +345,11 @@ def test_train_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Cap
         return SimpleNamespace(best=Path("runs/mine/best.safetensors"))
 
     monkeypatch.setattr("audioseq.speech.task.train", train)
-    line = "train mine.jsonl --valid other.jsonl --from digits --set training.epochs=2 --set a=b --resume"
-    assert run([*line.split(), "--device", "cpu"]) == 0
+    line = "--valid other.jsonl --from digits --set training.epochs=2 --set a=b --resume --device cpu"
+    assert run(["train", str(mine), *line.split()]) == 0
     assert capsys.readouterr().out == "runs/mine/best.safetensors\n"
     assert passed == {
-        "source": Path("mine.jsonl"),
+        "source": mine,
         "valid": Path("other.jsonl"),
         "start_from": "digits",
         "overrides": ["training.epochs=2", "a=b"],

@@ -86,8 +86,8 @@ def split_of(name: str) -> str:
 
     Example:
         >>> from collections import Counter
-        >>> Counter(split_of(f"piece {i}") for i in range(1000))
-        Counter({'train': 890, 'test': 55, 'valid': 55})
+        >>> sorted(Counter(split_of(f"piece {i}") for i in range(1000)).items())
+        [('test', 67), ('train', 882), ('valid', 51)]
     """
     draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT
     return {0: "valid", 1: "test"}.get(draw, "train")

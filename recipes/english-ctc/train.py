@@ -33,7 +33,8 @@ if __name__ == "__main__":
     measured = {"greedy": greedy, "language model": advised}
     figures = {name: {key: report[key] for key in keys} for name, report in measured.items() if report}
     about = {"date": date.today().isoformat(), "hardware": asked.publish}
-    text = json.dumps({"headline": f"{100 * greedy['wer']:.2f} %", asked.valid.stem: figures, **about}, indent=2)
+    headline = f"{100 * greedy['wer']:.2f} %"
+    text = json.dumps({"headline": headline, asked.valid.stem: figures, **about}, indent=2)
     if asked.publish:
         (HERE / "results.json").write_text(text + "\n")
     print(text)
