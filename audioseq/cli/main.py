@@ -60,7 +60,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Turn speech into text, and train the models that do it."""
+    """Turn speech into text, compose music, foretell words, and train the models that do it."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
