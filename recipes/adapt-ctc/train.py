@@ -31,8 +31,7 @@ if __name__ == "__main__":
                 run = asked.run_dir / f"{minutes:02}"
                 model = train(HERE / "config.toml", run_dir=run, overrides=data, start_from=asked.model).best
             row = {"minutes": minutes, "cpu_minutes": round((time.process_time() - began) / 60, 1)}
-            ears = audioseq.load(model)
-            rows.append(row | {name: evaluate(ears, some, "greedy").wer for name, some in sets.items()})
+            rows.append(row | {k: evaluate(audioseq.load(model), v, "greedy").wer for k, v in sets.items()})
             print(json.dumps(rows[-1]), flush=True)
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
