@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
-import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from audioseq.errors import CheckpointError
+from audioseq.files import write_atomically
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 FORMAT = "audioseq/1"
 LARGEST_HEADER = 16 * 2**20
@@ -43,6 +41,21 @@ class Checkpoint:
 
     header: Header
     weights: dict[str, Tensor]
+
+    def fill(self, network: nn.Module, name: str | Path) -> None:
+        """Give the weights to a network that was built by the config.
+
+        Args:
+            name: what to call the model where they do not fit.
+        Raises:
+            CheckpointError: their names or shapes are others.
+        """
+        try:
+            network.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{name}: its weights do not fit its config; get or train it again"
+            ) from error
 
 
 def read_header(path: str | Path) -> Header:
@@ -148,35 +161,6 @@ def load_state(path: str | Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise _damaged(path, "holds no table")
     return state
-
-
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name, and give it its name when it is safely on disk.
-
-    Args:
-        path: a link is followed; anything but a file, such as `/dev/null`, is refused, not replaced.
-        write: writes the content; an OSError in it counts as one of the file.
-    Raises:
-        CheckpointError: it cannot be written; the file that was there is left as it was.
-    """
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise CheckpointError(f"{path}: is no file that could be replaced; choose another name")
-    try:
-        try:
-            with open(temporary, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        advice = "free some space" if full else "check that the folder exists and may be written to"
-        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
 
 
 def _metadata(path: str | Path) -> dict[str, str]:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from audioseq import audio
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import AudioError, CheckpointError, DataError
+from audioseq.files import write_atomically
 
 LENGTH_JITTER = 0.1
 """Durations are stretched by up to this share before they are sorted, so that no two epochs batch alike."""

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import mido
 import numpy as np
 
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import MidiError
+from audioseq.files import write_atomically
 
 TICKS_PER_BEAT = 480
 """Of files that are written: a beat is a quarter note, and at 120 to the minute a tick is about 1 ms."""

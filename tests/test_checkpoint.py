@@ -26,9 +26,9 @@ from audioseq.checkpoint import (
     read_header,
     save,
     save_state,
-    write_atomically,
 )
 from audioseq.errors import CheckpointError
+from audioseq.files import write_atomically
 
 HEADER = Header(
     task="speech",

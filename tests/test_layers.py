@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
-    {"config", "nn", "text"},
+    {"config", "files", "nn", "text"},
     {"audio", "checkpoint", "download"},
     {"features", "augment", "data", "models", "midi"},
     {"cache"},

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -15,7 +15,6 @@ from audioseq.errors import AudioseqError, DataError
 from audioseq.models import default_for
 
 if TYPE_CHECKING:
-    from audioseq.speech import search
     from audioseq.speech.search import BeamSearch
 
 T = TypeVar("T")
@@ -60,7 +59,7 @@ def beam_search(
     rescorer: str | None = None,
     hotwords: Sequence[str] | None = None,
     hotword_file: Path | None = None,
-) -> search.Beam:
+) -> BeamSearch | Literal["greedy"]:
     """Return the search that the options ask for; `--lm none` and nothing else is greedy.
 
     Args:

@@ -149,7 +149,7 @@ def _listen(recogniser: Recogniser, recording: Path, words: bool, search: search
 
 
 def _write(target: Path, text: str) -> None:
-    from audioseq.checkpoint import write_atomically
+    from audioseq.files import write_atomically
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def tune(
     from audioseq.speech.tune import tune
 
     options = beam_search(None, beam=beam, lm=lm, rescorer=rescorer)
-    if options == "greedy" or options is None:
+    if options == "greedy":
         raise typer.BadParameter("give a language model", param_hint="--lm")
     found = tune(pipeline.load(model, device), read_manifest(manifest), options)
     put(json.dumps(found.to_dict()) if as_json else found.summary())

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import CheckpointError, DataError
+from audioseq.files import write_atomically
 from audioseq.language.corpus import read as read_lines
 from audioseq.language.ngram import NEVER, NGram
 from audioseq.language.vocabulary import MARKS, Vocabulary

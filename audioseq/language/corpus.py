@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.errors import DataError
+from audioseq.files import write_atomically
 from audioseq.language.vocabulary import MARKS, START, Vocabulary
 from audioseq.text.tokenizer import normalise
 
 OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 END = MARKS.index("</s>")
+HELD_OUT = 100
+"""One sentence in so many is not trained on."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +114,24 @@ def open_text(path: str | Path) -> IO[str]:
     """Open a text file for reading, decompressing it as its suffix says."""
     opener = OPENERS.get(Path(path).suffix, open)
     return opener(path, "rt", encoding="utf-8-sig")  # type: ignore[operator, no-any-return]
+
+
+def hold_out(source: Path, train: Path, held_out: Path) -> str:
+    """Write the normalised sentences of a text, every hundredth to a file of its own.
+
+    Returns:
+        a line for each file: how many sentences and words it has.
+    Raises:
+        DataError: the text cannot be read.
+        CheckpointError: a file cannot be written.
+    """
+    lines = [" ".join(words) for words in sentences(read([source]))]
+    rest = [line for number, line in enumerate(lines) if number % HELD_OUT]
+    return f"{_save(held_out, lines[::HELD_OUT])}\n{_save(train, rest)}"
+
+
+def _save(path: Path, lines: list[str]) -> str:
+    content = "".join(f"{line}\n" for line in lines).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda file: file.write(content))
+    return f"{path}: {len(lines):,} sentences, {len(content.split()):,} words"

@@ -13,7 +13,7 @@ from torch import Tensor
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
-from audioseq.errors import CheckpointError, ConfigError, DataError
+from audioseq.errors import ConfigError, DataError
 from audioseq.language.config import LanguageConfig
 from audioseq.language.metrics import sentence_scores, word_scores
 from audioseq.language.model import LanguageModel, State, build
@@ -163,8 +163,5 @@ def load(model: str | Path | None = None, device: str = "auto") -> Predictor:
     config = parse(LanguageConfig, stored.header.config, f"the config in {model}")
     units = restore(stored.header.tokenizer)
     network = build(config, units)
-    try:
-        network.load_state_dict(stored.weights)
-    except RuntimeError as error:  # names or shapes of the weights
-        raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
+    stored.fill(network, model)
     return Predictor(network, units, stored.header, choose_device(device))

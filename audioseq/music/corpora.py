@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import AudioseqError, DataError
+from audioseq.files import write_atomically
 from audioseq.midi import Score
 from audioseq.music.grid import GridNote, Piece, to_score
 from audioseq.music.vocabulary import METER_TICKS, STYLES, TICKS

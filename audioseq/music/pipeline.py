@@ -215,14 +215,10 @@ def load(model: str | Path | None = None, device: str = "auto") -> Composer:
     stored = checkpoint.load(models.resolve(model, task="music"), task="music")
     config = parse(MusicConfig, stored.header.config, f"the config in {model}")
     network = build(config.model)
+    stored.fill(network, model)
     try:
-        network.load_state_dict(stored.weights)
         return Composer(network, stored.header, choose_device(device))
-    except (
-        RuntimeError,
-        KeyError,
-        TypeError,
-    ) as error:  # names or shapes of the weights, the table of wishes
+    except (RuntimeError, KeyError, TypeError) as error:  # the table of wishes
         raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import ConfigError
+from audioseq.files import write_atomically
 from audioseq.midi import Note, Score
 from audioseq.music.statistics import Row, label
 

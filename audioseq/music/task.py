@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
-from audioseq.checkpoint import Header, write_atomically
+from audioseq.checkpoint import Header
 from audioseq.config import merge, read_toml, resolve
 from audioseq.errors import AudioseqError, ConfigError, DataError
+from audioseq.files import write_atomically
 from audioseq.midi import Score
 from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig

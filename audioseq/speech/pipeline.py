@@ -15,7 +15,7 @@ from audioseq import audio, checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
-from audioseq.errors import AudioseqError, CheckpointError
+from audioseq.errors import AudioseqError
 from audioseq.speech.align import Span, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
@@ -174,10 +174,7 @@ def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
     config = parse(SpeechConfig, stored.header.config, f"the config in {model}")
     tokenizer = restore(stored.header.tokenizer)
     network = build(config, tokenizer)
-    try:
-        network.load_state_dict(stored.weights)
-    except RuntimeError as error:  # names or shapes of the weights
-        raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
+    stored.fill(network, model)
     return Recogniser(network, tokenizer, stored.header, choose_device(device))
 
 

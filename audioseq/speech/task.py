@@ -70,15 +70,14 @@ def train(
     """
     if start_from is not None:
         start_from = models.resolve(start_from, task="speech")
-    config = _config(source, overrides, valid, smoke, start_from, run_dir)
+    start = None if start_from is None else checkpoint.read_header(start_from)
+    config = _config(source, overrides, valid, smoke, start, run_dir)
     tokenizer = None
-    if start_from is not None:
-        header = checkpoint.read_header(start_from)
-        if (header.config.get("alphabet"), header.config.get("subwords")) == (
-            config.alphabet,
-            config.subwords,
-        ):
-            tokenizer = restore(header.tokenizer)
+    if start and (start.config.get("alphabet"), start.config.get("subwords")) == (
+        config.alphabet,
+        config.subwords,
+    ):
+        tokenizer = restore(start.tokenizer)
     examples, held_out = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
     task = SpeechTask(config, examples, held_out, tokenizer)
     task.prepare(join(device))
@@ -92,7 +91,7 @@ def _config(
     overrides: Sequence[str],
     valid: Path | None,
     smoke: bool,
-    start_from: Path | None,
+    start: Header | None,
     run_dir: Path,
 ) -> SpeechConfig:
     if source.suffix == ".toml":
@@ -101,11 +100,11 @@ def _config(
         raise ConfigError(f"{source}: give --valid MANIFEST too, recordings that are not trained on")
     else:
         table = {"data": {"train": [str(source)], "cache": str(run_dir / "cache")}}
-        if start_from is not None:
+        if start is not None:
             table = merge(ADAPTING, table)
-    if start_from is not None:  # the model stays what it is, where the recipe does not say otherwise
-        stored = checkpoint.read_header(start_from).config
-        table = {key: stored[key] for key in ("alphabet", "subwords", "model") if key in stored} | table
+    if start is not None:  # the model stays what it is, where the recipe does not say otherwise
+        kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
+        table = kept | table
     if valid is not None:
         table = merge(table, {"data": {"valid": [str(valid)]}})
     return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint
 from audioseq.errors import CheckpointError, ConfigError
+from audioseq.files import write_atomically
 
 
 @dataclass
@@ -103,7 +104,7 @@ class RunDirectory:
 
     def write_config(self, text: str) -> None:
         """Write the resolved recipe."""
-        checkpoint.write_atomically(self.config, lambda file: file.write(text.encode()))
+        write_atomically(self.config, lambda file: file.write(text.encode()))
 
     def snapshot(self, update: int) -> Path:
         """Return the path of the model that was validated after an update."""

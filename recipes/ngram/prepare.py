@@ -6,17 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from audioseq.checkpoint import write_atomically
 from audioseq.errors import AudioseqError
 from audioseq.language import corpus
-
-
-def write(path: Path, sentences: list[str]) -> None:
-    text = "".join(f"{sentence}\n" for sentence in sentences)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(text.encode()))
-    print(f"{path}: {len(sentences):,} sentences, {len(text.split()):,} words")
-
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -26,9 +17,6 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("runs/data/ngram"))
     asked = parser.parse_args()
     try:
-        sentences = [" ".join(words) for words in corpus.sentences(corpus.read([asked.source]))]
-        write(asked.out / "held-out.txt", sentences[::100])
-        del sentences[::100]
-        write(asked.out / "train.txt", sentences)
+        print(corpus.hold_out(asked.source, asked.out / "train.txt", asked.out / "held-out.txt"))
     except AudioseqError as error:
         sys.exit(f"error: {error}")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from table import TableConfig, fill
 
-from audioseq.checkpoint import write_atomically
 from audioseq.config import load
 from audioseq.errors import AudioseqError
+from audioseq.files import write_atomically
 
 HERE = Path(__file__).parent
 
