@@ -1,0 +1,179 @@
+"""A user's melody, as the model reads it: one voice by sixteenths, within the soprano's range."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from audioseq.errors import DataError
+from audioseq.midi import Note, Score
+from audioseq.music.harmony.voices import HIGHEST, LONGEST, LOWEST, QUARTER, REST, line, sixteenths
+from audioseq.music.vocabulary import TICKS
+
+BREATH = QUARTER
+"""Sixteenths; through shorter rests the lower voices go on."""
+COVERED = 0.5
+"""Share of a note's time under higher ones from which it is no part of the top line."""
+OFF_GRID = 0.15
+"""Sixteenths off the grid from which a note is told of."""
+NAMED = re.compile(r"melod|sopran|cantus|vocal|voice|lead", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Melody:
+    """What is harmonised. Frames are those sixteenths of a melody that the model reads.
+
+    A rest is told to the model as if the note before it went on; whole quarters of it are left out.
+
+    Args:
+        score: the melody alone, as it was given, with the tempos and signatures.
+        pitches: that the model reads, int64 `[T]`.
+        velocities: of the note of the melody, int64 `[T]`.
+        starts, ends: when each frame begins and ends, seconds `[T]`; where a note is struck, then.
+        sings: whether the lower voices sing in it, bool `[T]`; in rests of a quarter or more they do not.
+        struck: whether a note of the melody begins in it, bool `[T]`.
+        shift: semitones by which the model's melody is higher than the user's.
+        remarks: what the user should know, a line each.
+    """
+
+    score: Score
+    pitches: np.ndarray
+    velocities: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    sings: np.ndarray
+    struck: np.ndarray
+    shift: int
+    remarks: tuple[str, ...]
+
+
+def find(score: Score) -> Melody:
+    """Take the melody out of a score: the track that is named like one, else the highest; its top line.
+
+    For the model, onsets and ends go to the nearest sixteenth; where two notes share one, the later counts.
+    The notes themselves keep their times.
+
+    Raises:
+        DataError: there is no melody, it is too long, or its range is wider than a soprano's.
+    """
+    remarks: list[str] = []
+    notes = _track(score, remarks)
+    places = sixteenths(score, notes)
+    if (length := int(places.max() - places.min())) > LONGEST:
+        raise DataError(f"its melody has {length} sixteenths, and {LONGEST} are the limit; cut it into parts")
+    notes = _top_line(notes, score, remarks)
+    places = sixteenths(score, notes)
+    pitches = np.array([note.pitch for note in notes])
+    shift = _shift(int(pitches.min()), int(pitches.max()))
+    onsets = 4 * np.asarray(score.beats(np.array([note.onset for note in notes])))
+    if off := int((np.abs(onsets - places[:, 0]) > OFF_GRID).sum()):
+        remarks.append(
+            f"{off} of {len(notes)} notes are not on a sixteenth (triplets, or played freely): "
+            "they are harmonised as on the nearest, and stay where they are"
+        )
+    if shift:
+        remarks.append(
+            f"the melody is out of the soprano's range: it is harmonised {abs(shift)} semitones "
+            f"{'higher' if shift > 0 else 'lower'}, and all voices are brought back by as much"
+        )
+    start = int(places[0, 0]) // QUARTER * QUARTER
+    length = int(places.max()) - start
+    sung = line(places, pitches, start, length)
+    kept, told, sings = _without_rests(sung)
+    struck = np.zeros(length, bool)
+    struck[places[:, 0] - start] = True
+    loud = np.maximum.accumulate(np.where(struck, np.arange(length), 0))
+    velocities = np.zeros(length, np.int64)
+    velocities[places[:, 0] - start] = [note.velocity for note in notes]
+    starts, ends = _times(score, notes, places - start, start, sings)
+    return Melody(
+        score=replace(score, notes=tuple(replace(note, track=0) for note in notes), names=()),
+        pitches=told[kept] + shift,
+        velocities=velocities[loud][kept],
+        starts=starts[kept],
+        ends=ends[kept],
+        sings=sings[kept],
+        struck=struck[kept],
+        shift=shift,
+        remarks=tuple(remarks),
+    )
+
+
+def _track(score: Score, remarks: list[str]) -> list[Note]:
+    """Return the notes of the track that the melody is in."""
+    tracks: dict[int, list[Note]] = defaultdict(list)
+    for note in score.notes:
+        if not note.drum:
+            tracks[note.track].append(note)
+    if not tracks:
+        raise DataError("has no melody, only drums; give a file in which one is played")
+    names = {track: score.names[track] if track < len(score.names) else "" for track in tracks}
+    named = [track for track in tracks if NAMED.search(names[track])] or list(tracks)
+    best = max(named, key=lambda track: float(np.mean([note.pitch for note in tracks[track]])))
+    if len(tracks) > 1:
+        called = f"track {best + 1}" + (f" ({names[best]})" if names[best] else "")
+        remarks.append(f"{called} is taken for the melody; the other {len(tracks) - 1} are left out")
+    return tracks[best]
+
+
+def _top_line(notes: Sequence[Note], score: Score, remarks: list[str]) -> list[Note]:
+    """Return the notes that are not, for half of their time or more, under higher ones."""
+    beats = np.asarray(score.beats(np.array([(note.onset, note.end) for note in notes])))
+    spans = np.rint((beats - beats.min()) * TICKS).astype(int)
+    spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
+    highest = np.zeros(spans.max(), np.int64)
+    for note, (onset, end) in zip(notes, spans, strict=True):
+        np.maximum(highest[onset:end], note.pitch, out=highest[onset:end])
+    kept = [
+        note
+        for note, (onset, end) in zip(notes, spans, strict=True)
+        if (highest[onset:end] > note.pitch).mean() < COVERED
+    ]
+    if len(kept) < len(notes):
+        remarks.append(
+            f"the melody has chords: {len(notes) - len(kept)} notes below its top line are left out"
+        )
+    return kept
+
+
+def _shift(lowest: int, highest: int) -> int:
+    """Return the fewest semitones up or down by which the melody is in the soprano's range."""
+    up, down = LOWEST[0] - lowest, HIGHEST[0] - highest
+    if up > down:
+        raise DataError(
+            f"its melody spans {highest - lowest} semitones, and a soprano {HIGHEST[0] - LOWEST[0]}; "
+            "bring some of it nearer by octaves, or cut it into parts"
+        )
+    return max(up, 0) or min(down, 0)
+
+
+def _without_rests(sung: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which frames are kept, the pitches without rests, and where the lower voices sing; all `[T]`."""
+    index = np.arange(len(sung))
+    before = np.maximum.accumulate(np.where(sung != REST, index, -1))
+    first = int(np.argmax(sung != REST))
+    after = np.minimum.accumulate(np.where(sung != REST, index, len(sung))[::-1])[::-1]
+    rest = np.where(sung == REST, after - before - 1, 0)
+    told = sung[np.maximum(before, first)]
+    kept = (sung != REST) | (rest < BREATH) | (index - before <= rest % QUARTER)
+    return kept, told, (sung != REST) | ((rest < BREATH) & (index > first))
+
+
+def _times(
+    score: Score, notes: Sequence[Note], places: np.ndarray, start: int, sings: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return when frames begin and end, seconds `[T]`: when notes are struck in them, or let go."""
+    length = len(sings)
+    lines = np.asarray(score.seconds((start + np.arange(length + 1)) / 4))
+    starts = lines[:-1].copy()
+    for note, place in zip(reversed(notes), places[::-1, 0], strict=True):  # of several, the first counts
+        starts[place] = note.onset
+    ends = np.append(starts[1:], lines[-1])
+    for note, last in zip(notes, places[:, 1] - 1, strict=True):
+        if last + 1 == length or not sings[last + 1]:
+            ends[last] = note.end
+    return starts, ends
