@@ -30,7 +30,8 @@ class HarmonyModel(nn.Module):
     the same time. A note that is held looks like one that is repeated.
 
     A pitch is scored by itself, by its leap from the note before, and by its intervals to the voices that are
-    known: what is learnt of an interval holds in every key.
+    known: what is learnt of an interval holds in every key. A table scores how two voices move together: from
+    which interval, each in which direction, to which. So the rules of part-writing can be learnt.
 
     Args:
         cell: `gru` or `lstm`.
@@ -69,7 +70,7 @@ class HarmonyModel(nn.Module):
             dropout=dropout, layer_norm=True, residual=True,
         )  # fmt: skip
         summary = self.reader.output_size + hidden_size
-        self.inner, self.outer = nn.ModuleDict(), nn.ModuleDict()
+        self.inner, self.outer, self.motion = nn.ModuleDict(), nn.ModuleDict(), nn.ParameterDict()
         for voice in ORDER:
             name, known = VOICES[voice], KNOWN[voice]
             self.inner[name] = nn.Sequential(
@@ -77,6 +78,8 @@ class HarmonyModel(nn.Module):
             )
             self.outer[name] = nn.Linear(head_size, SIZES[voice] + 2 * LEAP + 1 + 12 * len(known))
             self.register_buffer(f"rows_{name}", _rows(voice), persistent=False)
+            for other in known:
+                self.motion[f"{name}_{VOICES[other]}"] = nn.Parameter(torch.zeros(3 * 3 * 12 * 12, 1))
 
     def read(self, melody: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return what there is to know of the melody at each sixteenth `[B, T, E]`.
@@ -127,6 +130,7 @@ class HarmonyModel(nn.Module):
         scores = absolute + _taken(leaps, leap_rows[self._pitch(before[:, voice], voice)])
         for other, relative in zip(known, intervals, strict=True):
             scores = scores + _taken(relative, interval_rows[self._pitch(now[:, other], other)])
+            scores = scores + self._moved(voice, other, now, before)
         return scores
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -152,6 +156,17 @@ class HarmonyModel(nn.Module):
         result = nats[0].new_zeros(*tokens.shape[:2], len(ORDER))
         result[valid] = torch.stack(nats, dim=1)
         return result
+
+    def _moved(self, voice: int, other: int, now: Tensor, before: Tensor) -> Tensor:
+        """Score the pitches of a voice by how it would move with another one `[N, V]`; 0 where one rests."""
+        pitches = self._pitch(torch.arange(SIZES[voice], device=now.device), voice)
+        from_, to = self._pitch(before[:, other], other)[:, None], self._pitch(now[:, other], other)[:, None]
+        own = self._pitch(before[:, voice], voice)[:, None]
+        directions = 3 * ((to - from_).sign() + 1) + (pitches - own).sign() + 1
+        index = 12 * (12 * directions + (own - from_) % 12) + (pitches - to) % 12
+        sounding = (from_ > 0) & (to > 0) & (own > 0) & (pitches > 0)
+        scores = nn.functional.embedding(index, self.motion[f"{VOICES[voice]}_{VOICES[other]}"]).squeeze(2)
+        return torch.where(sounding, scores, 0.0)
 
     def _pitch(self, tokens: Tensor, voice: int) -> Tensor:
         """Return tokens of a voice as those of all voices: 0 for a rest, and 1 for the bass's lowest note."""
