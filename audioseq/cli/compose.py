@@ -22,7 +22,10 @@ SAMPLE_RATE = 44_100
 
 def compose(
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given; MELODY-SEED.mid."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Equal seeds make equal music; drawn unless given.")
@@ -45,7 +48,10 @@ def compose(
     best_of: Annotated[
         int, typer.Option(metavar="K", help="Compose K for each, keep the likeliest that is not stuck.")
     ] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1 plainer, above 1 wilder.")] = 1.0,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Below 1 plainer, above 1 wilder; 1 unless given, or 0.5 for --harmonise."),
+    ] = None,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
     top_p: Annotated[float, typer.Option(help="Choose among the likeliest of this probability.")] = 1.0,
     wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
@@ -58,15 +64,18 @@ def compose(
 ) -> None:
     """Compose music and print the path of the MIDI file.
 
-    What is not asked for is chosen as it comes in the music that the model has learnt.
+    What is not asked for is chosen as it comes in the music that the model has learnt. With --harmonise, the
+    music is a melody that is there already, and three voices below it.
     """
     from audioseq.midi import Score
     from audioseq.music import pipeline
     from audioseq.music.decode import Sampling
+    from audioseq.music.harmony.pipeline import USUAL
     from audioseq.music.harmony.pipeline import harmonise as to_melody
 
     wishes = pipeline.Wishes(style, key, tempo, density, bars, seconds)
-    sampling = Sampling(temperature, top_k, top_p)
+    usual = 1.0 if harmonise is None else USUAL.temperature
+    sampling = Sampling(usual if temperature is None else temperature, top_k, top_p)
     for given in (output, wav, plot):
         for path in (_numbered(given, number, count) for number in range(count)) if given else ():
             _check_free(path, force)

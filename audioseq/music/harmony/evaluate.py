@@ -10,17 +10,14 @@ import numpy as np
 
 from audioseq.errors import DataError
 from audioseq.music.corpora import read_manifest
-from audioseq.music.decode import Sampling
 from audioseq.music.harmony.generate import Draft, generate
-from audioseq.music.harmony.pipeline import load
+from audioseq.music.harmony.pipeline import USUAL, load
 from audioseq.music.harmony.rules import Counts, count
 from audioseq.music.harmony.task import measure
-from audioseq.music.harmony.voices import REST, read_all
+from audioseq.music.harmony.voices import REST, read_all, through_rests
 
 
-def evaluate(
-    model: str | Path, manifest: str | Path, sampling: Sampling | None = None, device: str = "auto"
-) -> dict[str, Any]:
+def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> dict[str, Any]:
     """Return nats per voice and sixteenth, and what the rules count in the pieces and in our harmonisations.
 
     Each soprano is harmonised once with the rules on, and once without. Its rests are told as if the note
@@ -29,7 +26,6 @@ def evaluate(
     Args:
         model: name of a model, or path of its file.
         manifest: pieces in four voices; those that cannot be read are told of and left out.
-        sampling: how the harmonisations are drawn.
     Raises:
         DataError: no piece can be used.
     """
@@ -45,8 +41,10 @@ def evaluate(
     }
     for name, strict in (("ours", True), ("ours_without_rules", False)):
         randoms = (np.random.default_rng([0, number]) for number in range(len(pieces)))
-        drafts = [Draft(_held(piece[:, 0]), random) for piece, random in zip(pieces, randoms, strict=True)]
-        generate(harmoniser.model, drafts, sampling or Sampling(), strict=strict)
+        drafts = [
+            Draft(through_rests(piece[:, 0]), random) for piece, random in zip(pieces, randoms, strict=True)
+        ]
+        generate(harmoniser.model, drafts, USUAL, strict=strict)
         rests = [piece[:, :1] == REST for piece in pieces]
         written = [np.where(rest, REST, draft.frames) for rest, draft in zip(rests, drafts, strict=True)]
         figures[name] = _rules(written)
@@ -57,11 +55,3 @@ def _rules(pieces: list[np.ndarray]) -> dict[str, Any]:
     """Return the counts in pieces, and how many there are in a hundred chords."""
     counts = sum(map(count, pieces), Counts())
     return asdict(counts) | {"per_100_chords": counts.per_100()}
-
-
-def _held(pitches: np.ndarray) -> np.ndarray:
-    """Return a voice whose notes go on through its rests."""
-    sounding = pitches != REST
-    last = np.maximum.accumulate(np.where(sounding, np.arange(len(pitches)), np.argmax(sounding)))
-    held: np.ndarray = pitches[last]
-    return held

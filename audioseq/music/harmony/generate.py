@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from audioseq.data import pad
 from audioseq.music.decode import Sampling, draw
@@ -14,6 +15,9 @@ from audioseq.music.harmony.model import AGES, BASS, KNOWN, ORDER, SOPRANO, Harm
 from audioseq.music.harmony.rules import FIFTH, OCTAVE, parallel
 from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, VOICES, tokens
 from audioseq.nn import State
+
+COLDEST = 1e-3
+"""Temperature, the lowest there is; from there on it is the likeliest pitch anyway."""
 
 
 @dataclass
@@ -44,9 +48,11 @@ def generate(
 ) -> None:
     """Write drafts to their end, as one batch; each depends on its own random generator alone.
 
-    Every voice stays in its range and below the one above it.
+    Every voice stays in its range and below the one above it. The temperature is that of the pitches to which
+    voices move. When they move is as the model has it: else a low temperature would hold every note.
 
     Args:
+        sampling: how free the choice is.
         strict: no parallel fifths and octaves, unless there is nothing else.
     """
     device = next(model.parameters()).device
@@ -70,16 +76,33 @@ def generate(
         for voice in ORDER:
             chosen = torch.from_numpy(tokens(now)).to(device)
             scores = model.choose(summary[:, 0], voice, chosen, prior).float()
-            logs = scores.log_softmax(1).cpu().numpy()
+            logs = scores.log_softmax(1)
+            tempered = _tempered(logs, prior[:, voice : voice + 1], sampling.temperature).cpu().numpy()
+            logs = logs.cpu().numpy()
             for row, draft in enumerate(ordered[:active]):
                 allowed = _allowed(voice, now[row], before[row], strict)
-                token = draw(logs[row], allowed, sampling, draft.random)
+                token = draw(tempered[row], allowed, replace(sampling, temperature=1.0), draft.random)
                 now[row, voice] = token - 1 + LOWEST[voice]
                 draft.nats -= float(logs[row, token])
         for row, draft in enumerate(ordered[:active]):
             draft.rows.append(now[row])
         held = np.where(now == before, np.minimum(held + 1, AGES - 1), 1)
         before = now
+
+
+def _tempered(logs: Tensor, held: Tensor, temperature: float) -> Tensor:
+    """Return log-probabilities `[N, V]` at a temperature, with that of staying where one is as it was.
+
+    Args:
+        logs: log-probabilities `[N, V]`.
+        held: token of the sixteenth before, int64 `[N, 1]`.
+    Example:
+        >>> _tempered(torch.tensor([[0.5, 0.3, 0.2]]).log(), torch.tensor([[0]]), 0.5).exp().mul(52).round()
+        tensor([[26., 18.,  8.]])
+    """
+    moves = logs.scatter(1, held, -torch.inf)
+    tempered = (moves / max(temperature, COLDEST)).log_softmax(1) + moves.logsumexp(1, keepdim=True)
+    return tempered.scatter(1, held, logs.gather(1, held))
 
 
 def _allowed(voice: int, now: np.ndarray, before: np.ndarray, strict: bool) -> np.ndarray:

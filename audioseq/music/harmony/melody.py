@@ -11,7 +11,16 @@ import numpy as np
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.harmony.voices import HIGHEST, LONGEST, LOWEST, QUARTER, REST, line, sixteenths
+from audioseq.music.harmony.voices import (
+    HIGHEST,
+    LONGEST,
+    LOWEST,
+    QUARTER,
+    REST,
+    line,
+    sixteenths,
+    through_rests,
+)
 from audioseq.music.vocabulary import TICKS
 
 BREATH = QUARTER
@@ -83,7 +92,7 @@ def find(score: Score) -> Melody:
     start = int(places[0, 0]) // QUARTER * QUARTER
     length = int(places.max()) - start
     sung = line(places, pitches, start, length)
-    kept, told, sings = _without_rests(sung)
+    kept, sings = _without_rests(sung)
     struck = np.zeros(length, bool)
     struck[places[:, 0] - start] = True
     loud = np.maximum.accumulate(np.where(struck, np.arange(length), 0))
@@ -92,7 +101,7 @@ def find(score: Score) -> Melody:
     starts, ends = _times(score, notes, places - start, start, sings)
     return Melody(
         score=replace(score, notes=tuple(replace(note, track=0) for note in notes), names=()),
-        pitches=told[kept] + shift,
+        pitches=through_rests(sung)[kept] + shift,
         velocities=velocities[loud][kept],
         starts=starts[kept],
         ends=ends[kept],
@@ -151,16 +160,14 @@ def _shift(lowest: int, highest: int) -> int:
     return max(up, 0) or min(down, 0)
 
 
-def _without_rests(sung: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return which frames are kept, the pitches without rests, and where the lower voices sing; all `[T]`."""
-    index = np.arange(len(sung))
-    before = np.maximum.accumulate(np.where(sung != REST, index, -1))
-    first = int(np.argmax(sung != REST))
-    after = np.minimum.accumulate(np.where(sung != REST, index, len(sung))[::-1])[::-1]
-    rest = np.where(sung == REST, after - before - 1, 0)
-    told = sung[np.maximum(before, first)]
-    kept = (sung != REST) | (rest < BREATH) | (index - before <= rest % QUARTER)
-    return kept, told, (sung != REST) | ((rest < BREATH) & (index > first))
+def _without_rests(sung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which frames are kept, and in which the lower voices sing, bool `[T]` both."""
+    index, sounding = np.arange(len(sung)), sung != REST
+    before = np.maximum.accumulate(np.where(sounding, index, -1))
+    after = np.minimum.accumulate(np.where(sounding, index, len(sung))[::-1])[::-1]
+    rest = after - before - 1  # sixteenths of the rest that a frame is in
+    breath = (rest < BREATH) & (before >= 0)
+    return sounding | (rest < BREATH) | (index - before <= rest % QUARTER), sounding | breath
 
 
 def _times(

@@ -23,6 +23,7 @@ from audioseq.music.harmony.voices import VOICES
 from audioseq.training.distributed import choose_device
 
 MOST_AT_ONCE = 64
+USUAL = Sampling(temperature=0.5)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Harmoniser:
             score: music with a melody in it; see `melody.find`.
             seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
             count: pieces.
-            sampling: how free the choice is.
+            sampling: how free the choice is; `USUAL` if not given.
             best_of: so many are written for each; the likeliest is kept.
         Raises:
             DataError: there is no melody in it that can be harmonised.
@@ -94,7 +95,7 @@ class Harmoniser:
             for number in range(count)
             for attempt in range(best_of)
         ]
-        generate(self.model, drafts, sampling or Sampling())
+        generate(self.model, drafts, sampling or USUAL)
         found = []
         for number in range(count):
             best = min(drafts[number * best_of : (number + 1) * best_of], key=lambda draft: draft.nats)

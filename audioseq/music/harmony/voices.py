@@ -53,6 +53,19 @@ def line(places: np.ndarray, pitches: Iterable[int], start: int, length: int) ->
     return found
 
 
+def through_rests(pitches: np.ndarray) -> np.ndarray:
+    """Return a voice whose notes go on until the next begins, and whose first begins at once, `[T]`.
+
+    Example:
+        >>> through_rests(np.array([-1, 67, -1, -1, 69])).tolist()
+        [67, 67, 67, 67, 69]
+    """
+    sounding = pitches != REST
+    latest = np.where(sounding, np.arange(len(pitches)), np.argmax(sounding))
+    held: np.ndarray = pitches[np.maximum.accumulate(latest)]
+    return held
+
+
 def read(score: Score) -> np.ndarray:
     """Return the four voices of a score, pitches from the top down, int64 `[T, 4]`.
 

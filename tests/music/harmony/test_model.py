@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from audioseq.music.decode import Sampling
-from audioseq.music.harmony.generate import Draft, generate
+from audioseq.music.harmony.generate import Draft, _tempered, generate
 from audioseq.music.harmony.model import ages
 from audioseq.music.harmony.voices import SIZES, tokens
 from tests.music.harmony import tiny
@@ -60,6 +60,21 @@ def test_what_is_written_step_by_step_costs_what_the_whole_costs() -> None:
         alone = Draft(melody, np.random.default_rng(i))
         generate(model, [alone], Sampling())
         assert (alone.frames == draft.frames).all()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 1e9])
+def test_a_temperature_changes_where_voices_move_and_not_when(temperature: float) -> None:
+    torch.manual_seed(0)
+    logs, held = (9 * torch.randn(50, 24)).log_softmax(1), torch.randint(24, (50, 1))
+    found = _tempered(logs, held, temperature).exp()
+    assert torch.allclose(found.sum(1), torch.ones(50), atol=1e-5)
+    assert torch.allclose(found.gather(1, held), logs.exp().gather(1, held))
+    moves = found.scatter(1, held, 0.0)
+    if temperature == 0:
+        assert (moves.argmax(1) == logs.scatter(1, held, -torch.inf).argmax(1)).all()
+        assert torch.allclose(moves.max(1).values, moves.sum(1), atol=1e-5)
+    if temperature == 1:
+        assert torch.allclose(found, logs.exp(), atol=1e-5)
 
 
 def test_ages_end_at_sixteen() -> None:

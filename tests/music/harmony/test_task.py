@@ -32,7 +32,7 @@ def test_a_piece_is_read_as_it_was_written() -> None:
     ),
     st.integers(0, 5),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_transposition_keeps_to_the_ranges(rows: list[tuple[int, ...]], epoch: int) -> None:
     frames = np.array(rows)
     task = HarmonyTask(tiny.CONFIG, {"a": frames}, [frames])
