@@ -78,12 +78,12 @@ def generate(
             scores = model.choose(summary[:, 0], voice, chosen, prior).float()
             logs = scores.log_softmax(1)
             tempered = _tempered(logs, prior[:, voice : voice + 1], sampling.temperature).cpu().numpy()
-            logs = logs.cpu().numpy()
+            nats = -logs.cpu().numpy()
             for row, draft in enumerate(ordered[:active]):
                 allowed = _allowed(voice, now[row], before[row], strict)
                 token = draw(tempered[row], allowed, replace(sampling, temperature=1.0), draft.random)
                 now[row, voice] = token - 1 + LOWEST[voice]
-                draft.nats -= float(logs[row, token])
+                draft.nats += float(nats[row, token])
         for row, draft in enumerate(ordered[:active]):
             draft.rows.append(now[row])
         held = np.where(now == before, np.minimum(held + 1, AGES - 1), 1)

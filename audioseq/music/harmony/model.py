@@ -127,7 +127,7 @@ class HarmonyModel(nn.Module):
             [SIZES[voice], 2 * LEAP + 1, *[12] * len(known)], dim=1
         )
         leap_rows, interval_rows = getattr(self, f"rows_{name}")
-        scores = absolute + _taken(leaps, leap_rows[self._pitch(before[:, voice], voice)])
+        scores: Tensor = absolute + _taken(leaps, leap_rows[self._pitch(before[:, voice], voice)])
         for other, relative in zip(known, intervals, strict=True):
             scores = scores + _taken(relative, interval_rows[self._pitch(now[:, other], other)])
             scores = scores + self._moved(voice, other, now, before)
