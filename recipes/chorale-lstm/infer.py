@@ -14,7 +14,7 @@ if __name__ == "__main__":
     parser.add_argument("melody", type=Path, metavar="MELODY.mid")
     parser.add_argument("-o", "--output", type=Path, default=Path("harmonised.mid"))
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--model", default="runs/chorale-lstm/best.safetensors", help="a name, or a file")
+    parser.add_argument("--model", default="chorale", help="a name, or a file")
     asked = parser.parse_args()
     try:
         piece = pipeline.load(asked.model).harmonise(Score.load(asked.melody), asked.seed)[0]
