@@ -27,12 +27,15 @@ class Draft:
     Args:
         melody: pitches within the soprano's range, without rests, int64 `[T]`.
         random: where its chances come from.
+        ceiling: pitch above which the lower voices must not sing, 52 or more, int64 `[T]`; that of the melody
+            if not given.
         rows: pitches of all voices, a sixteenth each.
         nats: of the lower voices, at temperature 1.
     """
 
     melody: np.ndarray
     random: np.random.Generator
+    ceiling: np.ndarray | None = None
     rows: list[np.ndarray] = field(default_factory=list)
     nats: float = 0.0
 
@@ -80,7 +83,8 @@ def generate(
             tempered = _tempered(logs, prior[:, voice : voice + 1], sampling.temperature).cpu().numpy()
             nats = -logs.cpu().numpy()
             for row, draft in enumerate(ordered[:active]):
-                allowed = _allowed(voice, now[row], before[row], strict)
+                ceiling = draft.melody if draft.ceiling is None else draft.ceiling
+                allowed = _allowed(voice, now[row], before[row], int(ceiling[step]), strict)
                 token = draw(tempered[row], allowed, replace(sampling, temperature=1.0), draft.random)
                 now[row, voice] = token - 1 + LOWEST[voice]
                 draft.nats += float(nats[row, token])
@@ -105,10 +109,10 @@ def _tempered(logs: Tensor, held: Tensor, temperature: float) -> Tensor:
     return tempered.scatter(1, held, logs.gather(1, held))
 
 
-def _allowed(voice: int, now: np.ndarray, before: np.ndarray, strict: bool) -> np.ndarray:
+def _allowed(voice: int, now: np.ndarray, before: np.ndarray, ceiling: int, strict: bool) -> np.ndarray:
     """Return which tokens one voice may have, bool `[V]`: never a rest."""
     pitches = np.arange(LOWEST[voice], HIGHEST[voice] + 1)
-    allowed = pitches <= now[SOPRANO]
+    allowed = pitches <= ceiling
     if voice != BASS:  # the voice that was chosen last is the one below
         allowed &= pitches >= now[KNOWN[voice][-1]]
     if strict:

@@ -41,6 +41,7 @@ class Melody:
     Args:
         score: the melody alone, as it was given, with the tempos and signatures.
         pitches: that the model reads, int64 `[T]`.
+        ceiling: above which the lower voices must not sing, for there the melody is, int64 `[T]`.
         velocities: of the note of the melody, int64 `[T]`.
         starts, ends: when each frame begins and ends, seconds `[T]`; where a note is struck, then.
         sings: whether the lower voices sing in it, bool `[T]`; in rests of a quarter or more they do not.
@@ -51,6 +52,7 @@ class Melody:
 
     score: Score
     pitches: np.ndarray
+    ceiling: np.ndarray
     velocities: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
@@ -67,7 +69,7 @@ def find(score: Score) -> Melody:
     The notes themselves keep their times.
 
     Raises:
-        DataError: there is no melody, it is too long, or its range is wider than a soprano's.
+        DataError: there is no melody, or it is too long or too low.
     """
     remarks: list[str] = []
     notes = _track(score, remarks)
@@ -76,23 +78,19 @@ def find(score: Score) -> Melody:
         raise DataError(f"its melody has {length} sixteenths, and {LONGEST} are the limit; cut it into parts")
     notes = _top_line(notes, score, remarks)
     places = sixteenths(score, notes)
-    pitches = np.array([note.pitch for note in notes])
-    shift = _shift(int(pitches.min()), int(pitches.max()))
     onsets = 4 * np.asarray(score.beats(np.array([note.onset for note in notes])))
     if off := int((np.abs(onsets - places[:, 0]) > OFF_GRID).sum()):
         remarks.append(
             f"{off} of {len(notes)} notes are not on a sixteenth (triplets, or played freely): "
             "they are harmonised as on the nearest, and stay where they are"
         )
-    if shift:
-        remarks.append(
-            f"the melody is out of the soprano's range: it is harmonised {abs(shift)} semitones "
-            f"{'higher' if shift > 0 else 'lower'}, and all voices are brought back by as much"
-        )
+    pitches = np.array([note.pitch for note in notes])
+    told, shift = _told(pitches, remarks)
     start = int(places[0, 0]) // QUARTER * QUARTER
     length = int(places.max()) - start
-    sung = line(places, pitches, start, length)
-    kept, sings = _without_rests(sung)
+    read = line(places, told, start, length)
+    ceiling = line(places, np.minimum(told, pitches + shift), start, length)
+    kept, sings = _without_rests(read)
     struck = np.zeros(length, bool)
     struck[places[:, 0] - start] = True
     loud = np.maximum.accumulate(np.where(struck, np.arange(length), 0))
@@ -101,7 +99,8 @@ def find(score: Score) -> Melody:
     starts, ends = _times(score, notes, places - start, start, sings)
     return Melody(
         score=replace(score, notes=tuple(replace(note, track=0) for note in notes), names=()),
-        pitches=through_rests(sung)[kept] + shift,
+        pitches=through_rests(read)[kept],
+        ceiling=through_rests(ceiling)[kept],
         velocities=velocities[loud][kept],
         starts=starts[kept],
         ends=ends[kept],
@@ -143,21 +142,42 @@ def _top_line(notes: Sequence[Note], score: Score, remarks: list[str]) -> list[N
         if (highest[onset:end] > note.pitch).mean() < COVERED
     ]
     if len(kept) < len(notes):
-        remarks.append(
-            f"the melody has chords: {len(notes) - len(kept)} notes below its top line are left out"
-        )
+        fewer = f"{len(notes) - len(kept)} of {len(notes)} notes"
+        remarks.append(f"the melody has chords: {fewer}, below its top line, are left out")
     return kept
 
 
-def _shift(lowest: int, highest: int) -> int:
-    """Return the fewest semitones up or down by which the melody is in the soprano's range."""
-    up, down = LOWEST[0] - lowest, HIGHEST[0] - highest
-    if up > down:
+def _told(pitches: np.ndarray, remarks: list[str]) -> tuple[np.ndarray, int]:
+    """Return pitches within the soprano's range for the model, int64 `[N]`, and by how much all were shifted.
+
+    As few notes as can be are beyond it, and are then told an octave or more nearer; of such shifts it is the
+    smallest, in which the alto has room below the lowest note.
+    """
+
+    def beyond(shift: int) -> int:
+        return int(((pitches + shift < LOWEST[0]) | (pitches + shift > HIGHEST[0])).sum())
+
+    lowest = int(pitches.min())
+    shifts = range(LOWEST[1] - lowest, HIGHEST[0] - lowest + 1)
+    shift = min(shifts, key=lambda shift: (beyond(shift), abs(shift)))
+    if shift > LOWEST[-1]:
         raise DataError(
-            f"its melody spans {highest - lowest} semitones, and a soprano {HIGHEST[0] - LOWEST[0]}; "
-            "bring some of it nearer by octaves, or cut it into parts"
+            f"its melody reaches down to MIDI pitch {lowest}, and leaves the bass no room; "
+            "move it up by octaves"
         )
-    return max(up, 0) or min(down, 0)
+    if shift:
+        remarks.append(
+            f"the melody is out of the soprano's range: it is harmonised {abs(shift)} semitones "
+            f"{'higher' if shift > 0 else 'lower'}, and all voices are brought back by as much"
+        )
+    if count := beyond(shift):
+        remarks.append(
+            f"the melody is wider than the soprano's range: {count} of {len(pitches)} notes are harmonised "
+            "as if they were an octave or more nearer, and stay where they are"
+        )
+    told = pitches + shift
+    told = told + 12 * np.maximum(-((told - LOWEST[0]) // 12), 0)
+    return told - 12 * np.maximum(-((HIGHEST[0] - told) // 12), 0), shift
 
 
 def _without_rests(sung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

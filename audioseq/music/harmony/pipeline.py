@@ -91,7 +91,7 @@ class Harmoniser:
                 raise ConfigError(f"{name} is {value}, but must be in 1..{MOST_AT_ONCE} pieces")
         melody = find(score)
         drafts = [
-            Draft(melody.pitches, np.random.default_rng([seed, number, attempt]))
+            Draft(melody.pitches, np.random.default_rng([seed, number, attempt]), melody.ceiling)
             for number in range(count)
             for attempt in range(best_of)
         ]

@@ -82,11 +82,21 @@ def test_the_named_track_or_else_the_highest(names: tuple[str, ...], expected: i
     assert len(melody.remarks) == 1 and "is taken for the melody" in melody.remarks[0]
 
 
+def test_notes_beyond_the_range_are_told_an_octave_nearer() -> None:
+    melody = find(tiny.scale((55, 62, 62, 69, 91)))
+    assert melody.shift == 5 and "1 of 5 notes" in melody.remarks[1]
+    assert melody.pitches[::4].tolist() == [60, 67, 67, 74, 72]
+    assert melody.ceiling[::4].tolist() == [60, 67, 67, 74, 72]
+    deep = find(tiny.scale((47, 62, 62, 69)))
+    assert deep.shift == 5 and deep.pitches[::4].tolist() == [64, 67, 67, 74]
+    assert deep.ceiling[::4].tolist() == [52, 67, 67, 74]
+
+
 def test_of_chords_the_top_line() -> None:
     chords = tiny.melody((72, 0, 1), (67, 0, 1), (64, 0, 2), (74, 1, 1), (71, 1.5, 1.5), (60, 2, 1))
     melody = find(chords)
     assert [note.pitch for note in melody.score.notes] == [72, 74, 71]
-    assert "3 notes below its top line are left out" in melody.remarks[0]
+    assert "3 of 6 notes, below its top line, are left out" in melody.remarks[0]
 
 
 def test_legato_is_no_chord() -> None:
@@ -94,7 +104,7 @@ def test_legato_is_no_chord() -> None:
     assert find(score).score.notes == score.notes
 
 
-@pytest.mark.parametrize(("lowest", "shift"), [(60, 0), (57, 3), (48, 12), (72, -3), (12, 48)])
+@pytest.mark.parametrize(("lowest", "shift"), [(60, 0), (57, 3), (48, 12), (72, -3), (24, 36)])
 def test_a_melody_out_of_range_is_moved_for_the_model(lowest: int, shift: int) -> None:
     melody = find(tiny.scale((lowest, lowest + 12)))
     assert melody.shift == shift and bool(melody.remarks) == bool(shift)
@@ -104,7 +114,7 @@ def test_a_melody_out_of_range_is_moved_for_the_model(lowest: int, shift: int) -
     ("score", "said"),
     [
         (Score((Note(36, 80, 0, 1, drum=True),)), "only drums"),
-        (tiny.scale((50, 80)), "spans 30 semitones"),
+        (tiny.scale((10, 22)), "reaches down to MIDI pitch 10"),
         (tiny.melody((67, 0, 1), (67, 1001, 1)), "4008 sixteenths, and 4000 are the limit"),
         (replace(tiny.scale(), tempos=((0.0, 1e7),)), "are the limit"),
     ],

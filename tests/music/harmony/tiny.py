@@ -67,7 +67,7 @@ def melodies(draw: st.DrawFn) -> Score:
     for _ in range(count):
         at += draw(st.sampled_from((0.0, 0.0, 0.0, 0.07, 0.5, 3.0)))
         length = draw(st.floats(0.05, 2))
-        pitch = lowest + draw(st.integers(0, 21))
+        pitch = lowest + draw(st.integers(0, 40))
         notes.append(Note(pitch, draw(st.integers(1, 127)), at, length, program=52))
         at += length
     return Score(tuple(notes), ((0.0, draw(st.floats(50, 160))), (4.0, draw(st.floats(50, 160)))))
