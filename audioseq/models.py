@@ -46,6 +46,13 @@ CATALOGUE: tuple[Model, ...] = (
         sha256="2c5d39994d905ef6c94b68f44ceb2e784c36d1c6ffac9b79c6ebdcaf24f3a397",
         summary="which words follow which, of English novels",
     ),
+    Model(
+        name="chorale",
+        task="harmony",
+        file="chorale.safetensors",
+        sha256="be1fec4887606a3cd608a3e2d8df254d23851a2615c807b1fc3402e54c35bafa",
+        summary="alto, tenor and bass to a melody, after Bach's chorales",
+    ),
 )
 """The models that have names; the first of a task is its default."""
 

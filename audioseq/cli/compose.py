@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audioseq.cli.common import Device, note, put
 from audioseq.errors import AudioseqError
+
+if TYPE_CHECKING:
+    from audioseq.music.harmony.pipeline import Harmonisation
+    from audioseq.music.pipeline import Composition
 
 SAMPLE_RATE = 44_100
 """Hz, of `--wav`."""
@@ -17,7 +22,10 @@ SAMPLE_RATE = 44_100
 
 def compose(
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given.")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given; MELODY-SEED.mid."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Equal seeds make equal music; drawn unless given.")
@@ -28,6 +36,10 @@ def compose(
     density: Annotated[float | None, typer.Option(help="Notes in a quarter.")] = None,
     bars: Annotated[int | None, typer.Option(help="Length in bars; or --seconds.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length, within a bar; 60 unless given.")] = None,
+    harmonise: Annotated[
+        Path | None,
+        typer.Option(metavar="MELODY.mid", help="Write alto, tenor and bass to a melody, after Bach."),
+    ] = None,
     primer: Annotated[Path | None, typer.Option(metavar="FILE.mid", help="Music to go on from.")] = None,
     primer_in_output: Annotated[
         bool, typer.Option("--primer-in-output/--no-primer-in-output", help="Whether it begins the result.")
@@ -36,7 +48,10 @@ def compose(
     best_of: Annotated[
         int, typer.Option(metavar="K", help="Compose K for each, keep the likeliest that is not stuck.")
     ] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1 plainer, above 1 wilder.")] = 1.0,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Below 1 plainer, above 1 wilder; 1 unless given, or 0.5 for --harmonise."),
+    ] = None,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
     top_p: Annotated[float, typer.Option(help="Choose among the likeliest of this probability.")] = 1.0,
     wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
@@ -49,31 +64,48 @@ def compose(
 ) -> None:
     """Compose music and print the path of the MIDI file.
 
-    What is not asked for is chosen as it comes in the music that the model has learnt.
+    What is not asked for is chosen as it comes in the music that the model has learnt. With --harmonise, the
+    music is a melody that is there already, and three voices below it.
     """
     from audioseq.midi import Score
     from audioseq.music import pipeline
     from audioseq.music.decode import Sampling
+    from audioseq.music.harmony.pipeline import USUAL
+    from audioseq.music.harmony.pipeline import harmonise as to_melody
 
     wishes = pipeline.Wishes(style, key, tempo, density, bars, seconds)
-    sampling = Sampling(temperature, top_k, top_p)
+    usual = 1.0 if harmonise is None else USUAL.temperature
+    sampling = Sampling(usual if temperature is None else temperature, top_k, top_p)
     for given in (output, wav, plot):
         for path in (_numbered(given, number, count) for number in range(count)) if given else ():
             _check_free(path, force)
     if primer is None and not primer_in_output:
         raise typer.BadParameter("there is no primer to leave out", param_hint="--no-primer-in-output")
-    start = Score.load(primer) if primer is not None else None
-    composer = pipeline.load(model, device)
-    pieces = composer.compose(
-        seed, count=count, wishes=wishes, sampling=sampling, primer=start,
-        with_primer=primer_in_output, best_of=best_of,
-    )  # fmt: skip
+    pieces: Sequence[Composition | Harmonisation]
+    if harmonise is not None:
+        if primer is not None or wishes != pipeline.Wishes():
+            raise typer.BadParameter(
+                "goes with no style, key, tempo, density, length or primer", param_hint="--harmonise"
+            )
+        pieces = to_melody(
+            harmonise, seed, model=model, device=device, count=count, sampling=sampling, best_of=best_of
+        )
+        for remark in pieces[0].remarks:
+            note(remark)
+    else:
+        start = Score.load(primer) if primer is not None else None
+        composer = pipeline.load(model, device)
+        pieces = composer.compose(
+            seed, count=count, wishes=wishes, sampling=sampling, primer=start,
+            with_primer=primer_in_output, best_of=best_of,
+        )  # fmt: skip
     note(f"seed {pieces[0].seed}")
     for piece in pieces:
         if output is not None:
             path = _numbered(output, piece.number, count)
         else:
-            path = _aside(_numbered(Path(f"compose-{piece.seed}.mid"), piece.number, count))
+            name = "compose" if harmonise is None else harmonise.stem
+            path = _aside(_numbered(Path(f"{name}-{piece.seed}.mid"), piece.number, count))
         piece.save(path)
         if wav is not None:
             from audioseq import audio

@@ -12,8 +12,13 @@ import typer
 from audioseq.cli.common import Device, put
 from audioseq.errors import ConfigError
 
-TASKS = ("speech", "music", "language")
-"""What can be trained."""
+TASKS = {
+    "speech": "audioseq.speech.task",
+    "music": "audioseq.music.task",
+    "harmony": "audioseq.music.harmony.task",
+    "language": "audioseq.language.task",
+}
+"""What can be trained, and the module that does it."""
 
 
 def train(
@@ -51,7 +56,7 @@ def train(
 
     Several processes or machines: torchrun --nproc-per-node 2 -m audioseq train CONFIG
     """
-    result = import_module(f"audioseq.{_task(source)}.task").train(
+    result = import_module(TASKS[_task(source)]).train(
         source,
         overrides=assignments or [],
         start_from=start_from,
@@ -66,7 +71,7 @@ def train(
 
 
 def _task(source: Path) -> str:
-    """Return what a recipe or a manifest is for: the folder of the package that can train it."""
+    """Return what a recipe or a manifest is for."""
     if source.suffix == ".toml":
         from audioseq.config import read_toml
 

@@ -1,0 +1,1 @@
+"""Four-part harmony: alto, tenor and bass to a melody, after Bach's chorales."""

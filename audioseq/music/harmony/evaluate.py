@@ -1,0 +1,57 @@
+"""How well a model foretells chorales that it has not learnt from, and how it keeps the rules."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audioseq.errors import DataError
+from audioseq.music.corpora import read_manifest
+from audioseq.music.harmony.generate import Draft, generate
+from audioseq.music.harmony.pipeline import USUAL, load
+from audioseq.music.harmony.rules import Counts, count
+from audioseq.music.harmony.task import measure
+from audioseq.music.harmony.voices import REST, read_all, through_rests
+
+
+def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> dict[str, Any]:
+    """Return nats per voice and sixteenth, and what the rules count in the pieces and in our harmonisations.
+
+    Each soprano is harmonised once with the rules on, and once without. Its rests are told as if the note
+    before them went on, as `melody.find` tells them, and are rests of all voices.
+
+    Args:
+        model: name of a model, or path of its file.
+        manifest: pieces in four voices; those that cannot be read are told of and left out.
+    Raises:
+        DataError: no piece can be used.
+    """
+    harmoniser = load(model, device)
+    pieces = list(read_all(read_manifest(manifest)).values())
+    if not pieces:
+        raise DataError(f"{manifest}: names no piece that can be used")
+    figures: dict[str, Any] = {
+        "pieces": len(pieces),
+        "sixteenths": sum(map(len, pieces)),
+        **measure(harmoniser.model, pieces),
+        "theirs": _rules(pieces),
+    }
+    for name, strict in (("ours", True), ("ours_without_rules", False)):
+        randoms = (np.random.default_rng([0, number]) for number in range(len(pieces)))
+        drafts = [
+            Draft(through_rests(piece[:, 0]), random) for piece, random in zip(pieces, randoms, strict=True)
+        ]
+        generate(harmoniser.model, drafts, USUAL, strict=strict)
+        rests = [piece[:, :1] == REST for piece in pieces]
+        written = [np.where(rest, REST, draft.frames) for rest, draft in zip(rests, drafts, strict=True)]
+        figures[name] = _rules(written)
+    return figures
+
+
+def _rules(pieces: list[np.ndarray]) -> dict[str, Any]:
+    """Return the counts in pieces, and how many there are in a hundred chords."""
+    counts = sum(map(count, pieces), Counts())
+    return asdict(counts) | {"per_100_chords": counts.per_100()}

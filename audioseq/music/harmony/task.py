@@ -1,0 +1,151 @@
+"""Four-part harmony for the training loop: pieces to batches, batches to nats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from audioseq import checkpoint, models
+from audioseq.augment import keyed_generator
+from audioseq.checkpoint import Header
+from audioseq.config import merge, read_toml, resolve
+from audioseq.data import length_batches, pad
+from audioseq.errors import DataError
+from audioseq.music.corpora import read_manifest
+from audioseq.music.harmony.config import HarmonyConfig
+from audioseq.music.harmony.model import ORDER, HarmonyModel, build
+from audioseq.music.harmony.voices import REST, read_all, room, tokens
+from audioseq.training import Loss, Result, fit
+
+MEASURED_AT_ONCE = 16
+
+
+def train(
+    source: Path,
+    *,
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+    valid: Path | None = None,
+    start_from: str | Path | None = None,
+    resume: bool = False,
+    smoke: bool = False,
+    device: str = "auto",
+) -> Result:
+    """Train a model of four-part harmony as a recipe says.
+
+    Args:
+        source: a recipe's `config.toml`.
+        run_dir: where models, metrics and training state go.
+        overrides: changes to the recipe, such as `training.epochs=20`.
+        valid: manifest to validate on, instead of the recipe's.
+        start_from: name or path of a model to start from.
+        resume: go on with the run in `run_dir`.
+        smoke: apply the recipe's `[smoke]` table: seconds instead of minutes.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+    Raises:
+        ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
+    """
+    table = read_toml(source)
+    if start_from is not None:
+        start_from = models.resolve(start_from, task="harmony")
+        table = {"model": checkpoint.read_header(start_from).config["model"]} | table
+    if valid is not None:
+        table = merge(table, {"data": {"valid": [str(valid)]}})
+    config = resolve(HarmonyConfig, table, overrides, smoke=smoke, where=str(source))
+    pieces, held_out = (
+        read_all(tune for path in paths for tune in read_manifest(path))
+        for paths in (config.data.train, config.data.valid)
+    )
+    task = HarmonyTask(config, pieces, list(held_out.values()))
+    return fit(
+        task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
+    )
+
+
+class HarmonyBatch(NamedTuple):
+    """Padded pieces on their way to the model."""
+
+    tokens: Tensor
+    """Of all voices, int64 `[B, T, 4]`."""
+    lengths: Tensor
+
+
+class HarmonyTask:
+    """Alto, tenor and bass to a melody, as the training loop wants it.
+
+    Args:
+        config: the recipe.
+        train: pieces by their ids, on which their transposition depends; as `voices.read` gives them.
+        valid: pieces.
+    Raises:
+        DataError: there are none.
+    """
+
+    name = "harmony"
+    metric = "nats"
+
+    def __init__(
+        self, config: HarmonyConfig, train: Mapping[str, np.ndarray], valid: Sequence[np.ndarray]
+    ) -> None:
+        if not train or not valid:
+            raise DataError(
+                "no pieces are left to train on, or to validate on; check data.train and data.valid"
+            )
+        self.config = config
+        self.train, self.valid = list(train.items()), list(valid)
+        torch.manual_seed(config.training.seed)
+        self.model = build(config.model)
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Return the batches of an epoch: pieces of like length."""
+        lengths = [len(frames) for _, frames in self.train]
+        return length_batches(
+            lengths, self.config.data.sixteenths_per_batch,
+            seed=self.config.training.seed, epoch=epoch, shortest_first=False,
+        )  # fmt: skip
+
+    def collate(self, indices: Sequence[int], epoch: int) -> HarmonyBatch:
+        """Transpose pieces at random, as far as the ranges of the voices leave room."""
+        most, moved = self.config.data.transpose, []
+        for name, frames in (self.train[index] for index in indices):
+            down, up = room(frames)
+            generator = keyed_generator(self.config.training.seed, epoch, name)
+            shift = int(torch.randint(max(down, -most), min(up, most) + 1, (), generator=generator))
+            moved.append(np.where(frames == REST, REST, frames + shift))
+        return _batch(moved)
+
+    def loss(self, batch: HarmonyBatch, model: nn.Module) -> Loss:
+        """Return the nats of the lower voices; the weight is the number of sixteenths in all three."""
+        return Loss(model(*batch).sum(), int(batch.lengths.sum()) * len(ORDER))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return nats per voice and sixteenth."""
+        assert isinstance(model, HarmonyModel)
+        return measure(model, self.valid)
+
+    def header(self, card: dict[str, object]) -> Header:
+        """Return what the model file says."""
+        return Header("harmony", self.config.model_dump(mode="json", exclude={"card"}), card=card)
+
+
+@torch.no_grad()
+def measure(model: HarmonyModel, pieces: Sequence[np.ndarray]) -> dict[str, float]:
+    """Return nats of the lower voices, given the melody, per voice and sixteenth: their mean, and of each."""
+    device, ordered = next(model.parameters()).device, sorted(pieces, key=len)
+    total, count = np.zeros(len(ORDER)), 0
+    for start in range(0, len(ordered), MEASURED_AT_ONCE):
+        batch = _batch(ordered[start : start + MEASURED_AT_ONCE])
+        nats = model(*(part.to(device) for part in batch))
+        total += nats.double().sum(dim=(0, 1)).cpu().numpy()
+        count += int(batch.lengths.sum())
+    each = dict(zip(("nats_alto", "nats_tenor", "nats_bass"), (total / count).tolist(), strict=True))
+    return {"nats": float(total.sum()) / count / len(ORDER)} | each
+
+
+def _batch(pieces: Sequence[np.ndarray]) -> HarmonyBatch:
+    return HarmonyBatch(*pad([torch.from_numpy(tokens(frames)) for frames in pieces]))

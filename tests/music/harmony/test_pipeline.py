@@ -1,0 +1,168 @@
+"""Harmonising: any model keeps the rules, equal seeds make equal files, and bad input is one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from audioseq.cli.main import run
+from audioseq.errors import CheckpointError, ConfigError
+from audioseq.midi import Score
+from audioseq.music.decode import Sampling
+from audioseq.music.harmony import pipeline
+from audioseq.music.harmony.evaluate import evaluate
+from audioseq.music.harmony.generate import Draft, generate
+from audioseq.music.harmony.rules import count
+from audioseq.music.harmony.voices import HIGHEST, LOWEST
+from tests.music.harmony import tiny
+
+
+@given(
+    st.lists(st.integers(60, 81), min_size=1, max_size=12),
+    st.integers(0, 10**6),
+    st.floats(0, 1e9),
+    st.floats(0, 9),
+)
+@settings(max_examples=12, deadline=None, phases=[Phase.generate])
+def test_any_model_keeps_the_ranges_and_the_order_of_the_voices(
+    melody: list[int], seed: int, temperature: float, scale: float
+) -> None:
+    model = tiny.model(seed, scale)
+    for strict in (True, False):
+        draft = Draft(np.array(melody), np.random.default_rng(seed))
+        generate(model, [draft], Sampling(temperature), strict=strict)
+        frames = draft.frames
+        assert frames[:, 0].tolist() == melody
+        assert (frames >= LOWEST).all() and (frames <= HIGHEST).all()
+        assert (np.diff(frames, axis=1) <= 0).all()
+
+
+def test_parallels_are_avoided() -> None:
+    melody = np.repeat(np.random.default_rng(1).integers(76, 82, 60), 2)
+    found = []
+    for strict in (True, False):
+        draft = Draft(melody, np.random.default_rng(0))
+        generate(tiny.model(3, 1.0), [draft], Sampling(), strict=strict)
+        found.append(count(draft.frames))
+    assert found[0].fifths + found[0].octaves == 0 < found[1].fifths + found[1].octaves
+
+
+def test_no_voice_is_above_a_melody_that_is_wider_than_the_range() -> None:
+    pitches = [55, 62, 58, 62, 69, 95, 84, 52]
+    (piece,) = tiny.harmoniser().harmonise(tiny.scale(pitches), 1)
+    for note in piece.score.notes:
+        over = pitches[int(note.onset / 0.5) : int(np.ceil(note.end / 0.5 - 1e-9))]
+        assert note.pitch <= min(over)
+
+
+def test_a_model_of_nans_harmonises_too() -> None:
+    harmoniser = tiny.harmoniser()
+    with torch.no_grad():
+        for parameter in harmoniser.model.parameters():
+            parameter.fill_(torch.nan)
+    assert len({note.track for note in harmoniser.harmonise(tiny.scale(), 1)[0].score.notes}) == 4
+
+
+def test_equal_seeds_make_equal_files_and_others_differ() -> None:
+    first, again, other = (
+        tiny.harmoniser().harmonise(tiny.scale(), seed, count=2)[1].score.to_bytes() for seed in (7, 7, 8)
+    )
+    assert first == again != other
+    assert "seed 7, piece 1" in Score.load(first).text
+
+
+def test_the_best_of_several_is_the_likeliest() -> None:
+    harmoniser = tiny.harmoniser()
+    one = harmoniser.harmonise(tiny.scale(), 7)[0]
+    assert harmoniser.harmonise(tiny.scale(), 7, best_of=9)[0].nats <= one.nats
+    assert harmoniser.harmonise(tiny.scale(), 7)[0].score == one.score
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"seed": -1}, "seed is -1"), ({"count": 0}, "count is 0"), ({"best_of": 65}, "best-of is 65")],
+)
+def test_values_out_of_range(options: dict[str, int], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        tiny.harmoniser().harmonise(tiny.scale(), **options)  # type: ignore[arg-type]
+
+
+def test_a_model_of_another_task() -> None:
+    with pytest.raises(CheckpointError, match="for speech, not for harmony"):
+        pipeline.load("digits")
+
+
+def test_rules_are_counted_in_pieces_and_in_harmonisations(tmp_path: Path) -> None:
+    model = tiny.model_file(tmp_path / "m.safetensors")
+    tiny.harmoniser().harmonise(tiny.scale((67, 67, 69, 71)), 1)[0].save(tmp_path / "a.mid")
+    (tmp_path / "test.jsonl").write_text('{"midi_filepath": "a.mid"}\n')
+    found = evaluate(model, tmp_path / "test.jsonl")
+    assert found["pieces"] == 1 and found["sixteenths"] == 16
+    voices = [found[f"nats_{name}"] for name in ("alto", "tenor", "bass")]
+    assert found["nats"] == pytest.approx(np.mean(voices))
+    assert found["theirs"]["chords"] >= 3 <= found["ours"]["chords"]
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, tune, out = (
+        tiny.model_file(tmp_path / "m.safetensors"),
+        tmp_path / "tune.mid",
+        tmp_path / "out.mid",
+    )
+    score = tiny.melody((64, 0, 1.1), (66, 1, 1), (55, 2, 1 / 3), (69, 4, 2), bpm=93)
+    score.save(tune)
+    command = ["compose", "--harmonise", str(tune), "-m", str(model), "--seed", "5", "-o", str(out)]
+    assert run(command) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{out}\n"
+    assert said.err.splitlines()[-1] == "seed 5" and "5 semitones higher" in said.err
+    before, after = (mido.MidiFile(path) for path in (tune, out))
+    assert after.tracks[0][0].text.endswith("seed 5, piece 0, harmonised")
+    notes = [[m for m in track if m.type.startswith("note")] for track in (before.tracks[1], after.tracks[1])]
+    assert [(m.type, m.note, m.velocity, m.time) for m in notes[0]] == [
+        (m.type, m.note, m.velocity, m.time) for m in notes[1]
+    ]
+    written = pretty_midi.PrettyMIDI(str(out))
+    assert [instrument.name for instrument in written.instruments] == ["soprano", "alto", "tenor", "bass"]
+    assert all(note.end > note.start for instrument in written.instruments for note in instrument.notes)
+    assert run(command) == 1 and "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        (b"no MIDI", [], "is not a MIDI file"),
+        (None, [], "cannot be read"),
+        (tiny.scale().to_bytes()[:60], [], "is cut off"),
+        (Score(()).to_bytes(), [], "has no notes"),
+        (tiny.melody((67, 0, 1), (67, 3000, 1)).to_bytes(), [], "tune.mid: its melody has 12004 sixteenths"),
+        (tiny.scale().to_bytes(), ["--temperature", "-1"], "temperature"),
+        (tiny.scale().to_bytes(), ["-m", "digits"], "for speech, not for harmony"),
+        (tiny.scale().to_bytes(), ["-o", "missing/out.mid"], "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_line(
+    content: bytes | None, options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    tiny.model_file(tmp_path / "m.safetensors")
+    if content is not None:
+        (tmp_path / "tune.mid").write_bytes(content)
+    assert run(["compose", "--harmonise", "tune.mid", "-m", "m.safetensors", *options]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and said in printed.err
+    assert {path.name for path in tmp_path.iterdir()} <= {"m.safetensors", "tune.mid"}
+
+
+def test_a_melody_tells_style_and_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.scale().save(tmp_path / "tune.mid")
+    assert run(["compose", "--harmonise", str(tmp_path / "tune.mid"), "--bars", "4"]) == 2
+    assert "no style, key, tempo" in capsys.readouterr().err

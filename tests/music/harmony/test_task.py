@@ -1,0 +1,81 @@
+"""Pieces are read as they are, transposed within the ranges of the voices, or left out and told of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioseq.errors import DataError
+from audioseq.midi import Note, Score
+from audioseq.music.corpora import Tune, chorale
+from audioseq.music.grid import to_score
+from audioseq.music.harmony.task import HarmonyTask
+from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, read, read_all
+from tests.music.harmony import tiny
+
+ROWS = [(67, 64, 60, 48)] * 4 + [(69, 65, 60, 53)] * 4 + [(-1, -1, -1, -1)] * 2 + [(67, 62, 59, 55)] * 6
+
+
+def test_a_piece_is_read_as_it_was_written() -> None:
+    assert read(to_score(chorale(ROWS))).tolist() == [list(row) for row in ROWS]
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.integers(low, high) for low, high in zip(LOWEST, HIGHEST, strict=True)]),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(0, 5),
+)
+@settings(deadline=None, max_examples=30)
+def test_transposition_keeps_to_the_ranges(rows: list[tuple[int, ...]], epoch: int) -> None:
+    frames = np.array(rows)
+    task = HarmonyTask(tiny.CONFIG, {"a": frames}, [frames])
+    batch = task.collate([0], epoch)
+    moved = batch.tokens[0].numpy() - 1 + np.array(LOWEST)
+    assert (moved >= LOWEST).all() and (moved <= HIGHEST).all()
+    assert len(np.unique(moved - frames)) == 1
+
+
+def test_rests_stay_rests() -> None:
+    frames = np.array(ROWS)
+    task = HarmonyTask(tiny.CONFIG, {"a": frames}, [frames])
+    shifts = set()
+    for epoch in range(100):
+        found = task.collate([0], epoch).tokens[0].numpy()
+        assert ((found == 0) == (frames == REST)).all()
+        shifts.add(int(found[0, 0] - 8))
+    assert shifts == set(range(-6, 7))
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ([Note(67, 80, 0, 1)], "1 tracks"),
+        ([Note(p, 80, 0, 1, track=i) for i, p in enumerate((90, 64, 60, 48))], "soprano reaches from 90"),
+        ([Note(p, 80, 0, 3000, track=i) for i, p in enumerate((67, 64, 60, 48))], "limit"),
+    ],
+)
+def test_what_is_no_four_part_harmony(notes: list[Note], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read(Score(tuple(notes)))
+
+
+def test_bad_files_are_left_out_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to_score(chorale(ROWS)).save(tmp_path / "good.mid")
+    tiny.scale().save(tmp_path / "one.mid")
+    (tmp_path / "bad.mid").write_bytes(b"no MIDI")
+    found = read_all(Tune(name, tmp_path / f"{name}.mid", "chorale") for name in ("good", "one", "bad"))
+    assert list(found) == ["good"]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "one.mid" in said[0] and "bad.mid" in said[1]
+
+
+def test_no_pieces() -> None:
+    with pytest.raises(DataError, match="no pieces"):
+        HarmonyTask(tiny.CONFIG, {}, [])
