@@ -25,6 +25,7 @@ import numpy as np
 from audioseq.errors import MidiError
 from audioseq.files import write_atomically
 
+SUFFIXES = (".mid", ".midi")
 TICKS_PER_BEAT = 480
 """Of files that are written: a beat is a quarter note, and at 120 to the minute a tick is about 1 ms."""
 LONGEST = 4

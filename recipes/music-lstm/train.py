@@ -26,7 +26,7 @@ if __name__ == "__main__":
         config = HERE / "config.toml"
         model = asked.model or train(config, run_dir=asked.run_dir, resume=asked.resume).best
         minutes = None if asked.model else round(time.process_time() / 60, 1)
-        figures = evaluate(model, TEST)
+        figures = evaluate(model, TEST).to_dict()
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
     about = {"cpu_minutes": minutes, "date": date.today().isoformat(), "hardware": asked.publish}
