@@ -21,6 +21,7 @@ from audioseq.midi import Score
 from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
 from audioseq.music.decode import Sampling
+from audioseq.music.fingerprint import TENSOR, Fingerprint
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grammar import Conditions
 from audioseq.music.grid import Piece, to_grid, to_score
@@ -82,6 +83,7 @@ class Composition:
         number: which of the pieces of this seed, from 0.
         asked: what the model was asked for.
         nats_per_event: of the model, at temperature 1; lower is likelier.
+    copied: whether a run of more than 16 notes is known to be in the training data; see `Fingerprint`.
     """
 
     score: Score
@@ -89,6 +91,7 @@ class Composition:
     number: int
     asked: Conditions
     nats_per_event: float
+    copied: bool = False
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; the seed is in it."""
@@ -102,11 +105,15 @@ class Composer:
         model: the network, with its weights.
         header: what the model file says about it.
         device: where it runs.
+        heard: what the file knows of the training data, if it does.
     """
 
-    def __init__(self, model: MusicModel, header: Header, device: torch.device) -> None:
+    def __init__(
+        self, model: MusicModel, header: Header, device: torch.device, heard: Fingerprint | None = None
+    ) -> None:
         self.model = model.to(device).eval()
         self.header = header
+        self.heard = heard
         asked: dict[str, list[dict[str, Any]]] = header.tokenizer["asked"]
         self.usual = {
             style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
@@ -133,7 +140,8 @@ class Composer:
             sampling: how free the choice is.
             primer: music that each of them goes on from.
             with_primer: whether the primer is in the result.
-            best_of: so many are composed for each; the likeliest that is not stuck is kept.
+            best_of: so many are composed for each; kept is the likeliest of those that neither get stuck nor
+                copy the training data, as far as there are any.
         Raises:
             ConfigError: a value is out of range.
         """
@@ -161,15 +169,16 @@ class Composer:
             generate(self.model, drafts[first : first + MOST_AT_ONCE], sampling)
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
-            own = range(number * best_of, (number + 1) * best_of)
-            best = min(
-                own, key=lambda i: (_stuck(drafts[i].events), drafts[i].nats / max(drafts[i].sampled, 1))
-            )
-            draft = drafts[best]
-            piece = _without(decode(draft.events, draft.conditions.programs, tempos[best]), skipped)
-            told = _remark(seed, number, draft.conditions, tempos[best])
-            nats = draft.nats / max(draft.sampled, 1)
-            found.append(Composition(to_score(piece, text=told), seed, number, draft.conditions, nats))
+            tries = []
+            for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
+                piece = _ended(decode(draft.events, draft.conditions.programs, bpm))
+                piece = _without(piece, skipped)
+                score = to_score(piece, text=_remark(seed, number, draft.conditions, bpm))
+                nats = draft.nats / max(draft.sampled, 1)
+                copied = self.heard is not None and self.heard.has_run_of(piece)
+                made = Composition(score, seed, number, draft.conditions, nats, copied)
+                tries.append((_stuck(draft.events) + copied, nats, len(tries), made))
+            found.append(min(tries)[-1])
         return found
 
     def _conditions(
@@ -182,7 +191,7 @@ class Composer:
             raise ConfigError(f"this model has not learnt the style {style}; it knows {', '.join(styles)}")
         rows = self.usual[style]
         row = rows[int(random.integers(len(rows)))]
-        bpm = 30 * 2 ** (row.tempo / 8)
+        bpm = v.class_tempo(row.tempo)
         bars = wishes.bars or 32
         if primer is not None:
             tonic, minor = primer.key()
@@ -215,9 +224,11 @@ def load(model: str | Path | None = None, device: str = "auto") -> Composer:
     stored = checkpoint.load(models.resolve(model, task="music"), task="music")
     config = parse(MusicConfig, stored.header.config, f"the config in {model}")
     network = build(config.model)
+    kept = stored.weights.pop(TENSOR, None)
     stored.fill(network, model)
     try:
-        return Composer(network, stored.header, choose_device(device))
+        heard = Fingerprint.from_tensor(kept) if kept is not None else None
+        return Composer(network, stored.header, choose_device(device), heard)
     except (RuntimeError, KeyError, TypeError) as error:  # the table of wishes
         raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
 
@@ -266,6 +277,13 @@ def _stuck(events: Sequence[Sequence[int]]) -> bool:
         if run >= STUCK:
             return True
     return False
+
+
+def _ended(piece: Piece) -> Piece:
+    """Return a piece whose last notes end with its last bar."""
+    end = piece.starts[-1]
+    notes = (note._replace(duration=min(note.duration, end - note.onset)) for note in piece.notes)
+    return replace(piece, notes=tuple(notes))
 
 
 def _without(piece: Piece, notes: int) -> Piece:

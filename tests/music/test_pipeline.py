@@ -14,6 +14,7 @@ from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.midi import Score
 from audioseq.music import pipeline
 from audioseq.music.decode import Sampling, draw
+from audioseq.music.fingerprint import Fingerprint
 from audioseq.music.grid import to_grid, to_score
 from audioseq.music.pipeline import Wishes
 from tests.music import tiny
@@ -89,6 +90,18 @@ def test_a_piece_has_the_bars_that_were_asked_for(bars: int) -> None:
     piece = tiny.composer().compose(3, wishes=Wishes(bars=bars, key="Eb", tempo=93))[0]
     assert piece.asked.bars == bars and piece.asked.tonic == 3
     assert piece.score.tempos == ((0.0, 93.0),)
+    assert len(piece.score.bars()) - 1 <= bars  # no note rings on into another
+
+
+@pytest.mark.parametrize("best_of", [1, 6])
+def test_of_several_one_that_copies_nothing_is_kept(best_of: int) -> None:
+    composer = tiny.composer(scale=1.0)
+    wishes = Wishes(bars=8)
+    copied = composer.compose(5, wishes=wishes)[0]
+    composer.heard = Fingerprint.of([to_grid(copied.score)])
+    piece = composer.compose(5, wishes=wishes, best_of=best_of)[0]
+    assert piece.copied == (best_of == 1)
+    assert (piece.score == copied.score) == (best_of == 1)
 
 
 def test_a_primer_comes_first_or_is_left_out() -> None:
