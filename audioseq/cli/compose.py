@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from audioseq.cli.common import Device, note, put
 from audioseq.errors import AudioseqError
 
 SAMPLE_RATE = 44_100
 """Hz, of `--wav`."""
+DRAWN = "drawn"
+"""What a `--seed` without a value stands for."""
+
+
+class Composing(TyperCommand):
+    """Lets `--seed` stand alone; typer knows no option whose value may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a command line, with a value for each `--seed`."""
+        return super().parse_args(ctx, seeded(args))
+
+
+def seeded(arguments: Sequence[str]) -> list[str]:
+    """Give a value to a `--seed` that has none.
+
+    Example:
+        >>> seeded(["--seed", "--bars", "8"]), seeded(["--seed", "7"]), seeded(["--seed", "-1"])
+        (['--seed', 'drawn', '--bars', '8'], ['--seed', '7'], ['--seed', '-1'])
+    """
+    result: list[str] = []
+    for word, after in zip(arguments, [*arguments[1:], "--"], strict=True):
+        result.append(word)
+        if word == "--seed" and after.startswith("-") and not after[1:].isdigit():
+            result.append(DRAWN)
+    return result
 
 
 def compose(
@@ -20,7 +47,11 @@ def compose(
         Path | None, typer.Option("-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Equal seeds make equal music; drawn unless given.")
+        str | None,
+        typer.Option(
+            metavar="[N|FILE.mid]",
+            help="Equal numbers make equal music; drawn unless given. A file is taken as --primer.",
+        ),
     ] = None,
     style: Annotated[str | None, typer.Option(help="pop, lied, quartet or chorale.")] = None,
     key: Annotated[str | None, typer.Option(help="Such as D, Bb or 'f# minor'.")] = None,
@@ -34,7 +65,10 @@ def compose(
     ] = True,
     count: Annotated[int, typer.Option("-n", help="Pieces, composed at once.")] = 1,
     best_of: Annotated[
-        int, typer.Option(metavar="K", help="Compose K for each, keep the likeliest that is not stuck.")
+        int,
+        typer.Option(
+            metavar="K", help="Compose K for each, keep the likeliest that neither gets stuck nor copies."
+        ),
     ] = 1,
     temperature: Annotated[float, typer.Option(help="Below 1 plainer, above 1 wilder.")] = 1.0,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
@@ -51,10 +85,14 @@ def compose(
 
     What is not asked for is chosen as it comes in the music that the model has learnt.
     """
-    from audioseq.midi import Score
+    from audioseq.midi import SUFFIXES, Score
     from audioseq.music import pipeline
     from audioseq.music.decode import Sampling
 
+    if seed is not None and seed.lower().endswith(SUFFIXES):
+        if primer is not None:
+            raise typer.BadParameter("and --primer both name a file to go on from", param_hint="--seed")
+        primer, seed = Path(seed), None
     wishes = pipeline.Wishes(style, key, tempo, density, bars, seconds)
     sampling = Sampling(temperature, top_k, top_p)
     for given in (output, wav, plot):
@@ -65,7 +103,7 @@ def compose(
     start = Score.load(primer) if primer is not None else None
     composer = pipeline.load(model, device)
     pieces = composer.compose(
-        seed, count=count, wishes=wishes, sampling=sampling, primer=start,
+        _number(seed), count=count, wishes=wishes, sampling=sampling, primer=start,
         with_primer=primer_in_output, best_of=best_of,
     )  # fmt: skip
     note(f"seed {pieces[0].seed}")
@@ -75,6 +113,8 @@ def compose(
         else:
             path = _aside(_numbered(Path(f"compose-{piece.seed}.mid"), piece.number, count))
         piece.save(path)
+        if piece.copied:
+            note(f"{path}: shares a run of more than 16 notes with the training data")
         if wav is not None:
             from audioseq import audio
             from audioseq.music.render import render
@@ -85,6 +125,17 @@ def compose(
 
             piano_roll(piece.score, _numbered(plot, piece.number, count))
         put(str(path))
+
+
+def _number(seed: str | None) -> int | None:
+    if seed in (None, DRAWN):
+        return None
+    try:
+        return int(str(seed))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{seed!r} is no whole number, and no .mid file", param_hint="--seed"
+        ) from None
 
 
 def _numbered(path: Path, number: int, count: int) -> Path:

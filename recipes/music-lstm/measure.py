@@ -1,0 +1,168 @@
+"""Measure a composer: is its music as asked, does it end, is it like real music, does it copy?
+
+    python recipes/music-lstm/measure.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
+
+Pieces of 32 bars in each style stand beside the first 32 bars of held-out pieces. Others are composed with
+all other wishes at once: key, tempo, density, bars.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from audioseq.config import load
+from audioseq.errors import AudioseqError
+from audioseq.music import pipeline, statistics
+from audioseq.music import vocabulary as v
+from audioseq.music.config import MusicConfig
+from audioseq.music.copies import Copies
+from audioseq.music.corpora import read_manifest
+from audioseq.music.examples import Example, read, read_data
+from audioseq.music.grid import Piece, to_grid
+from audioseq.music.pipeline import Composer, Composition, Wishes
+from audioseq.music.task import measure, nats_of
+from audioseq.music.tokenizer import encode
+
+HERE, DATA = Path(__file__).parent, Path("runs/data/music")
+BARS = 32
+LEARNT = 200  # training pieces of a style that the classifier of styles learns from
+SEARCHED = 25  # pieces of a style that are looked for in the training data, at most
+
+
+def opening(piece: Piece) -> Piece:
+    """Return the first bars of a piece."""
+    end = piece.starts[: BARS + 1][-1]
+    notes = tuple(note for note in piece.notes if note.onset < end)
+    return replace(piece, notes=notes, meters=piece.meters[:BARS])
+
+
+def histograms(piece: Piece) -> np.ndarray:
+    """Return what tells a style: durations, places in the bar, pitches; neither instruments nor loudness."""
+    starts, notes = np.array(piece.starts), piece.notes
+    onsets, durations, pitches = np.array([(note.onset, note.duration, note.pitch) for note in notes]).T
+    places = onsets - starts[np.searchsorted(starts, onsets, side="right") - 1]
+    parts = [
+        np.bincount(np.minimum(durations // 3, 32), minlength=33),
+        np.bincount(places // 3 % 32, minlength=32),
+        np.bincount(np.clip(np.diff(pitches), -24, 24) + 24, minlength=49),
+        np.bincount(np.minimum(np.diff(onsets) // 3, 16), minlength=17),
+        np.bincount(pitches // 6, minlength=22),
+    ]
+    return np.concatenate([np.sqrt(part / len(notes)) for part in parts])
+
+
+def ending(made: Composition, composer: Composer) -> tuple[bool, bool]:
+    """Return whether the model would rather end here than go on; whether the last bass note is the tonic."""
+    piece = to_grid(made.score)
+    example = Example("", encode(piece), replace(made.asked, programs=piece.programs, bars=len(piece.meters)))
+    certain = float(np.exp(-nats_of(composer.model, [example])[0][-1, v.STEP]))
+    last = max(note.onset for note in piece.notes)
+    bass = min(note.pitch for note in piece.notes if note.onset + note.duration > last)
+    return certain > 0.5, bass % 12 == made.asked.tonic
+
+
+def granted(composer: Composer, pieces: int) -> dict[str, Any]:
+    """Compose with wishes of every kind, and return how many of them were granted."""
+    random = np.random.default_rng(1)
+    made: list[tuple[Wishes, Composition]] = []
+    while len(made) < pieces:  # four by four
+        tonic, minor = v.TONICS[random.integers(12)], random.random() < 0.5
+        wishes = Wishes(
+            key=f"{tonic} {'minor' if minor else 'major'}",
+            tempo=round(random.uniform(50, 160)),
+            density=round(2 ** random.uniform(0.5, 3), 2),
+            bars=int(random.integers(8, 49)),
+        )
+        made += [(wishes, each) for each in composer.compose(len(made), count=4, wishes=wishes)]
+    got = [(wishes, to_grid(each.score), each.asked) for wishes, each in made]
+    densities = [(wishes.density, piece.density) for wishes, piece, _ in got]
+    return {
+        "key": float(np.mean([piece.key() == (asked.tonic, asked.minor) for _, piece, asked in got])),
+        "tempo": float(np.mean([abs(piece.bpm - (wishes.tempo or 0)) < 0.5 for wishes, piece, _ in got])),
+        "density_spearman": float(spearmanr(densities).statistic),
+        "length": float(np.mean([abs(len(p.meters) - (wishes.bars or 0)) <= 1 for wishes, p, _ in got])),
+    }
+
+
+def main(model: str, split: str, pieces: int) -> dict[str, Any]:
+    """Measure everything."""
+    composer = pipeline.load(model)
+    training, _ = read_data(load(MusicConfig, HERE / "config.toml").data)
+    held_out = read(read_manifest(DATA / f"{split}.jsonl"))
+    figures: dict[str, Any] = {split: measure(composer.model, sorted(held_out, key=lambda e: len(e.events)))}
+
+    def of_style(examples: list[Example], style: str, most: int) -> list[Piece]:
+        chosen = [example for example in examples if v.STYLES[example.conditions.style] == style]
+        return [opening(example.piece()) for example in chosen[:: max(len(chosen) // most, 1)][:most]]
+
+    styles = sorted(composer.usual)
+    real = {style: of_style(held_out, style, len(held_out)) for style in styles}
+    known = {style: of_style(training, style, LEARNT) for style in styles}
+    made = {style: composer.compose(7, count=pieces, wishes=Wishes(style, bars=BARS)) for style in styles}
+    ours = {style: [to_grid(each.score) for each in made[style]] for style in styles}
+
+    teller = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    teller.fit([histograms(p) for s in styles for p in known[s]], [s for s in styles for _ in known[s]])
+
+    def told(group: dict[str, list[Piece]]) -> dict[str, float]:
+        return {s: float(np.mean(teller.predict([*map(histograms, group[s])]) == s)) for s in styles}
+
+    every = [(piece, each) for style in styles for piece, each in zip(ours[style], made[style], strict=True)]
+    ends, tonics = np.array([ending(each, composer) for _, each in every]).mean(axis=0).tolist()
+    figures |= {
+        "pieces": pieces,
+        "style_of_real_pieces": told(real),
+        "style": told(ours),
+        "key_of_styles": float(np.mean([p.key() == (m.asked.tonic, m.asked.minor) for p, m in every])),
+        "granted": granted(composer, pieces),
+        "end_by_themselves": ends,
+        "final_bass_on_tonic": tonics,
+        "known_copies": float(np.mean([each.copied for _, each in every])),
+    }
+    index = Copies.of(example.piece() for example in training)
+    for style in styles:
+        own, theirs = ([statistics.describe(piece) for piece in group[style]] for group in (ours, real))
+        rows = statistics.compare(own, theirs)
+        print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
+        longest = [
+            sorted(index.longest_run(piece).notes for piece in group[style][:SEARCHED])
+            for group in (ours, real)
+        ]
+        outside = [row.name for row in rows if not row.alike]
+        figures[style] = {
+            "outside": outside,
+            "longest_copy": dict(zip(("ours", "real"), longest, strict=True)),
+        }
+    return figures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", nargs="?", default="music-small", help="a name, or a file")
+    parser.add_argument("--split", choices=("valid", "test"), default="valid")
+    parser.add_argument("--pieces", type=int, default=100, help="of each kind")
+    parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
+    asked = parser.parse_args()
+    try:
+        figures = main(asked.model, asked.split, asked.pieces)
+    except AudioseqError as error:
+        parser.exit(1, f"error: {error}\n")
+    headline = f"{figures[asked.split]['nats_per_note']:.2f} nats"
+    about = {"headline": headline, "date": date.today().isoformat(), "hardware": asked.publish}
+    text = json.dumps(about | figures, indent=2)
+    if asked.publish:
+        (HERE / "results.json").write_text(text + "\n")
+    print(text)
