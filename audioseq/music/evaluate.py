@@ -10,8 +10,9 @@ from typing import Any
 from audioseq.errors import DataError
 from audioseq.music import vocabulary as v
 from audioseq.music.corpora import read_manifest
+from audioseq.music.examples import read
 from audioseq.music.pipeline import load
-from audioseq.music.task import measure, read
+from audioseq.music.task import measure
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ class Composer:
             generate(self.model, drafts[first : first + MOST_AT_ONCE], sampling)
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
-            tries = []
+            tries: list[tuple[int, float, int, Composition]] = []
             for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
                 piece = _ended(decode(draft.events, draft.conditions.programs, bpm))
                 piece = _without(piece, skipped)

@@ -98,8 +98,8 @@ def granted(composer: Composer, pieces: int) -> dict[str, Any]:
 def main(model: str, split: str, pieces: int) -> dict[str, Any]:
     """Measure everything."""
     composer = pipeline.load(model)
-    training, _ = read_data(load(MusicConfig, HERE / "config.toml").data)
-    held_out = read(read_manifest(DATA / f"{split}.jsonl"))
+    training, valid = read_data(load(MusicConfig, HERE / "config.toml").data)
+    held_out = valid if split == "valid" else read(read_manifest(DATA / "test.jsonl"))
     figures: dict[str, Any] = {split: measure(composer.model, sorted(held_out, key=lambda e: len(e.events)))}
 
     def of_style(examples: list[Example], style: str, most: int) -> list[Piece]:
