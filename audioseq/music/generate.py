@@ -46,7 +46,7 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
     The state of the recurrent layers is carried from event to event, so any event costs the same.
     """
     device = next(model.parameters()).device
-    walks = [Walk(draft.conditions) for draft in drafts]
+    walks = [Walk(draft.conditions, steered=True) for draft in drafts]
     states = [_read(model, walk, draft) for walk, draft in zip(walks, drafts, strict=True)]
     rows = list(range(len(drafts)))
     state = _stack(states)

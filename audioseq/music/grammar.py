@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ RELATIVE_PITCHES = v.PITCHES + 12
 LOWEST = -6
 MOST_NOTES = 512
 """Notes in a bar after which a sampled bar must end."""
+STEER, MOST_AMISS = 1.5, 4
+"""How strongly density is steered: classes for each that is missing, which count up to so many."""
 
 COLUMNS = {
     "position": v.STEPS,
@@ -83,10 +86,12 @@ class Walk:
 
     Args:
         conditions: what is asked of the piece.
+        steered: tell the model of another density where the piece so far has not the one that was asked for.
     """
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, steered: bool = False) -> None:
         self.conditions = conditions
+        self.steered = steered
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
@@ -94,6 +99,7 @@ class Walk:
         self._position = -1
         self._track = self._pitch = -1  # of the last note in this bar
         self._notes = 0  # in this bar
+        self._played = 0  # in the bars before
         self._start = 0  # of this bar, in ticks from the beginning
         self._bars: list[list[tuple[int, int, int, int]]] = []  # position, track, -pitch, duration class
         self._pointers = [0] * len(LAGS)
@@ -115,6 +121,9 @@ class Walk:
             self.ended = True
         elif step == BAR:
             self._start += self._length
+            self._played += self._notes
+            if self.steered and self._start > 0:
+                self._steer()
             self._length = v.METER_TICKS[event[METER]]
             self._position = self._track = self._pitch = -1
             self._notes = 0
@@ -149,6 +158,13 @@ class Walk:
         features[10] = written % 12 + 12 * conditions.minor
         features[12] = self._position % v.TICKS
         features[13] = conditions.programs[track]
+
+    def _steer(self) -> None:
+        """Ask for more notes where there were too few, and for fewer where there were too many."""
+        asked = self.conditions.density
+        missing = asked - 4 * math.log2(max(self._played, 1) * v.TICKS / self._start)
+        told = asked + round(STEER * min(max(missing, -MOST_AMISS), MOST_AMISS))
+        self._features[INDEX["density"]] = min(max(told, 0), v.DENSITIES - 1)
 
     def aim(self, ticks: float) -> None:
         """Count the bars that remain after this one anew: as many like it as make the piece so long."""

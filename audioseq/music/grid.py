@@ -76,6 +76,15 @@ class Piece:
         """Notes in a quarter."""
         return len(self.notes) * TICKS / max(self.starts[-1], TICKS)
 
+    @property
+    def final_bass(self) -> int | None:
+        """Pitch class of the lowest note that sounds when the last one begins; None if there are no notes."""
+        pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
+        last = max((note.onset for note in pitched), default=0)
+        sounding = (note.pitch for note in pitched if note.onset + note.duration > last)
+        bass = min(sounding, default=None)
+        return None if bass is None else bass % 12
+
     def key(self) -> tuple[int, bool]:
         """Return the tonic (0 is C) and whether the key is minor: the profile that fits best.
 
@@ -88,8 +97,7 @@ class Piece:
         sounding = np.zeros(12)
         for note in pitched:
             sounding[note.pitch % 12] += note.duration
-        last = max(note.onset for note in pitched)
-        bass = min(note.pitch for note in pitched if note.onset + note.duration > last) % 12
+        bass = self.final_bass
         scores = {
             (tonic, minor): np.corrcoef(np.roll(sounding, -tonic) + 1e-9 * np.arange(12), profile)[0, 1]
             + _FINAL * (tonic == bass)

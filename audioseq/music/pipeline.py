@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
 from audioseq.music.decode import Sampling
 from audioseq.music.fingerprint import TENSOR, Fingerprint
+from audioseq.music.form import come_home, ended, stuck, without
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grammar import Conditions
 from audioseq.music.grid import Piece, to_grid, to_score
@@ -33,8 +31,6 @@ DEFAULT_SECONDS = 60.0
 MOST_AT_ONCE = 64
 LONGEST_SECONDS = 3600.0
 MOST_BARS = 2000
-STUCK = 4
-"""Bars in a row that are all alike, from which a piece counts as stuck."""
 
 
 @dataclass(frozen=True)
@@ -153,31 +149,32 @@ class Composer:
         _check("best-of", best_of, 1, MOST_AT_ONCE, "pieces")
         found: list[Composition] = []
         start = to_grid(primer) if primer is not None else None
+        given = encode(start)[:-1].tolist() if start is not None else []
         jobs = [(number, attempt) for number in range(count) for attempt in range(best_of)]
         drafts, tempos = [], []
         for number, attempt in jobs:
             asked, bpm = self._conditions(wishes, start, np.random.default_rng([seed, number]))
             draft = Draft(asked, np.random.default_rng([seed, number, attempt, 1]))
-            if start is not None:
-                draft.events = encode(start)[:-1].tolist()
+            draft.events = given.copy()
             if wishes.bars is None:
                 before = start.starts[-1] if start is not None else 0
                 draft.ticks = before + (wishes.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
             drafts.append(draft)
             tempos.append(bpm)
         for first in range(0, len(drafts), MOST_AT_ONCE):
-            generate(self.model, drafts[first : first + MOST_AT_ONCE], sampling)
+            some = drafts[first : first + MOST_AT_ONCE]
+            generate(self.model, some, sampling)
+            come_home(self.model, some, sampling, first=len(given))
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
             tries: list[tuple[int, float, int, Composition]] = []
             for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
-                piece = _ended(decode(draft.events, draft.conditions.programs, bpm))
-                piece = _without(piece, skipped)
+                piece = without(ended(decode(draft.events, draft.conditions.programs, bpm)), skipped)
                 score = to_score(piece, text=_remark(seed, number, draft.conditions, bpm))
                 nats = draft.nats / max(draft.sampled, 1)
                 copied = self.heard is not None and self.heard.has_run_of(piece)
                 made = Composition(score, seed, number, draft.conditions, nats, copied)
-                tries.append((_stuck(draft.events) + copied, nats, len(tries), made))
+                tries.append((stuck(draft.events) + copied, nats, len(tries), made))
             found.append(min(tries)[-1])
         return found
 
@@ -261,39 +258,6 @@ def compose(
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
     if value is not None and not low <= value <= high:
         raise ConfigError(f"{name} is {value:g}, but must be in {low:g}..{high:g} {unit}")
-
-
-def _stuck(events: Sequence[Sequence[int]]) -> bool:
-    """Return whether the same bar, with notes in it, comes several times in a row."""
-    bars: list[tuple[Any, ...]] = []
-    for event in events:
-        if event[v.STEP] == v.BAR:
-            bars.append(())
-        elif bars:
-            bars[-1] += (tuple(event[: v.VELOCITY]),)
-    run = 1
-    for before, bar in pairwise(bars):
-        run = run + 1 if bar and bar == before else 1
-        if run >= STUCK:
-            return True
-    return False
-
-
-def _ended(piece: Piece) -> Piece:
-    """Return a piece whose last notes end with its last bar."""
-    end = piece.starts[-1]
-    notes = (note._replace(duration=min(note.duration, end - note.onset)) for note in piece.notes)
-    return replace(piece, notes=tuple(notes))
-
-
-def _without(piece: Piece, notes: int) -> Piece:
-    """Return a piece without its first notes, from the bar on in which the next one is."""
-    rest, starts = piece.notes[notes:], piece.starts
-    if not notes or not rest:
-        return replace(piece, notes=rest)
-    bar = bisect_right(starts, rest[0].onset) - 1
-    moved = tuple(note._replace(onset=note.onset - starts[bar]) for note in rest)
-    return replace(piece, notes=moved, meters=piece.meters[bar:])
 
 
 def _remark(seed: int, number: int, asked: Conditions, bpm: float) -> str:

@@ -67,9 +67,7 @@ def ending(made: Composition, composer: Composer) -> tuple[bool, bool]:
     piece = to_grid(made.score)
     example = Example("", encode(piece), replace(made.asked, programs=piece.programs, bars=len(piece.meters)))
     certain = float(np.exp(-nats_of(composer.model, [example])[0][-1, v.STEP]))
-    last = max(note.onset for note in piece.notes)
-    bass = min(note.pitch for note in piece.notes if note.onset + note.duration > last)
-    return certain > 0.5, bass % 12 == made.asked.tonic
+    return certain > 0.5, piece.final_bass == made.asked.tonic
 
 
 def granted(composer: Composer, pieces: int) -> dict[str, Any]:

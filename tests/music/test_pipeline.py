@@ -93,6 +93,18 @@ def test_a_piece_has_the_bars_that_were_asked_for(bars: int) -> None:
     assert len(piece.score.bars()) - 1 <= bars  # no note rings on into another
 
 
+def test_pieces_come_home() -> None:
+    """Even those of a model that knows nothing, where its twelve tries are enough."""
+    composer = tiny.composer(scale=0.3)  # nearly all is equally likely
+    found = []
+    for key in ("C", "f# minor"):
+        for piece in composer.compose(1, count=8, wishes=Wishes(bars=3, key=key)):
+            grid = to_grid(piece.score)
+            assert len(grid.meters) <= 3 and piece.asked.bars == 3
+            found.append(grid.final_bass == piece.asked.tonic)
+    assert np.mean(found) > 0.3  # a twelfth by chance
+
+
 @pytest.mark.parametrize("best_of", [1, 6])
 def test_of_several_one_that_copies_nothing_is_kept(best_of: int) -> None:
     composer = tiny.composer(scale=1.0)
