@@ -83,7 +83,8 @@ def _sample(
         column = [0] * len(some)
         for i in rows:
             _, walk, draft = some[i]
-            value = draw(scores[i], _allowed(walk, field, events[i]), sampling, draft.random)
+            led = scores[i] + walk.leaning(events[i][TRACK]) if field == PITCH else scores[i]
+            value = draw(led, _allowed(walk, field, events[i]), sampling, draft.random)
             events[i][field] = column[i] = value
             nats[i] -= float(logs[i, value])
         chosen[field] = torch.tensor(column, device=summary.device)

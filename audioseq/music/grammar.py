@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audioseq.music import vocabulary as v
+from audioseq.music.keys import Compass
 from audioseq.music.vocabulary import BAR, DURATION, END, METER, PITCH, SAME, STEP, TRACK, VELOCITY
 
 LAGS = (1, 2, 4, 8)
@@ -86,12 +87,14 @@ class Walk:
 
     Args:
         conditions: what is asked of the piece.
-        steered: tell the model of another density where the piece so far has not the one that was asked for.
+        steered: lead the piece to what was asked for: tell the model of another density where the piece so
+            far has not this one, and keep a compass of its key.
     """
 
     def __init__(self, conditions: Conditions, steered: bool = False) -> None:
         self.conditions = conditions
         self.steered = steered
+        self._compass = Compass(conditions.tonic, conditions.minor)
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
@@ -149,6 +152,8 @@ class Walk:
         end = self._start + self._position + v.DURATION_TICKS[duration]
         heapq.heappush(self._sounding, (end, pitch))
         written = pitch - self.shift
+        if self.steered and conditions.programs[track] != v.DRUMS:
+            self._compass.push(pitch)
         before = self._before.get(track)
         self._before[track] = pitch
         bass = min(other for _, other in self._sounding)
@@ -221,6 +226,13 @@ class Walk:
         if step == SAME and track == self._track:
             allowed[self._pitch :] = False
         return allowed
+
+    def leaning(self, track: int) -> np.ndarray:
+        """Return what to add to the scores of pitches, as they are written, to lead the piece to its key."""
+        if not self.steered or self.conditions.programs[track] == v.DRUMS:
+            return np.zeros(RELATIVE_PITCHES)
+        sounding = np.arange(RELATIVE_PITCHES) + LOWEST + self.shift
+        return self._compass.leaning()[sounding % 12]
 
     def allows(self, event: Sequence[int]) -> bool:
         """Return whether an event may come next."""

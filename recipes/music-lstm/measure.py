@@ -62,12 +62,17 @@ def histograms(piece: Piece) -> np.ndarray:
     return np.concatenate([np.sqrt(part / len(notes)) for part in parts])
 
 
-def ending(made: Composition, composer: Composer) -> tuple[bool, bool]:
-    """Return whether the model would rather end here than go on; whether the last bass note is the tonic."""
-    piece = to_grid(made.score)
-    example = Example("", encode(piece), replace(made.asked, programs=piece.programs, bars=len(piece.meters)))
-    certain = float(np.exp(-nats_of(composer.model, [example])[0][-1, v.STEP]))
-    return certain > 0.5, piece.final_bass == made.asked.tonic
+def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
+    """Return the share of pieces where the model would rather end than go on, and of those that come home."""
+    pieces = [to_grid(each.score) for each in made]
+    asked = [
+        replace(each.asked, programs=piece.programs, bars=len(piece.meters))
+        for each, piece in zip(made, pieces, strict=True)
+    ]
+    examples = [Example("", encode(piece), each) for each, piece in zip(asked, pieces, strict=True)]
+    nats = [each[-1, v.STEP] for each in nats_of(composer.model, examples)]
+    home = [piece.final_bass == each.tonic for piece, each in zip(pieces, asked, strict=True)]
+    return float(np.mean(np.exp(-np.array(nats)) > 0.5)), float(np.mean(home))
 
 
 def granted(composer: Composer, pieces: int) -> dict[str, Any]:
@@ -117,7 +122,7 @@ def main(model: str, split: str, pieces: int) -> dict[str, Any]:
         return {s: float(np.mean(teller.predict([*map(histograms, group[s])]) == s)) for s in styles}
 
     every = [(piece, each) for style in styles for piece, each in zip(ours[style], made[style], strict=True)]
-    ends, tonics = np.array([ending(each, composer) for _, each in every]).mean(axis=0).tolist()
+    ends, tonics = np.mean([endings(made[style], composer) for style in styles], axis=0).tolist()
     figures |= {
         "pieces": pieces,
         "style_of_real_pieces": told(real),
