@@ -17,8 +17,6 @@ MEMORY = 48
 """Notes after which what was heard counts only a third."""
 DOUBT = 0.3
 """What a note counts as evidence: notes of one chord are not independent."""
-LEAD = 0.7
-"""How strongly a piece is led back: 1 is what Bayes says."""
 
 
 def best_key(sounding: np.ndarray, bass: int | None) -> tuple[int, bool]:
@@ -68,5 +66,5 @@ class Compass:
         """Return what to add to the log-probability of each pitch class `[12]`."""
         likely = np.exp(self._evidence - self._evidence.max())
         usual = likely @ _CHANCES / likely.sum()
-        leaning: np.ndarray = LEAD * np.log(_CHANCES[self.key] / usual)
+        leaning: np.ndarray = np.log(_CHANCES[self.key] / usual)
         return leaning
