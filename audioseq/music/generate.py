@@ -83,7 +83,7 @@ def _sample(
         column = [0] * len(some)
         for i in rows:
             _, walk, draft = some[i]
-            led = scores[i] + walk.leaning(events[i][TRACK]) if field == PITCH else scores[i]
+            led = scores[i] + walk.lead(field, events[i])
             value = draw(led, _allowed(walk, field, events[i]), sampling, draft.random)
             events[i][field] = column[i] = value
             nats[i] -= float(logs[i, value])

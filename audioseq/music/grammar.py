@@ -20,8 +20,10 @@ RELATIVE_PITCHES = v.PITCHES + 12
 LOWEST = -6
 MOST_NOTES = 512
 """Notes in a bar after which a sampled bar must end."""
-STEER, MOST_AMISS = 1.5, 4
-"""How strongly density is steered: classes for each that is missing, which count up to so many."""
+MOST_AMISS = 4
+"""Classes of density that a piece is led by at once, at most: a doubling."""
+HASTE = 0.2
+"""Nats that a quarter's wait for the next note costs for each class of density that is missing."""
 
 COLUMNS = {
     "position": v.STEPS,
@@ -87,14 +89,14 @@ class Walk:
 
     Args:
         conditions: what is asked of the piece.
-        steered: lead the piece to what was asked for: tell the model of another density where the piece so
-            far has not this one, and keep a compass of its key.
+        steered: lead the piece to the density and the key that were asked for, where it has left them.
     """
 
     def __init__(self, conditions: Conditions, steered: bool = False) -> None:
         self.conditions = conditions
         self.steered = steered
         self._compass = Compass(conditions.tonic, conditions.minor)
+        self._haste = 0.0
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
@@ -168,8 +170,9 @@ class Walk:
         """Ask for more notes where there were too few, and for fewer where there were too many."""
         asked = self.conditions.density
         missing = asked - 4 * math.log2(max(self._played, 1) * v.TICKS / self._start)
-        told = asked + round(STEER * min(max(missing, -MOST_AMISS), MOST_AMISS))
-        self._features[INDEX["density"]] = min(max(told, 0), v.DENSITIES - 1)
+        missing = min(max(missing, -MOST_AMISS), MOST_AMISS)
+        self._features[INDEX["density"]] = min(max(asked + round(missing), 0), v.DENSITIES - 1)
+        self._haste = HASTE * missing
 
     def aim(self, ticks: float) -> None:
         """Count the bars that remain after this one anew: as many like it as make the piece so long."""
@@ -227,12 +230,22 @@ class Walk:
             allowed[self._pitch :] = False
         return allowed
 
-    def leaning(self, track: int) -> np.ndarray:
-        """Return what to add to the scores of pitches, as they are written, to lead the piece to its key."""
-        if not self.steered or self.conditions.programs[track] == v.DRUMS:
-            return np.zeros(RELATIVE_PITCHES)
-        sounding = np.arange(RELATIVE_PITCHES) + LOWEST + self.shift
-        return self._compass.leaning()[sounding % 12]
+    def lead(self, field: int, event: Sequence[int]) -> np.ndarray | float:
+        """Return what to add to the scores of a field's values to lead the piece to what was asked for.
+
+        Args:
+            field: column of an event; steps are led to the density, pitches to the key.
+            event: as far as it is known.
+        """
+        if self.steered and field == STEP and self._length:
+            place = max(self._position, 0)
+            ahead = np.arange(v.STEPS) - place
+            ahead[SAME], ahead[BAR], ahead[END] = 0, self._length - place, self._length - place
+            return -self._haste * ahead / v.TICKS
+        if self.steered and field == PITCH and self.conditions.programs[event[TRACK]] != v.DRUMS:
+            sounding = np.arange(RELATIVE_PITCHES) + LOWEST + self.shift
+            return self._compass.leaning()[sounding % 12]
+        return 0.0
 
     def allows(self, event: Sequence[int]) -> bool:
         """Return whether an event may come next."""
