@@ -22,7 +22,7 @@ MOST_NOTES = 512
 """Notes in a bar after which a sampled bar must end."""
 MOST_AMISS = 4
 """Classes of density that a piece is led by at once, at most: a doubling."""
-HASTE = 0.2
+HASTE = 0.4
 """Nats that a quarter's wait for the next note costs for each class of density that is missing."""
 
 COLUMNS = {
