@@ -40,11 +40,13 @@ LEARNT = 200  # training pieces of a style that the classifier of styles learns 
 SEARCHED = 25  # pieces of a style that are looked for in the training data, at most
 
 
-def opening(piece: Piece) -> Piece:
-    """Return the first bars of a piece."""
-    end = piece.starts[: BARS + 1][-1]
-    notes = tuple(note for note in piece.notes if note.onset < end)
-    return replace(piece, notes=notes, meters=piece.meters[:BARS])
+def middle(piece: Piece) -> Piece:
+    """Return bars from the middle of a piece."""
+    first = max(len(piece.meters) - BARS, 0) // 2
+    lines = piece.starts[first : first + BARS + 1]
+    start, end = lines[0], lines[-1]
+    notes = [note._replace(onset=note.onset - start) for note in piece.notes if start <= note.onset < end]
+    return replace(piece, notes=tuple(notes), meters=piece.meters[first : first + BARS])
 
 
 def histograms(piece: Piece) -> np.ndarray:
@@ -107,7 +109,7 @@ def main(model: str, split: str, pieces: int) -> dict[str, Any]:
 
     def of_style(examples: list[Example], style: str, most: int) -> list[Piece]:
         chosen = [example for example in examples if v.STYLES[example.conditions.style] == style]
-        return [opening(example.piece()) for example in chosen[:: max(len(chosen) // most, 1)][:most]]
+        return [middle(example.piece()) for example in chosen[:: max(len(chosen) // most, 1)][:most]]
 
     styles = sorted(composer.usual)
     real = {style: of_style(held_out, style, len(held_out)) for style in styles}

@@ -76,9 +76,10 @@ def test_the_test_of_adapting_is_kept_apart(
 def test_what_is_measured_of_a_composer() -> None:
     measure = module(ROOT / "recipes/music-lstm/measure.py")
     piece = tiny.song(bars=40)
-    opening = measure.opening(piece)
-    assert len(opening.meters) == 32 and len(opening.notes) == 32 * 7
-    assert measure.histograms(opening).shape == (153,)
+    middle = measure.middle(piece)
+    assert len(middle.meters) == 32 and len(middle.notes) == 32 * 7 and middle.notes[0].onset == 0
+    assert measure.middle(tiny.song(bars=8)) == tiny.song(bars=8)
+    assert measure.histograms(middle).shape == (153,)
     composer = tiny.composer(scale=1.0)
     found = measure.granted(composer, 8)
     assert found["length"] == found["tempo"] == 1 and 0 <= found["key"] <= 1
