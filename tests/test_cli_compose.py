@@ -11,6 +11,7 @@ import mido
 import pytest
 from matplotlib import image
 
+import audioseq
 from audioseq.audio import read
 from audioseq.cli.main import run
 from audioseq.midi import Note, Score
@@ -92,6 +93,12 @@ def test_a_copy_is_told_of(model: str, compose: Callable[..., int], capsys: Capt
     remember(Fingerprint.of([piece]), {own})
     assert run(["compose", "-m", str(own), "--seed", "5", "--bars", "8"]) == 0
     assert "shares a run of more than 16 notes" in capsys.readouterr().err
+
+
+def test_python_draws_as_the_command_does(model: str, compose: Callable[..., int]) -> None:
+    assert compose("--seed", "7", "-o", "a.mid") == 0
+    audioseq.compose(7, model=model, bars=2).save("b.mid")
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
 
 
 @pytest.mark.parametrize("value", ["0", "1e9", "1e-9"])

@@ -70,9 +70,9 @@ def compose(
             metavar="K", help="Compose K for each, keep the likeliest that neither gets stuck nor copies."
         ),
     ] = 1,
-    temperature: Annotated[float, typer.Option(help="Below 1 plainer, above 1 wilder.")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="Lower is plainer, higher is wilder.")] = 0.95,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Choose among the likeliest of this probability.")] = 1.0,
+    top_p: Annotated[float, typer.Option(help="Choose among the likeliest of this probability.")] = 0.97,
     wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a piano roll.")] = None,
     model: Annotated[

@@ -27,6 +27,8 @@ from audioseq.music.model import MusicModel, build
 from audioseq.music.tokenizer import decode, encode
 from audioseq.training.distributed import choose_device
 
+USUAL = Sampling(temperature=0.95, top_p=0.97)
+"""How values are drawn where nothing else is asked for: without what is least likely, and a little plainer."""
 DEFAULT_SECONDS = 60.0
 MOST_AT_ONCE = 64
 LONGEST_SECONDS = 3600.0
@@ -133,7 +135,7 @@ class Composer:
             seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
             count: pieces.
             wishes: what they should be like.
-            sampling: how free the choice is.
+            sampling: how free the choice is; `USUAL` unless given.
             primer: music that each of them goes on from.
             with_primer: whether the primer is in the result.
             best_of: so many are composed for each; kept is the likeliest of those that neither get stuck nor
@@ -141,7 +143,7 @@ class Composer:
         Raises:
             ConfigError: a value is out of range.
         """
-        wishes, sampling = wishes or Wishes(), sampling or Sampling()
+        wishes, sampling = wishes or Wishes(), sampling or USUAL
         seed = secrets.randbelow(2**31) if seed is None else seed
         if seed < 0:
             raise ConfigError(f"seed is {seed}, but must be 0 or more")

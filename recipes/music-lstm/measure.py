@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,14 @@ from audioseq.music.corpora import read_manifest
 from audioseq.music.examples import Example, read, read_data
 from audioseq.music.grid import Piece, to_grid
 from audioseq.music.pipeline import Composer, Composition, Wishes
-from audioseq.music.task import measure, nats_of
+from audioseq.music.task import measure as nats
+from audioseq.music.task import nats_of
 from audioseq.music.tokenizer import encode
 
 HERE, DATA = Path(__file__).parent, Path("runs/data/music")
 BARS = 32
 LEARNT = 200  # training pieces of a style that the classifier of styles learns from
-SEARCHED = 25  # pieces of a style that are looked for in the training data, at most
+SEARCHED = 20  # pieces of a style that are looked for in the training data, at most
 
 
 def middle(piece: Piece) -> Piece:
@@ -72,9 +73,18 @@ def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
         for each, piece in zip(made, pieces, strict=True)
     ]
     examples = [Example("", encode(piece), each) for each, piece in zip(asked, pieces, strict=True)]
-    nats = [each[-1, v.STEP] for each in nats_of(composer.model, examples)]
+    last = [each[-1, v.STEP] for each in nats_of(composer.model, examples)]
     home = [piece.final_bass == each.tonic for piece, each in zip(pieces, asked, strict=True)]
-    return float(np.mean(np.exp(-np.array(nats)) > 0.5)), float(np.mean(home))
+    return float(np.mean(np.exp(-np.array(last)) > 0.5)), float(np.mean(home))
+
+
+def compose(composer: Composer, style: str, pieces: int) -> list[Composition]:
+    """Compose so many pieces of a style."""
+    made: list[Composition] = []
+    while len(made) < pieces:
+        count = min(pieces - len(made), pipeline.MOST_AT_ONCE)
+        made += composer.compose(len(made), count=count, wishes=Wishes(style, bars=BARS))
+    return made
 
 
 def granted(composer: Composer, pieces: int) -> dict[str, Any]:
@@ -100,54 +110,78 @@ def granted(composer: Composer, pieces: int) -> dict[str, Any]:
     }
 
 
-def main(model: str, split: str, pieces: int) -> dict[str, Any]:
-    """Measure everything."""
-    composer = pipeline.load(model)
-    training, valid = read_data(load(MusicConfig, HERE / "config.toml").data)
-    held_out = valid if split == "valid" else read(read_manifest(DATA / "test.jsonl"))
-    figures: dict[str, Any] = {split: measure(composer.model, sorted(held_out, key=lambda e: len(e.events)))}
+@dataclass
+class Reference:
+    """Real music: what a composer is measured by, whichever it is.
 
-    def of_style(examples: list[Example], style: str, most: int) -> list[Piece]:
-        chosen = [example for example in examples if v.STYLES[example.conditions.style] == style]
-        return [middle(example.piece()) for example in chosen[:: max(len(chosen) // most, 1)][:most]]
+    Args:
+        split: of the held-out pieces, `valid` or `test`.
+    """
 
-    styles = sorted(composer.usual)
-    real = {style: of_style(held_out, style, len(held_out)) for style in styles}
-    known = {style: of_style(training, style, LEARNT) for style in styles}
-    made = {style: composer.compose(7, count=pieces, wishes=Wishes(style, bars=BARS)) for style in styles}
+    split: str
+    held_out: list[Example] = field(init=False)
+    real: dict[str, list[Piece]] = field(init=False)
+    teller: Any = field(init=False)
+    index: Copies = field(init=False)
+
+    def __post_init__(self) -> None:
+        training, valid = read_data(load(MusicConfig, HERE / "config.toml").data)
+        self.held_out = valid if self.split == "valid" else read(read_manifest(DATA / "test.jsonl"))
+        self.real = by_style(self.held_out, len(self.held_out))
+        known = by_style(training, LEARNT)
+        self.teller = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+        self.teller.fit(
+            [histograms(p) for s in known for p in known[s]], [s for s in known for _ in known[s]]
+        )
+        self.index = Copies.of(example.piece() for example in training)
+
+    def told(self, pieces: dict[str, list[Piece]]) -> dict[str, float]:
+        """Return the share of pieces of each style whose style is told right."""
+        return {s: float(np.mean(self.teller.predict([*map(histograms, pieces[s])]) == s)) for s in pieces}
+
+    def longest_copies(self, pieces: list[Piece]) -> list[int]:
+        """Return the notes of the longest run that each of the first pieces shares with a training piece."""
+        return sorted(self.index.longest_run(piece).notes for piece in pieces[:SEARCHED])
+
+
+def by_style(examples: list[Example], most: int) -> dict[str, list[Piece]]:
+    """Return bars from the middle of some pieces of each style."""
+    found: dict[str, list[Piece]] = {}
+    for style in sorted({v.STYLES[example.conditions.style] for example in examples}):
+        own = [example for example in examples if v.STYLES[example.conditions.style] == style]
+        found[style] = [middle(example.piece()) for example in own[:: max(len(own) // most, 1)][:most]]
+    return found
+
+
+def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, Any]:
+    """Measure everything, on so many pieces of each style, and as many with other wishes."""
+    styles = sorted(reference.real)
+    held_out = sorted(reference.held_out, key=lambda example: len(example.events))
+    made = {style: compose(composer, style, pieces) for style in styles}
     ours = {style: [to_grid(each.score) for each in made[style]] for style in styles}
-
-    teller = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    teller.fit([histograms(p) for s in styles for p in known[s]], [s for s in styles for _ in known[s]])
-
-    def told(group: dict[str, list[Piece]]) -> dict[str, float]:
-        return {s: float(np.mean(teller.predict([*map(histograms, group[s])]) == s)) for s in styles}
-
     every = [(piece, each) for style in styles for piece, each in zip(ours[style], made[style], strict=True)]
     ends, tonics = np.mean([endings(made[style], composer) for style in styles], axis=0).tolist()
-    figures |= {
+    figures: dict[str, Any] = {
+        reference.split: nats(composer.model, held_out),
         "pieces": pieces,
-        "style_of_real_pieces": told(real),
-        "style": told(ours),
-        "key_of_styles": float(np.mean([p.key() == (m.asked.tonic, m.asked.minor) for p, m in every])),
+        "style_of_real_pieces": reference.told(reference.real),
+        "style": reference.told(ours),
+        "key": float(np.mean([p.key() == (m.asked.tonic, m.asked.minor) for p, m in every])),
         "granted": granted(composer, pieces),
         "end_by_themselves": ends,
         "final_bass_on_tonic": tonics,
         "known_copies": float(np.mean([each.copied for _, each in every])),
     }
-    index = Copies.of(example.piece() for example in training)
     for style in styles:
-        own, theirs = ([statistics.describe(piece) for piece in group[style]] for group in (ours, real))
+        own, theirs = (
+            [statistics.describe(piece) for piece in group[style]] for group in (ours, reference.real)
+        )
         rows = statistics.compare(own, theirs)
         print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
-        longest = [
-            sorted(index.longest_run(piece).notes for piece in group[style][:SEARCHED])
-            for group in (ours, real)
-        ]
-        outside = [row.name for row in rows if not row.alike]
         figures[style] = {
-            "outside": outside,
-            "longest_copy": dict(zip(("ours", "real"), longest, strict=True)),
+            "outside": [row.name for row in rows if not row.alike],
+            "longest_copies": reference.longest_copies(ours[style]),
+            "longest_copies_of_real_pieces": reference.longest_copies(reference.real[style]),
         }
     return figures
 
@@ -162,7 +196,7 @@ if __name__ == "__main__":
     parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
     asked = parser.parse_args()
     try:
-        figures = main(asked.model, asked.split, asked.pieces)
+        figures = measure(pipeline.load(asked.model), Reference(asked.split), asked.pieces)
     except AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
     headline = f"{figures[asked.split]['nats_per_note']:.2f} nats"
