@@ -9,6 +9,9 @@ import numpy as np
 
 from audioseq.errors import ConfigError
 
+LARGEST = 1e30
+"""Stands for a score that is infinite."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -36,35 +39,64 @@ class Sampling:
 
 
 def draw(scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, random: np.random.Generator) -> int:
-    """Draw one of the allowed values.
+    """Draw one of the allowed values; see `draw_each`.
+
+    Example:
+        >>> draw(np.array([0.0, 9.0, np.nan]), np.ones(3, bool), Sampling(0.0), np.random.default_rng())
+        1
+    """
+    return int(draw_each(scores[None], allowed[None], sampling, np.array([random.random()]))[0])
+
+
+def draw_each(scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, chances: np.ndarray) -> np.ndarray:
+    """Draw one of the allowed values of each row.
 
     Scores that are no numbers count as impossible; where nothing allowed is possible, all of it is equally
     likely. So any model gives some allowed value at any temperature.
 
     Args:
-        scores: unnormalised log-probabilities `[V]`.
-        allowed: `[V]` bool, at least one.
+        scores: unnormalised log-probabilities `[B, V]`.
+        allowed: `[B, V]` bool, at least one in each row.
         sampling: how.
-        random: one number is drawn from it.
-    Example:
-        >>> draw(np.array([0.0, 9.0, np.nan]), np.ones(3, bool), Sampling(0.0), np.random.default_rng())
-        1
+        chances: random numbers, uniform from 0 to less than 1 `[B]`.
+    Returns:
+        values `[B]`.
     """
-    values = np.flatnonzero(allowed)
-    kept = scores[values].astype(np.float64)
-    kept = np.nan_to_num(kept, nan=-np.inf, posinf=1e30, neginf=-np.inf)
-    chance = float(random.random())
-    if np.isneginf(kept).all():
-        return int(values[int(chance * len(values))])
-    order = np.argsort(-kept, kind="stable")
-    kept, values = kept[order] - kept[order[0]], values[order]
+    kept = np.where(allowed, scores, -np.inf)
+    best = np.maximum.reduce(kept, axis=1, keepdims=True)
+    if not np.isfinite(best).all():
+        kept = np.nan_to_num(kept, nan=-np.inf, posinf=LARGEST, neginf=-np.inf)
+        kept[allowed & np.isneginf(kept.max(axis=1, keepdims=True))] = 0
+        best = kept.max(axis=1, keepdims=True)
     if sampling.temperature == 0:
-        return int(values[0])
-    with np.errstate(over="ignore", under="ignore"):
-        weights = np.exp(kept / sampling.temperature)
+        likeliest: np.ndarray = kept.argmax(axis=1)
+        return likeliest
+    with np.errstate(over="ignore"):  # to minus infinity
+        kept = np.subtract(kept, best, dtype=np.float64) / sampling.temperature
+    weights = np.exp(kept, out=kept)
+    if sampling.top_k or sampling.top_p < 1:
+        weights = _likeliest(weights, sampling)
+    sums = np.add.accumulate(weights, axis=1)
+    # The first whose sum is above: it has a weight, and is there, as a chance is less than 1.
+    found: np.ndarray = (sums > chances[:, None] * sums[:, -1:]).argmax(axis=1)
+    return found
+
+
+def surprise(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the nats of the value of each row `[B]`, at temperature 1, everything being allowed."""
+    relative = scores - np.maximum.reduce(scores, axis=1, keepdims=True)
+    chosen = relative[np.arange(len(values)), values]
+    result: np.ndarray = np.log(np.add.reduce(np.exp(relative), axis=1)) - chosen
+    return result
+
+
+def _likeliest(weights: np.ndarray, sampling: Sampling) -> np.ndarray:
+    """Set all weights but those of the likeliest values to 0; of equal ones, the first are kept."""
+    order = np.argsort(-weights, axis=1, kind="stable")
+    ranked = np.take_along_axis(weights, order, axis=1)
     if sampling.top_k:
-        weights = weights[: sampling.top_k]
-    sums = np.cumsum(weights)
-    if sampling.top_p < 1:
-        sums = sums[: int(np.searchsorted(sums, sampling.top_p * sums[-1])) + 1]
-    return int(values[min(int(np.searchsorted(sums, chance * sums[-1], side="right")), len(sums) - 1)])
+        ranked[:, sampling.top_k :] = 0
+    sums = np.add.accumulate(ranked, axis=1)
+    ranked[:, 1:][sums[:, :-1] >= sampling.top_p * sums[:, -1:]] = 0
+    np.put_along_axis(weights, order, ranked, axis=1)
+    return weights

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from audioseq.music import vocabulary as v
-from audioseq.music.decode import Sampling, draw
+from audioseq.music.decode import Sampling, draw_each, surprise
 from audioseq.music.grammar import LOWEST, Conditions, Walk
 from audioseq.music.model import SIZES, MusicModel
+from audioseq.music.step import EventStep
 from audioseq.music.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import State
+from audioseq.nn.step import Memory, to_memories
 
 STRETCH = 512
 """Events of a primer that are read at once."""
@@ -43,87 +45,83 @@ class Draft:
 def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> None:
     """Continue drafts to their end, as one batch; each depends on its own random generator alone.
 
-    The state of the recurrent layers is carried from event to event, so any event costs the same.
+    A primer is read by the model, wherever that is. From there on the processor goes event by event, see
+    `step`: the state of the recurrent layers is carried along, so any event costs the same.
     """
-    device = next(model.parameters()).device
+    step = EventStep(model)
     walks = [Walk(draft.conditions, steered=True) for draft in drafts]
-    states = [_read(model, walk, draft) for walk, draft in zip(walks, drafts, strict=True)]
-    rows = list(range(len(drafts)))
-    state = _stack(states)
-    while rows:
-        told = torch.tensor([[walks[row].features()] for row in rows], device=device)
-        summary, state = model(told, state)
-        for row, event, nats in _sample(
-            model, summary[:, 0], [(row, walks[row], drafts[row]) for row in rows], sampling
-        ):
-            walks[row].push(event)
-            drafts[row].events.append(event)
-            drafts[row].nats += nats
-            drafts[row].sampled += 1
-            if event[STEP] == BAR:
-                _count_down(walks[row], drafts[row])
-        kept = [i for i, row in enumerate(rows) if not walks[row].ended]
-        if len(kept) < len(rows):
-            index = torch.tensor(kept, dtype=torch.int64, device=device)
-            state = tuple(_take(layer, index) for layer in state or ())
-            rows = [rows[i] for i in kept]
+    parts = [_read(model, step, walk, draft) for walk, draft in zip(walks, drafts, strict=True)]
+    memories = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
+    pairs = list(zip(walks, drafts, strict=True))
+    with np.errstate(all="ignore"):  # of weights that are no numbers, music is made too
+        while pairs:
+            told = np.array([walk.features() for walk, _ in pairs])
+            summary, memories = step(told, memories)
+            _sample(step, summary, pairs, sampling)
+            kept = [i for i, (walk, _) in enumerate(pairs) if not walk.ended]
+            if len(kept) < len(pairs):
+                pairs = [pairs[i] for i in kept]
+                memories = [tuple(part[kept] for part in memory) for memory in memories]
 
 
 def _sample(
-    model: MusicModel, summary: torch.Tensor, some: Sequence[tuple[int, Walk, Draft]], sampling: Sampling
-) -> list[tuple[int, list[int], float]]:
+    step: EventStep, summary: np.ndarray, pairs: Sequence[tuple[Walk, Draft]], sampling: Sampling
+) -> None:
     """Draw the next event of each draft, field by field."""
-    events = [[-1] * len(SIZES) for _ in some]
-    nats = [0.0] * len(some)
-    chosen: dict[int, torch.Tensor] = {}
+    events = [[-1] * len(SIZES) for _ in pairs]
 
-    def choose(field: int, rows: Sequence[int]) -> None:
-        logits = model.choose(summary, field, chosen).float()
-        scores, logs = logits.cpu().numpy(), logits.log_softmax(1).cpu().numpy()
-        column = [0] * len(some)
-        for i in rows:
-            _, walk, draft = some[i]
-            led = scores[i] + walk.lead(field, events[i])
-            value = draw(led, _allowed(walk, field, events[i]), sampling, draft.random)
-            events[i][field] = column[i] = value
-            nats[i] -= float(logs[i, value])
-        chosen[field] = torch.tensor(column, device=summary.device)
+    def choose(field: int, rows: Sequence[int], summary: np.ndarray) -> np.ndarray:
+        scores = step.scores(summary, field)
+        allowed = np.array([allowed_values(pairs[i][0], field, events[i]) for i in rows])
+        chances = np.array([pairs[i][1].random.random() for i in rows])
+        led = np.array(
+            [row + pairs[i][0].lead(field, events[i]) for row, i in zip(scores, rows, strict=True)]
+        )
+        values = draw_each(led, allowed, sampling, chances)
+        surprises = surprise(scores, values).tolist()
+        for i, value, nats in zip(rows, values.tolist(), surprises, strict=True):
+            events[i][field] = value
+            pairs[i][1].nats += nats
+        return step.tell(summary, field, values)
 
-    choose(STEP, range(len(some)))
+    summary = choose(STEP, range(len(pairs)), summary)
     lines = [i for i, event in enumerate(events) if event[STEP] == BAR]
     notes = [i for i, event in enumerate(events) if event[STEP] not in (BAR, END)]
     if lines:
-        choose(METER, lines)
+        choose(METER, lines, summary[lines])
     if notes:
+        summary = summary[notes]
         for field in (TRACK, PITCH, DURATION, VELOCITY):
-            choose(field, notes)
-        for i in notes:
-            events[i][PITCH] += LOWEST + some[i][1].shift
-    return [(row, event, nat) for (row, _, _), event, nat in zip(some, events, nats, strict=True)]
+            summary = choose(field, notes, summary)
+    for event, (walk, draft) in zip(events, pairs, strict=True):
+        if event[PITCH] >= 0:
+            event[PITCH] += LOWEST + walk.shift
+        walk.push(event)
+        draft.events.append(event)
+        draft.sampled += 1
+        if event[STEP] == BAR and draft.ticks is not None:
+            walk.aim(draft.ticks)
 
 
-def _allowed(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray:
+def allowed_values(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray:
     """Return which values of a field may be drawn; pitches as they are written."""
     if field == STEP:
         return walk.steps()
     if field == TRACK:
         return walk.tracks(event[STEP])
-    allowed = np.ones(SIZES[field], bool)
     if field == PITCH:
-        allowed[:] = False
-        sounding = walk.pitches(event[STEP], event[TRACK])
+        allowed = np.zeros(SIZES[PITCH], bool)
         first = -LOWEST - walk.shift  # as it is written, of the lowest pitch that sounds
-        allowed[first : first + v.PITCHES] = sounding
-    return allowed
+        allowed[first : first + v.PITCHES] = walk.pitches(event[STEP], event[TRACK])
+        return allowed
+    return _EVERYTHING[field]
 
 
-def _count_down(walk: Walk, draft: Draft) -> None:
-    if draft.ticks is not None:
-        walk.aim(draft.ticks)
+_EVERYTHING = [np.ones(size, bool) for size in SIZES]
 
 
-def _read(model: MusicModel, walk: Walk, draft: Draft) -> tuple[State, ...] | None:
-    """Let the model read what there is of a draft, and return its state."""
+def _read(model: MusicModel, step: EventStep, walk: Walk, draft: Draft) -> list[Memory]:
+    """Let the model read what there is of a draft, and return what is remembered of it."""
     device = next(model.parameters()).device
     state: tuple[State, ...] | None = None
     for start in range(0, len(draft.events), STRETCH):
@@ -132,24 +130,4 @@ def _read(model: MusicModel, walk: Walk, draft: Draft) -> tuple[State, ...] | No
             rows.append(walk.features())
             walk.push(event)
         _, state = model(torch.tensor([rows], device=device), state)
-    return state
-
-
-def _stack(states: Sequence[tuple[State, ...] | None]) -> tuple[State, ...] | None:
-    """Put the states of single drafts into one batch; all have one, or none has."""
-    some = [state for state in states if state is not None]
-    if not some:
-        return None
-    return tuple(_join(parts) for parts in zip(*some, strict=True))
-
-
-def _join(parts: Sequence[State]) -> State:
-    if isinstance(parts[0], tuple):
-        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
-    return torch.cat([part for part in parts if isinstance(part, torch.Tensor)])
-
-
-def _take(layer: State, index: torch.Tensor) -> State:
-    if isinstance(layer, tuple):
-        return layer[0][index], layer[1][index]
-    return layer[index]
+    return step.stack.start(1) if state is None else to_memories(state)
