@@ -28,7 +28,7 @@ from audioseq.music.tokenizer import decode, encode
 from audioseq.training.distributed import choose_device
 
 USUAL = Sampling(temperature=0.95, top_p=0.97)
-"""How values are drawn where nothing else is asked for: without what is least likely, and a little plainer."""
+"""How values are drawn unless told: without what is least likely, and a little plainer."""
 DEFAULT_SECONDS = 60.0
 MOST_AT_ONCE = 64
 LONGEST_SECONDS = 3600.0
