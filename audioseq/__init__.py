@@ -1,7 +1,8 @@
-"""Speech recognition on one set of shared recurrent layers.
+"""Speech recognition and music on one set of shared recurrent layers.
 
     audioseq.transcribe("talk.wav").text                    what was said
-    audioseq.load("digits").transcribe("talk.wav")   the same, keeping the model for more
+    audioseq.load("digits").transcribe("talk.wav")          the same, keeping the model for more
+    audioseq.compose(seed=7).save("tune.mid")               a piece of music
 
 Everything is imported when it is first used, so that `import audioseq` takes no time.
 """
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from audioseq.errors import CheckpointError as CheckpointError
     from audioseq.errors import ConfigError as ConfigError
     from audioseq.errors import DataError as DataError
+    from audioseq.errors import MidiError as MidiError
+    from audioseq.midi import Score as Score
+    from audioseq.music.pipeline import compose as compose
     from audioseq.speech.pipeline import load as load
     from audioseq.speech.search import BeamSearch as BeamSearch
     from audioseq.speech.transcript import Transcript as Transcript
@@ -32,6 +36,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "load": "audioseq.speech.pipeline",
+    "compose": "audioseq.music.pipeline",
+    "Score": "audioseq.midi",
     "BeamSearch": "audioseq.speech.search",
     "Transcript": "audioseq.speech.transcript",
     "fit": "audioseq.training",
@@ -41,6 +47,7 @@ _HOMES = {
     "CheckpointError": "audioseq.errors",
     "ConfigError": "audioseq.errors",
     "DataError": "audioseq.errors",
+    "MidiError": "audioseq.errors",
 }
 
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.errors import CheckpointError, MidiError
-from audioseq.midi import TICKS_PER_BEAT, Note, Score
+from audioseq.midi import Note, Score
+from audioseq.midi.write import TICKS_PER_BEAT
 
 
 def events(*messages: mido.Message | mido.MetaMessage, kind: int = 1, ticks: int = 480) -> bytes:

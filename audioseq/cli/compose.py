@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from audioseq.cli.common import Device, note, put
 from audioseq.errors import AudioseqError
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 44_100
 """Hz, of `--wav`."""
+DRAWN = "drawn"
+"""What a `--seed` without a value stands for."""
+
+
+class Composing(TyperCommand):
+    """Lets `--seed` stand alone; typer knows no option whose value may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a command line, with a value for each `--seed`."""
+        return super().parse_args(ctx, seeded(args))
+
+
+def seeded(arguments: Sequence[str]) -> list[str]:
+    """Give a value to a `--seed` that has none.
+
+    Example:
+        >>> seeded(["--seed", "--bars", "8"]), seeded(["--seed", "7"]), seeded(["--seed", "-1"])
+        (['--seed', 'drawn', '--bars', '8'], ['--seed', '7'], ['--seed', '-1'])
+    """
+    result: list[str] = []
+    for word, after in zip(arguments, [*arguments[1:], "--"], strict=True):
+        result.append(word)
+        if word == "--seed" and after.startswith("-") and not after[1:].isdigit():
+            result.append(DRAWN)
+    return result
 
 
 def compose(
@@ -28,7 +54,11 @@ def compose(
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Equal seeds make equal music; drawn unless given.")
+        str | None,
+        typer.Option(
+            metavar="[N|FILE.mid]",
+            help="Equal numbers make equal music; drawn unless given. A file is taken as --primer.",
+        ),
     ] = None,
     style: Annotated[str | None, typer.Option(help="pop, lied, quartet or chorale.")] = None,
     key: Annotated[str | None, typer.Option(help="Such as D, Bb or 'f# minor'.")] = None,
@@ -46,14 +76,22 @@ def compose(
     ] = True,
     count: Annotated[int, typer.Option("-n", help="Pieces, composed at once.")] = 1,
     best_of: Annotated[
-        int, typer.Option(metavar="K", help="Compose K for each, keep the likeliest that is not stuck.")
+        int,
+        typer.Option(
+            metavar="K", help="Compose K for each, keep the likeliest that neither gets stuck nor copies."
+        ),
     ] = 1,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Below 1 plainer, above 1 wilder; 1 unless given, or 0.5 for --harmonise."),
+        typer.Option(help="Lower is plainer, higher is wilder; 0.95 unless given, or 0.5 to harmonise."),
     ] = None,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
-    top_p: Annotated[float, typer.Option(help="Choose among the likeliest of this probability.")] = 1.0,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            help="Choose among the likeliest of this probability; 0.97 unless given, or 1 to harmonise."
+        ),
+    ] = None,
     wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a piano roll.")] = None,
     model: Annotated[
@@ -67,28 +105,36 @@ def compose(
     What is not asked for is chosen as it comes in the music that the model has learnt. With --harmonise, the
     music is a melody that is there already, and three voices below it.
     """
-    from audioseq.midi import Score
+    from audioseq.midi import SUFFIXES, Score
     from audioseq.music import pipeline
     from audioseq.music.decode import Sampling
-    from audioseq.music.harmony.pipeline import USUAL
-    from audioseq.music.harmony.pipeline import harmonise as to_melody
+    from audioseq.music.harmony import pipeline as harmony
 
+    if seed is not None and seed.lower().endswith(SUFFIXES):
+        if primer is not None:
+            raise typer.BadParameter("and --primer both name a file to go on from", param_hint="--seed")
+        primer, seed = Path(seed), None
     wishes = pipeline.Wishes(style, key, tempo, density, bars, seconds)
-    usual = 1.0 if harmonise is None else USUAL.temperature
-    sampling = Sampling(usual if temperature is None else temperature, top_k, top_p)
+    usual = pipeline.USUAL if harmonise is None else harmony.USUAL
+    sampling = Sampling(
+        usual.temperature if temperature is None else temperature,
+        top_k,
+        usual.top_p if top_p is None else top_p,
+    )
     for given in (output, wav, plot):
         for path in (_numbered(given, number, count) for number in range(count)) if given else ():
             _check_free(path, force)
     if primer is None and not primer_in_output:
         raise typer.BadParameter("there is no primer to leave out", param_hint="--no-primer-in-output")
+    asked = _number(seed)
     pieces: Sequence[Composition | Harmonisation]
     if harmonise is not None:
         if primer is not None or wishes != pipeline.Wishes():
             raise typer.BadParameter(
                 "goes with no style, key, tempo, density, length or primer", param_hint="--harmonise"
             )
-        pieces = to_melody(
-            harmonise, seed, model=model, device=device, count=count, sampling=sampling, best_of=best_of
+        pieces = harmony.harmonise(
+            harmonise, asked, model=model, device=device, count=count, sampling=sampling, best_of=best_of
         )
         for remark in pieces[0].remarks:
             note(remark)
@@ -96,7 +142,7 @@ def compose(
         start = Score.load(primer) if primer is not None else None
         composer = pipeline.load(model, device)
         pieces = composer.compose(
-            seed, count=count, wishes=wishes, sampling=sampling, primer=start,
+            asked, count=count, wishes=wishes, sampling=sampling, primer=start,
             with_primer=primer_in_output, best_of=best_of,
         )  # fmt: skip
     note(f"seed {pieces[0].seed}")
@@ -107,6 +153,8 @@ def compose(
             name = "compose" if harmonise is None else harmonise.stem
             path = _aside(_numbered(Path(f"{name}-{piece.seed}.mid"), piece.number, count))
         piece.save(path)
+        if isinstance(piece, pipeline.Composition) and piece.copied:
+            note(f"{path}: shares a run of more than 16 notes with the training data")
         if wav is not None:
             from audioseq import audio
             from audioseq.music.render import render
@@ -117,6 +165,17 @@ def compose(
 
             piano_roll(piece.score, _numbered(plot, piece.number, count))
         put(str(path))
+
+
+def _number(seed: str | None) -> int | None:
+    if seed in (None, DRAWN):
+        return None
+    try:
+        return int(str(seed))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{seed!r} is no whole number, and no .mid file", param_hint="--seed"
+        ) from None
 
 
 def _numbered(path: Path, number: int, count: int) -> Path:

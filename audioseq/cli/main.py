@@ -16,7 +16,7 @@ import typer
 from audioseq import __version__
 from audioseq.cli.align import align
 from audioseq.cli.common import complain, put
-from audioseq.cli.compose import compose
+from audioseq.cli.compose import Composing, compose
 from audioseq.cli.evaluate import evaluate
 from audioseq.cli.info import info
 from audioseq.cli.lm import app as lm
@@ -36,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: it starts in half the time
 )
 app.command()(transcribe)
-app.command()(compose)
+app.command(cls=Composing)(compose)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from audioseq.cli.common import ModelArgument, put
 from audioseq.errors import AudioseqError, CheckpointError, DataError
 
 app = typer.Typer(help="List, show and fetch models.", no_args_is_help=True, rich_markup_mode=None)
+
+SHOWN = 60
+"""Values of the longest list that `show` prints."""
 
 
 @app.command("list")
@@ -32,11 +35,14 @@ def list_models() -> None:
 def show(
     model: ModelArgument,
 ) -> None:
-    """Print what a model file says about itself, as JSON: data, licences, results, limits, config."""
+    """Print what a model file says about itself, as JSON: data, licences, results, limits, config.
+
+    Of long tables only their length is printed.
+    """
     from audioseq import checkpoint, models
 
     path = models.resolve(model)
-    header = asdict(checkpoint.read_header(path))
+    header = _shortened(asdict(checkpoint.read_header(path)))
     put(json.dumps({"path": str(path), "bytes": path.stat().st_size, **header}, indent=2, ensure_ascii=False))
 
 
@@ -75,3 +81,12 @@ def export(
             raise DataError(f"{results}: cannot be read as JSON ({error})") from None
     checkpoint.save(output, stored.weights, replace(stored.header, card=card), half=True)
     put(str(output))
+
+
+def _shortened(value: Any) -> Any:
+    """Put the number of its values in place of each list that is longer than a person reads."""
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shortened(item) for item in value] if len(value) <= SHOWN else f"{len(value)} values"
+    return value

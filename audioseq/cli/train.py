@@ -1,4 +1,4 @@
-"""`audioseq train`: a recipe, or a manifest of one's own recordings, to a model file."""
+"""`audioseq train`: a recipe, or one's own recordings or MIDI files, to a model file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ TASKS = {
 def train(
     source: Annotated[
         Path,
-        typer.Argument(metavar="CONFIG|MANIFEST", help="A recipe's config.toml, or a manifest (.jsonl)."),
+        typer.Argument(
+            metavar="CONFIG|DATA",
+            help="A recipe's config.toml, or data: a manifest (.jsonl), or a folder of MIDI files.",
+        ),
     ],
     start_from: Annotated[
         str | None, typer.Option("--from", metavar="MODEL", help="Start from this model: a name or a path.")
@@ -52,7 +55,7 @@ def train(
 ) -> None:
     """Train a model and print the path of the best.
 
-    A recipe is trained as its config says; with a manifest of your own recordings, --from MODEL adapts one.
+    A recipe is trained as its config says; with data of your own, --from MODEL adapts a model to it.
 
     Several processes or machines: torchrun --nproc-per-node 2 -m audioseq train CONFIG
     """
@@ -79,6 +82,8 @@ def _task(source: Path) -> str:
         if task not in TASKS:
             raise ConfigError(f"{source}: task is {task!r}, but must be one of {', '.join(TASKS)}")
         return str(task)
+    if source.is_dir():
+        return "music"
     try:
         with source.open(encoding="utf-8-sig", errors="replace") as lines:
             return "music" if "midi_filepath" in lines.readline() else "speech"

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from audioseq.language import ngram, pipeline
+from audioseq import checkpoint, models
+from audioseq.language import compact, corpus, ngram, pipeline
 from audioseq.language.metrics import sentence_scores, word_perplexity
+from audioseq.language.ngram import Perplexity
 from audioseq.language.task import read_text
 from audioseq.language.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Report:
+    """How well models foresaw some text, by what they are."""
+
+    rows: dict[str, Perplexity]
+
+    def summary(self) -> str:
+        """Tell it in a line a model."""
+        return "\n".join(f"{name}: {row.summary()}" for name, row in self.rows.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that are ready for JSON."""
+        return {name: asdict(row) for name, row in self.rows.items()}
+
+
+def evaluate(model: str | Path, text: Path, other: str | Path | None = None) -> Report:
+    """Measure a language model on text, whichever of both kinds it is.
+
+    Args:
+        model: name or path.
+        text: held-out sentences, one a line.
+        other: of an n-gram model to stand beside, over the same words.
+    Raises:
+        CheckpointError, DataError: a file cannot be read, or is something else.
+    """
+    path = models.resolve(model)
+    if checkpoint.read_header(path).task == compact.TASK:
+        return Report({"ngram": ngram.load(path).perplexity(corpus.sentences(corpus.read([text])))})
+    grams = None if other is None else models.resolve(other, task=compact.TASK)
+    return Report({name: Perplexity(**row) for name, row in compare(path, grams, text).items()})
 
 
 def compare(model: str | Path, other: str | Path | None, text: Path) -> dict[str, dict[str, Any]]:

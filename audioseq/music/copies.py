@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audioseq.music.grid import Piece
-from audioseq.music.vocabulary import DRUMS, TICKS
+from audioseq.music.vocabulary import DRUMS, PITCHES, TICKS
 
 SIXTEENTH = TICKS // 4
 SEED = 8
@@ -49,23 +49,23 @@ class Copies:
         Run(notes=10, source=0)
     """
 
-    hashes: _Hashes
+    hashes: Hashes
     bounds: np.ndarray
     """Where the steps of each piece end `[pieces]`."""
 
     @classmethod
     def of(cls, pieces: Iterable[Piece]) -> Copies:
         """Index pieces, such as those that a model was trained on."""
-        voices = [list(_voices(piece)) for piece in pieces]
-        sizes = [sum(len(voice) + 1 for voice in piece) for piece in voices]
-        every = [voice for piece in voices for voice in piece]
-        return cls(_Hashes.of(every, np.random.default_rng(1)), np.cumsum(sizes))
+        steps = [list(voices(piece)) for piece in pieces]
+        sizes = [sum(len(voice) + 1 for voice in piece) for piece in steps]
+        every = [voice for piece in steps for voice in piece]
+        return cls(Hashes.of(every, np.random.default_rng(1)), np.cumsum(sizes))
 
     def longest_run(self, piece: Piece) -> Run:
         """Return the longest run of notes that the piece shares with an indexed one."""
-        voices = list(_voices(piece))
-        asked = _Hashes.of(voices, np.random.default_rng(2))
-        most = max((len(voice) for voice in voices), default=0)
+        steps = list(voices(piece))
+        asked = Hashes.of(steps, np.random.default_rng(2))
+        most = max((len(voice) for voice in steps), default=0)
         places = np.arange(len(self.hashes.sums) - 1)
         low, high = 0, most
         if most > SEED:
@@ -86,7 +86,7 @@ class Copies:
             source = int(np.searchsorted(self.bounds, places[0], side="right"))
         return Run(low + 1 if low else 0, source)
 
-    def _matches(self, asked: _Hashes, length: int, places: np.ndarray) -> np.ndarray:
+    def _matches(self, asked: Hashes, length: int, places: np.ndarray) -> np.ndarray:
         """Return those of the places where a run of so many steps begins that the other has too."""
         places = places[places + length < len(self.hashes.sums)]
         ours = self.hashes.windows(length, places)
@@ -98,14 +98,14 @@ class Copies:
         return places[likely[np.isin(ours[likely], theirs)]]
 
 
-class _Hashes(NamedTuple):
+class Hashes(NamedTuple):
     """Sums of steps times powers, from which the hash of any stretch follows."""
 
     sums: np.ndarray
     inverses: np.ndarray
 
     @classmethod
-    def of(cls, voices: Sequence[np.ndarray], ends: np.random.Generator) -> _Hashes:
+    def of(cls, voices: Sequence[np.ndarray], ends: np.random.Generator) -> Hashes:
         """Chain voices; each ends with a random number, so that no run goes on into the next."""
         numbers = ends.integers(2**63, size=len(voices), dtype=np.uint64)
         parts = [part for voice, end in zip(voices, numbers, strict=True) for part in (_STEPS[voice], [end])]
@@ -125,11 +125,16 @@ def _powers(base: int, count: int) -> np.ndarray:
     return np.multiply.accumulate(factors)
 
 
-def _voices(piece: Piece) -> Iterator[np.ndarray]:
-    """Yield the steps of all tracks together, and of each."""
-    tracks = sorted({note.track for note in piece.notes if piece.programs[note.track] != DRUMS})
-    for chosen in [tracks, *([track] for track in tracks if len(tracks) > 1)]:
-        struck = {(round(note.onset / SIXTEENTH), note.pitch) for note in piece.notes if note.track in chosen}
-        steps = np.diff(np.array(sorted(struck), dtype=np.int64).reshape(-1, 2), axis=0)
-        times, intervals = np.minimum(steps[:, 0], SLOWEST), np.clip(steps[:, 1], -WIDEST, WIDEST)
+def voices(piece: Piece) -> Iterator[np.ndarray]:
+    """Yield the steps from note to note of all tracks together, and of each."""
+    notes = [
+        (note.onset, note.pitch, note.track) for note in piece.notes if piece.programs[note.track] != DRUMS
+    ]
+    onsets, pitches, tracks = np.array(notes, dtype=np.int64).reshape(-1, 3).T
+    places = np.rint(onsets / SIXTEENTH).astype(np.int64) * PITCHES + pitches
+    several = np.unique(tracks)
+    for chosen in [places, *(places[tracks == track] for track in several if len(several) > 1)]:
+        struck = np.unique(chosen)  # in order, what is doubled once
+        times = np.minimum(np.diff(struck // PITCHES), SLOWEST)
+        intervals = np.clip(np.diff(struck % PITCHES), -WIDEST, WIDEST)
         yield times * (2 * WIDEST + 1) + intervals + WIDEST

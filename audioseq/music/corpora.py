@@ -14,7 +14,7 @@ import numpy as np
 
 from audioseq.errors import AudioseqError, DataError
 from audioseq.files import write_atomically
-from audioseq.midi import Score
+from audioseq.midi import SUFFIXES, Score
 from audioseq.music.grid import GridNote, Piece, to_score
 from audioseq.music.vocabulary import METER_TICKS, STYLES, TICKS
 
@@ -91,6 +91,27 @@ def split_of(name: str) -> str:
     """
     draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT
     return {0: "valid", 1: "test"}.get(draw, "train")
+
+
+def divide(folder: Path, out: Path) -> tuple[Path, Path]:
+    """Write manifests of the MIDI files in a folder, to train on and to validate on, and return their paths.
+
+    A tenth is held out, one at least, by a hash of their names. Manifests that are there already are kept.
+
+    Raises:
+        DataError: there are fewer than two files.
+    """
+    manifests = out / "train.jsonl", out / "valid.jsonl"
+    if not all(path.exists() for path in manifests):
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if len(paths) < 2:
+            raise DataError(f"{folder}: has {len(paths)} MIDI files (.mid), and 2 are needed; add some")
+        tunes = [Tune(path.relative_to(folder).with_suffix("").as_posix(), path, "other") for path in paths]
+        tunes.sort(key=lambda tune: hashlib.sha256(tune.id.encode()).digest())
+        held_out = max(len(tunes) // 10, 1)
+        for path, some in zip(manifests, (tunes[held_out:], tunes[:held_out]), strict=True):
+            save(path, some)
+    return manifests
 
 
 def lieder(folder: Path) -> Iterator[tuple[str, Tune]]:

@@ -49,7 +49,7 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
     `step`: the state of the recurrent layers is carried along, so any event costs the same.
     """
     step = EventStep(model)
-    walks = [Walk(draft.conditions) for draft in drafts]
+    walks = [Walk(draft.conditions, steered=True) for draft in drafts]
     parts = [_read(model, step, walk, draft) for walk, draft in zip(walks, drafts, strict=True)]
     memories = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
     pairs = list(zip(walks, drafts, strict=True))
@@ -74,7 +74,10 @@ def _sample(
         scores = step.scores(summary, field)
         allowed = np.array([allowed_values(pairs[i][0], field, events[i]) for i in rows])
         chances = np.array([pairs[i][1].random.random() for i in rows])
-        values = draw_each(scores, allowed, sampling, chances)
+        led = np.array(
+            [row + pairs[i][0].lead(field, events[i]) for row, i in zip(scores, rows, strict=True)]
+        )
+        values = draw_each(led, allowed, sampling, chances)
         surprises = surprise(scores, values).tolist()
         for i, value, nats in zip(rows, values.tolist(), surprises, strict=True):
             events[i][field] = value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from audioseq.music import vocabulary as v
+from audioseq.music.keys import Compass
 from audioseq.music.vocabulary import BAR, DURATION, END, METER, PITCH, SAME, STEP, TRACK, VELOCITY
 
 LAGS = (1, 2, 4, 8)
@@ -18,6 +20,10 @@ RELATIVE_PITCHES = v.PITCHES + 12
 LOWEST = -6
 MOST_NOTES = 512
 """Notes in a bar after which a sampled bar must end."""
+MOST_AMISS = 4
+"""Classes of density that a piece is led by at once, at most: a doubling."""
+HASTE = 0.4
+"""Nats that a quarter's wait for the next note costs for each class of density that is missing."""
 
 COLUMNS = {
     "position": v.STEPS,
@@ -83,10 +89,14 @@ class Walk:
 
     Args:
         conditions: what is asked of the piece.
+        steered: lead the piece to the density and the key that were asked for, where it has left them.
     """
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, steered: bool = False) -> None:
         self.conditions = conditions
+        self.steered = steered
+        self._compass = Compass(conditions.tonic, conditions.minor)
+        self._haste = 0.0
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
@@ -94,6 +104,7 @@ class Walk:
         self._position = -1
         self._track = self._pitch = -1  # of the last note in this bar
         self._notes = 0  # in this bar
+        self._played = 0  # in the bars before
         self._start = 0  # of this bar, in ticks from the beginning
         self._bars: list[list[tuple[int, int, int, int]]] = []  # position, track, -pitch, duration class
         self._pointers = [0] * len(LAGS)
@@ -115,6 +126,9 @@ class Walk:
             self.ended = True
         elif step == BAR:
             self._start += self._length
+            self._played += self._notes
+            if self.steered and self._start > 0:
+                self._steer()
             self._length = v.METER_TICKS[event[METER]]
             self._position = self._track = self._pitch = -1
             self._notes = 0
@@ -140,6 +154,8 @@ class Walk:
         end = self._start + self._position + v.DURATION_TICKS[duration]
         heapq.heappush(self._sounding, (end, pitch))
         written = pitch - self.shift
+        if self.steered and conditions.programs[track] != v.DRUMS:
+            self._compass.push(pitch)
         before = self._before.get(track)
         self._before[track] = pitch
         bass = min(other for _, other in self._sounding)
@@ -149,6 +165,14 @@ class Walk:
         features[10] = written % 12 + 12 * conditions.minor
         features[12] = self._position % v.TICKS
         features[13] = conditions.programs[track]
+
+    def _steer(self) -> None:
+        """Ask for more notes where there were too few, and for fewer where there were too many."""
+        asked = self.conditions.density
+        missing = asked - 4 * math.log2(max(self._played, 1) * v.TICKS / self._start)
+        missing = min(max(missing, -MOST_AMISS), MOST_AMISS)
+        self._features[INDEX["density"]] = min(max(asked + round(missing), 0), v.DENSITIES - 1)
+        self._haste = HASTE * missing
 
     def aim(self, ticks: float) -> None:
         """Count the bars that remain after this one anew: as many like it as make the piece so long."""
@@ -205,6 +229,23 @@ class Walk:
         if step == SAME and track == self._track:
             allowed[self._pitch :] = False
         return allowed
+
+    def lead(self, field: int, event: Sequence[int]) -> np.ndarray | float:
+        """Return what to add to the scores of a field's values to lead the piece to what was asked for.
+
+        Args:
+            field: column of an event; steps are led to the density, pitches to the key.
+            event: as far as it is known.
+        """
+        if self.steered and field == STEP and self._length:
+            place = max(self._position, 0)
+            ahead = np.arange(v.STEPS) - place
+            ahead[SAME], ahead[BAR], ahead[END] = 0, self._length - place, self._length - place
+            return -self._haste * ahead / v.TICKS
+        if self.steered and field == PITCH and self.conditions.programs[event[TRACK]] != v.DRUMS:
+            sounding = np.arange(RELATIVE_PITCHES) + LOWEST + self.shift
+            return self._compass.leaning()[sounding % 12]
+        return 0.0
 
     def allows(self, event: Sequence[int]) -> bool:
         """Return whether an event may come next."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
+from audioseq.music.keys import best_key
 from audioseq.music.vocabulary import (
     DRUMS,
     DURATION_TICKS,
@@ -26,12 +27,6 @@ from audioseq.music.vocabulary import (
 
 MOST_BARS = 4000
 """Bars of a piece; one with more is no single piece, or has a time signature that is a mistake."""
-# How often each pitch class sounds in C major and in C minor: Temperley 2007, "Music and probability",
-# chapter 6, from the Kostka-Payne corpus.
-_MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
-_MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
-_FINAL = 0.25
-"""What it counts for a key that the last bass note is its tonic; correlations are within -1..1."""
 
 
 class GridNote(NamedTuple):
@@ -76,6 +71,15 @@ class Piece:
         """Notes in a quarter."""
         return len(self.notes) * TICKS / max(self.starts[-1], TICKS)
 
+    @property
+    def final_bass(self) -> int | None:
+        """Pitch class of the lowest note that sounds when the last one begins; None if there are no notes."""
+        pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
+        last = max((note.onset for note in pitched), default=0)
+        sounding = (note.pitch for note in pitched if note.onset + note.duration > last)
+        bass = min(sounding, default=None)
+        return None if bass is None else bass % 12
+
     def key(self) -> tuple[int, bool]:
         """Return the tonic (0 is C) and whether the key is minor: the profile that fits best.
 
@@ -88,15 +92,7 @@ class Piece:
         sounding = np.zeros(12)
         for note in pitched:
             sounding[note.pitch % 12] += note.duration
-        last = max(note.onset for note in pitched)
-        bass = min(note.pitch for note in pitched if note.onset + note.duration > last) % 12
-        scores = {
-            (tonic, minor): np.corrcoef(np.roll(sounding, -tonic) + 1e-9 * np.arange(12), profile)[0, 1]
-            + _FINAL * (tonic == bass)
-            for minor, profile in ((False, _MAJOR), (True, _MINOR))
-            for tonic in range(12)
-        }
-        return max(scores, key=lambda key: scores[key])
+        return best_key(sounding, self.final_bass)
 
 
 def to_grid(score: Score) -> Piece:

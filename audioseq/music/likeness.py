@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from audioseq.errors import AudioseqError, DataError
-from audioseq.midi import Score
+from audioseq.midi import SUFFIXES, Score
 from audioseq.music import statistics
 from audioseq.music.copies import Copies
+from audioseq.music.corpora import read_manifest
 from audioseq.music.grid import Piece, to_grid
 from audioseq.music.statistics import Row, Statistics
 
 SHOWN = 5
 """Of the longest copies, in the summary."""
-SUFFIXES = (".mid", ".midi")
 
 
 @dataclass(frozen=True)
@@ -97,25 +97,34 @@ def compare(
 
 
 def read_pieces(
-    folder: str | os.PathLike[str], warn: Callable[[str], object], prepare: Callable[[Score], Piece] = to_grid
+    source: str | os.PathLike[str],
+    warn: Callable[[str], object],
+    watch: Callable[[Sequence[tuple[str, Path]]], Iterable[tuple[str, Path]]] = iter,
 ) -> dict[str, Piece]:
     """Read the MIDI files in a folder and its subfolders, by their paths within it.
 
     Args:
-        folder: of .mid and .midi files; or one such file.
+        source: folder of .mid and .midi files; or one such file; or a manifest, whose pieces have names.
         warn: called with a line for each file that cannot be used; the others go on.
-        prepare: puts a score on the grid.
+        watch: hands on what is to be read, one by one; such as a bar of progress.
     Raises:
         DataError: no file can be used.
     """
-    root = Path(folder)
-    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
     pieces: dict[str, Piece] = {}
-    for path in paths:
+    for name, path in watch(_files(Path(source))):
         try:
-            pieces[str(path.relative_to(root)) if path != root else path.name] = prepare(Score.load(path))
+            pieces[name] = to_grid(Score.load(path))
         except AudioseqError as error:
             warn(str(error))
     if not pieces:
-        raise DataError(f"{folder}: has no MIDI files that can be used; give a folder of .mid files")
+        raise DataError(f"{source}: has no MIDI files that can be used; give a folder of .mid files")
     return pieces
+
+
+def _files(source: Path) -> list[tuple[str, Path]]:
+    if source.suffix == ".jsonl":
+        return [(tune.id, tune.midi_filepath) for tune in read_manifest(source)]
+    if source.is_dir():
+        paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+        return [(str(path.relative_to(source)), path) for path in paths]
+    return [(source.name, source)] if source.exists() else []

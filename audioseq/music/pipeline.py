@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,8 @@ from audioseq.midi import Score
 from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
 from audioseq.music.decode import Sampling
+from audioseq.music.fingerprint import TENSOR, Fingerprint
+from audioseq.music.form import come_home, ended, stuck, without
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grammar import Conditions
 from audioseq.music.grid import Piece, to_grid, to_score
@@ -28,12 +27,12 @@ from audioseq.music.model import MusicModel, build
 from audioseq.music.tokenizer import decode, encode
 from audioseq.training.distributed import choose_device
 
+USUAL = Sampling(temperature=0.95, top_p=0.97)
+"""How values are drawn unless told: without what is least likely, and a little plainer."""
 DEFAULT_SECONDS = 60.0
 MOST_AT_ONCE = 64
 LONGEST_SECONDS = 3600.0
 MOST_BARS = 2000
-STUCK = 4
-"""Bars in a row that are all alike, from which a piece counts as stuck."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ class Composition:
         number: which of the pieces of this seed, from 0.
         asked: what the model was asked for.
         nats_per_event: of the model, at temperature 1; lower is likelier.
+        copied: whether a run of more than 16 notes is known to be in the training data; see `Fingerprint`.
     """
 
     score: Score
@@ -89,6 +89,7 @@ class Composition:
     number: int
     asked: Conditions
     nats_per_event: float
+    copied: bool = False
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; the seed is in it."""
@@ -102,11 +103,15 @@ class Composer:
         model: the network, with its weights.
         header: what the model file says about it.
         device: where it runs.
+        heard: what the file knows of the training data, if it does.
     """
 
-    def __init__(self, model: MusicModel, header: Header, device: torch.device) -> None:
+    def __init__(
+        self, model: MusicModel, header: Header, device: torch.device, heard: Fingerprint | None = None
+    ) -> None:
         self.model = model.to(device).eval()
         self.header = header
+        self.heard = heard
         asked: dict[str, list[dict[str, Any]]] = header.tokenizer["asked"]
         self.usual = {
             style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
@@ -130,14 +135,15 @@ class Composer:
             seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
             count: pieces.
             wishes: what they should be like.
-            sampling: how free the choice is.
+            sampling: how free the choice is; `USUAL` unless given.
             primer: music that each of them goes on from.
             with_primer: whether the primer is in the result.
-            best_of: so many are composed for each; the likeliest that is not stuck is kept.
+            best_of: so many are composed for each; kept is the likeliest of those that neither get stuck nor
+                copy the training data, as far as there are any.
         Raises:
             ConfigError: a value is out of range.
         """
-        wishes, sampling = wishes or Wishes(), sampling or Sampling()
+        wishes, sampling = wishes or Wishes(), sampling or USUAL
         seed = secrets.randbelow(2**31) if seed is None else seed
         if seed < 0:
             raise ConfigError(f"seed is {seed}, but must be 0 or more")
@@ -145,31 +151,33 @@ class Composer:
         _check("best-of", best_of, 1, MOST_AT_ONCE, "pieces")
         found: list[Composition] = []
         start = to_grid(primer) if primer is not None else None
+        given = encode(start)[:-1].tolist() if start is not None else []
         jobs = [(number, attempt) for number in range(count) for attempt in range(best_of)]
         drafts, tempos = [], []
         for number, attempt in jobs:
             asked, bpm = self._conditions(wishes, start, np.random.default_rng([seed, number]))
             draft = Draft(asked, np.random.default_rng([seed, number, attempt, 1]))
-            if start is not None:
-                draft.events = encode(start)[:-1].tolist()
+            draft.events = given.copy()
             if wishes.bars is None:
                 before = start.starts[-1] if start is not None else 0
                 draft.ticks = before + (wishes.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
             drafts.append(draft)
             tempos.append(bpm)
         for first in range(0, len(drafts), MOST_AT_ONCE):
-            generate(self.model, drafts[first : first + MOST_AT_ONCE], sampling)
+            some = drafts[first : first + MOST_AT_ONCE]
+            generate(self.model, some, sampling)
+            come_home(self.model, some, sampling, first=len(given))
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
-            own = range(number * best_of, (number + 1) * best_of)
-            best = min(
-                own, key=lambda i: (_stuck(drafts[i].events), drafts[i].nats / max(drafts[i].sampled, 1))
-            )
-            draft = drafts[best]
-            piece = _without(decode(draft.events, draft.conditions.programs, tempos[best]), skipped)
-            told = _remark(seed, number, draft.conditions, tempos[best])
-            nats = draft.nats / max(draft.sampled, 1)
-            found.append(Composition(to_score(piece, text=told), seed, number, draft.conditions, nats))
+            tries: list[tuple[int, float, int, Composition]] = []
+            for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
+                piece = without(ended(decode(draft.events, draft.conditions.programs, bpm)), skipped)
+                score = to_score(piece, text=_remark(seed, number, draft.conditions, bpm))
+                nats = draft.nats / max(draft.sampled, 1)
+                copied = self.heard is not None and self.heard.has_run_of(piece)
+                made = Composition(score, seed, number, draft.conditions, nats, copied)
+                tries.append((stuck(draft.events) + copied, nats, len(tries), made))
+            found.append(min(tries)[-1])
         return found
 
     def _conditions(
@@ -182,7 +190,7 @@ class Composer:
             raise ConfigError(f"this model has not learnt the style {style}; it knows {', '.join(styles)}")
         rows = self.usual[style]
         row = rows[int(random.integers(len(rows)))]
-        bpm = 30 * 2 ** (row.tempo / 8)
+        bpm = v.class_tempo(row.tempo)
         bars = wishes.bars or 32
         if primer is not None:
             tonic, minor = primer.key()
@@ -215,9 +223,11 @@ def load(model: str | Path | None = None, device: str = "auto") -> Composer:
     stored = checkpoint.load(models.resolve(model, task="music"), task="music")
     config = parse(MusicConfig, stored.header.config, f"the config in {model}")
     network = build(config.model)
+    kept = stored.weights.pop(TENSOR, None)
     stored.fill(network, model)
     try:
-        return Composer(network, stored.header, choose_device(device))
+        heard = Fingerprint.from_tensor(kept) if kept is not None else None
+        return Composer(network, stored.header, choose_device(device), heard)
     except (RuntimeError, KeyError, TypeError) as error:  # the table of wishes
         raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
 
@@ -250,32 +260,6 @@ def compose(
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
     if value is not None and not low <= value <= high:
         raise ConfigError(f"{name} is {value:g}, but must be in {low:g}..{high:g} {unit}")
-
-
-def _stuck(events: Sequence[Sequence[int]]) -> bool:
-    """Return whether the same bar, with notes in it, comes several times in a row."""
-    bars: list[tuple[Any, ...]] = []
-    for event in events:
-        if event[v.STEP] == v.BAR:
-            bars.append(())
-        elif bars:
-            bars[-1] += (tuple(event[: v.VELOCITY]),)
-    run = 1
-    for before, bar in pairwise(bars):
-        run = run + 1 if bar and bar == before else 1
-        if run >= STUCK:
-            return True
-    return False
-
-
-def _without(piece: Piece, notes: int) -> Piece:
-    """Return a piece without its first notes, from the bar on in which the next one is."""
-    rest, starts = piece.notes[notes:], piece.starts
-    if not notes or not rest:
-        return replace(piece, notes=rest)
-    bar = bisect_right(starts, rest[0].onset) - 1
-    moved = tuple(note._replace(onset=note.onset - starts[bar]) for note in rest)
-    return replace(piece, notes=moved, meters=piece.meters[bar:])
 
 
 def _remark(seed: int, number: int, asked: Conditions, bpm: float) -> str:

@@ -39,7 +39,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
         ConfigError: another suffix.
         CheckpointError: the file cannot be written.
     """
-    _check(path)
+    check(path)
     from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
@@ -94,7 +94,7 @@ def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") 
         ConfigError: no statistics, or a suffix other than .png, .svg or .pdf.
         CheckpointError: the file cannot be written.
     """
-    _check(path)
+    check(path)
     if not rows:
         raise ConfigError(f"{path}: there are no statistics to draw; give some pieces")
     from matplotlib.figure import Figure
@@ -122,7 +122,12 @@ def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") 
     _save(figure, path)
 
 
-def _check(path: str | os.PathLike[str]) -> None:
+def check(path: str | os.PathLike[str]) -> None:
+    """Refuse to draw what is not named .png, .svg or .pdf, before any work is done for it.
+
+    Raises:
+        ConfigError: another suffix.
+    """
     suffix = Path(path).suffix
     if suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: cannot draw {suffix or 'without suffix'}; name it {', '.join(SUFFIXES)}")

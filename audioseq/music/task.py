@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from itertools import chain
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,47 +17,23 @@ from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
 from audioseq.config import merge, read_toml, resolve
-from audioseq.errors import AudioseqError, ConfigError, DataError
-from audioseq.files import write_atomically
-from audioseq.midi import Score
+from audioseq.errors import ConfigError, DataError
 from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
-from audioseq.music.corpora import Tune, read_manifest
-from audioseq.music.grammar import FEATURES, LOWEST, Conditions
-from audioseq.music.grid import to_grid
+from audioseq.music.corpora import divide
+from audioseq.music.examples import Example, read_data
+from audioseq.music.fingerprint import Fingerprint, remember
+from audioseq.music.grammar import FEATURES
 from audioseq.music.model import MusicModel, build
-from audioseq.music.tokenizer import conditions_of, encode, features
 from audioseq.training import Loss, Result, fit
 from audioseq.training.distributed import join
 
-ADAPTING_RATE = 3e-4
-"""Learning rate with which a trained model is adapted to other pieces."""
+ADAPTING = {"data": {"streams": 8}, "training": {"learning_rate": 3e-4, "warmup": 20}}
+"""What suits a trained model that is adapted to a few pieces, where the user says nothing else."""
 MOST_ASKED = 300
 """Pieces of a style whose conditions a model file keeps: what is asked for where the user leaves it open."""
 MEASURED_AT_ONCE = 32
 MEASURED_STRETCH = 512
-
-
-@dataclass(frozen=True)
-class Example:
-    """A piece as events.
-
-    Args:
-        id: its name, on which its augmentation depends.
-        events: `[E, 6]` int16, as `tokenizer.encode` gives them.
-        conditions: what one would ask for to get it.
-    """
-
-    id: str
-    events: np.ndarray
-    conditions: Conditions
-
-    def written(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the events with pitches as they are written in C major or A minor, and the model's input."""
-        events = self.events.copy()
-        notes = events[:, v.PITCH] >= 0
-        events[notes, v.PITCH] -= self.conditions.shift + LOWEST
-        return events, features(self.events, self.conditions)
 
 
 class MusicBatch(NamedTuple):
@@ -86,10 +58,11 @@ def train(
     smoke: bool = False,
     device: str = "auto",
 ) -> Result:
-    """Train a composer from a recipe, or from a manifest of one's own pieces.
+    """Train a composer from a recipe, or from one's own pieces.
 
     Args:
-        source: a recipe's `config.toml`, or a manifest (`.jsonl`) to train on with the default recipe.
+        source: a recipe's `config.toml`, or what to train on with the default recipe: a manifest (`.jsonl`),
+            or a folder of MIDI files, of which a tenth is held out.
         run_dir: where models, metrics and training state go.
         overrides: changes to the recipe, such as `training.epochs=20`.
         valid: manifest to validate on; with a manifest as source it must be given.
@@ -102,6 +75,10 @@ def train(
     """
     if start_from is not None:
         start_from = models.resolve(start_from, task="music")
+    if source.is_dir():
+        group = join(device)
+        source, held_out = group.first(lambda: divide(source, run_dir))
+        valid = valid or held_out
     if source.suffix == ".toml":
         table = read_toml(source)
     elif valid is None:
@@ -109,17 +86,21 @@ def train(
     else:
         table = {"data": {"train": [str(source)]}}
         if start_from is not None:  # the model stays what it is
-            table |= {"model": checkpoint.read_header(start_from).config["model"]}
-            table |= {"training": {"learning_rate": ADAPTING_RATE}}
+            model = {"model": checkpoint.read_header(start_from).config["model"]}
+            table = merge(merge(table, ADAPTING), model)
     if valid is not None:
         table = merge(table, {"data": {"valid": [str(valid)]}})
     config = resolve(MusicConfig, table, overrides, smoke=smoke, where=str(source))
     group = join(device)
-    examples, held_out = group.first(lambda: _examples(config))
-    task = MusicTask(config, examples, held_out)
-    return fit(
+    examples, others = group.first(lambda: read_data(config.data))
+    task = MusicTask(config, examples, others)
+    result = fit(
         task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
     )
+    if group.rank == 0:
+        heard = Fingerprint.of(example.piece() for example in examples)
+        remember(heard, {result.best, result.last}, known_to=start_from)
+    return result
 
 
 class MusicTask:
@@ -284,55 +265,3 @@ def nats_of(model: MusicModel, examples: Sequence[Example]) -> list[np.ndarray]:
             part = nats[i, : max(0, min(len(events) - start, MEASURED_STRETCH))]
             found[i][start : start + len(part)] = part.cpu().numpy()
     return found
-
-
-def _examples(config: MusicConfig) -> tuple[list[Example], list[Example]]:
-    """Read the pieces of both manifests, from the cache if it holds just these."""
-    tunes = [
-        [tune for path in paths for tune in read_manifest(path)]
-        for paths in (config.data.train, config.data.valid)
-    ]
-    cache = config.data.cache
-    key = hashlib.sha256(json.dumps([[t.id, str(t.midi_filepath), t.style] for t in chain(*tunes)]).encode())
-    if cache is not None and cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            if str(stored["key"]) == key.hexdigest():
-                found = _unpack(stored["events"], json.loads(str(stored["pieces"])))
-                return found[: int(stored["train"])], found[int(stored["train"]) :]
-    parts = [read(part) for part in tunes]
-    if cache is not None:
-        together = [example for part in parts for example in part]
-        pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in together]
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            key=np.array(key.hexdigest()),
-            train=np.array(len(parts[0])),
-            pieces=np.array(json.dumps(pieces)),
-            events=np.concatenate([example.events for example in together]),
-        )
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cache, lambda file: file.write(buffer.getbuffer()))
-    return parts[0], parts[1]
-
-
-def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list[Example]:  # type: ignore[type-arg]
-    examples, start = [], 0
-    for name, length, asked in pieces:
-        conditions = Conditions(**{**asked, "programs": tuple(asked["programs"])})
-        examples.append(Example(name, events[start : start + length], conditions))
-        start += length
-    return examples
-
-
-def read(tunes: Sequence[Tune]) -> list[Example]:
-    """Read MIDI files; one that is bad is told of and left out."""
-    examples = []
-    for tune in tunes:
-        try:
-            piece = to_grid(Score.load(tune.midi_filepath))
-        except AudioseqError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
-        examples.append(Example(tune.id, encode(piece), conditions_of(piece, v.STYLES.index(tune.style))))
-    return examples

@@ -89,6 +89,11 @@ def tempo_class(bpm: float) -> int:
     return min(max(round(8 * math.log2(max(bpm, 1) / 30)), 0), TEMPOS - 1)
 
 
+def class_tempo(index: int) -> float:
+    """Return the tempo in the middle of a class, quarter notes a minute."""
+    return float(30 * 2 ** (index / 8))
+
+
 def density_class(notes_per_quarter: float) -> int:
     """Return the class of a density: quarters of a doubling, from one note in a quarter to 16."""
     return min(max(round(4 * math.log2(max(notes_per_quarter, 0.01))), 0), DENSITIES - 1)

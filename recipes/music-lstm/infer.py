@@ -11,7 +11,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--model", default="runs/music/best.safetensors", help="a name, or a file")
+    parser.add_argument("--model", default="music-small", help="a name, or a file")
     asked = parser.parse_args()
     try:
         composer = pipeline.load(asked.model)

@@ -43,7 +43,7 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
     """Continue drafts to their end; primers too are read event by event."""
     model = copy.copy(model)
     model._modules = model._modules | {"stack": PlainStack(model.stack)}
-    ways = [Way(Walk(draft.conditions), draft, list(draft.events)) for draft in drafts]
+    ways = [Way(Walk(draft.conditions, steered=True), draft, list(draft.events)) for draft in drafts]
     for draft in drafts:
         draft.events.clear()
     state = None
@@ -90,7 +90,8 @@ def sample(model: MusicModel, summary: Tensor, ways: Sequence[Way], sampling: Sa
             step = events[i][STEP]
             if field == STEP or (step != END and (step == BAR) == (field == METER)):
                 allowed = allowed_values(walk, field, events[i])
-                events[i][field] = draw(logits[i].numpy(), allowed, sampling, draft.random)
+                led = logits[i].numpy() + walk.lead(field, events[i])
+                events[i][field] = draw(led, allowed, sampling, draft.random)
                 draft.nats += float(nats[i, events[i][field]])
         chosen[field] = torch.tensor([max(event[field], 0) for event in events])
     for i in free:

@@ -14,6 +14,7 @@ from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.midi import Score
 from audioseq.music import pipeline
 from audioseq.music.decode import Sampling, draw
+from audioseq.music.fingerprint import Fingerprint
 from audioseq.music.grid import to_grid, to_score
 from audioseq.music.pipeline import Wishes
 from tests.music import tiny
@@ -89,6 +90,30 @@ def test_a_piece_has_the_bars_that_were_asked_for(bars: int) -> None:
     piece = tiny.composer().compose(3, wishes=Wishes(bars=bars, key="Eb", tempo=93))[0]
     assert piece.asked.bars == bars and piece.asked.tonic == 3
     assert piece.score.tempos == ((0.0, 93.0),)
+    assert len(piece.score.bars()) - 1 <= bars  # no note rings on into another
+
+
+def test_pieces_come_home() -> None:
+    """Even those of a model that knows nothing, where its twelve tries are enough."""
+    composer = tiny.composer(scale=0.3)  # nearly all is equally likely
+    found = []
+    for key in ("C", "f# minor"):
+        for piece in composer.compose(1, count=8, wishes=Wishes(bars=3, key=key)):
+            grid = to_grid(piece.score)
+            assert len(grid.meters) <= 3 and piece.asked.bars == 3
+            found.append(grid.final_bass == piece.asked.tonic)
+    assert np.mean(found) > 0.3  # a twelfth by chance
+
+
+@pytest.mark.parametrize("best_of", [1, 6])
+def test_of_several_one_that_copies_nothing_is_kept(best_of: int) -> None:
+    composer = tiny.composer(scale=1.0)
+    wishes = Wishes(bars=8)
+    copied = composer.compose(5, wishes=wishes)[0]
+    composer.heard = Fingerprint.of([to_grid(copied.score)])
+    piece = composer.compose(5, wishes=wishes, best_of=best_of)[0]
+    assert piece.copied == (best_of == 1)
+    assert (piece.score == copied.score) == (best_of == 1)
 
 
 def test_a_primer_comes_first_or_is_left_out() -> None:

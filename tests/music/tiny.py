@@ -12,10 +12,11 @@ from audioseq import checkpoint
 from audioseq.checkpoint import Header
 from audioseq.midi import Note, Score
 from audioseq.music.config import DataConfig, ModelConfig, MusicConfig
+from audioseq.music.examples import Example
 from audioseq.music.grid import Piece, to_grid
 from audioseq.music.model import build
 from audioseq.music.pipeline import Composer
-from audioseq.music.task import Example, MusicTask
+from audioseq.music.task import MusicTask
 from audioseq.music.tokenizer import conditions_of, encode
 from audioseq.training import TrainingConfig
 

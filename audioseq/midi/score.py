@@ -1,0 +1,117 @@
+"""A piece of music: notes, tempos, bars."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audioseq.files import write_atomically
+from audioseq.midi.notes import Clock, Note
+from audioseq.midi.read import parse, read
+from audioseq.midi.write import to_midi
+
+
+@dataclass(frozen=True)
+class Score:
+    """A piece of music; notes are kept in order of onset, then track, then pitch.
+
+    Example:
+        >>> score = Score((Note(60, 80, onset=0.0, duration=0.5), Note(64, 80, onset=1.0, duration=2.0)))
+        >>> score.end, score.beats(score.end), score.bars().tolist()
+        (3.0, 6.0, [0.0, 2.0, 4.0])
+    """
+
+    notes: tuple[Note, ...]
+    tempos: tuple[tuple[float, float], ...] = ((0.0, 120.0),)
+    """(seconds, quarter notes a minute), in order; the first holds from the beginning, wherever it stands."""
+    time_signatures: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)
+    """(seconds, numerator, denominator), in order; the first holds from the beginning."""
+    keys: tuple[tuple[float, str], ...] = ()
+    """(seconds, key signature such as `Eb` or `F#m`), in order."""
+    names: tuple[str, ...] = ()
+    """Of the tracks, as far as they have any."""
+    text: str = ""
+    """Remarks, such as where the piece comes from."""
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.notes, key=lambda note: (note.onset, note.track, note.pitch))
+        object.__setattr__(self, "notes", tuple(ordered))
+
+    @property
+    def end(self) -> float:
+        """When the last note ends, seconds; 0 without notes."""
+        return max((note.end for note in self.notes), default=0.0)
+
+    def beats(self, seconds: Any) -> Any:
+        """Return the places in quarter notes of times in seconds: a number or an array, as was given."""
+        return self._clock.position(seconds)
+
+    def seconds(self, beats: Any) -> Any:
+        """Return the time in seconds of positions in quarter notes; the inverse of `beats`."""
+        return self._clock.seconds(beats)
+
+    def bars(self) -> np.ndarray:
+        """Return the times of the bar lines, seconds `[bars + 1]`: from 0 to the first at or after the end.
+
+        A time signature that changes within a bar cuts it short.
+        """
+        signatures = self.time_signatures or ((0.0, 4, 4),)
+        end = self.beats(self.end)
+        changes = [0.0, *(self.beats(start) for start, _, _ in signatures[1:]), math.inf]
+        lines: list[float] = []
+        for (_, numerator, denominator), (start, stop) in zip(signatures, pairwise(changes), strict=True):
+            length = 4 * numerator / denominator
+            count = math.ceil((min(stop, end) - start) / length - 1e-6)
+            lines += [start + length * index for index in range(count)]
+        last = lines[-1] + length if lines and stop > end else end
+        return np.asarray(self.seconds(np.array([*lines, max(last, end)])))
+
+    @cached_property
+    def _clock(self) -> Clock:
+        starts, bpm = np.array(self.tempos or ((0.0, 120.0),), dtype=np.float64).T
+        starts[0] = 0.0
+        return Clock(starts, np.cumsum([0.0, *np.diff(starts) * bpm[:-1] / 60]), bpm / 60)
+
+    @classmethod
+    def load(cls, source: str | os.PathLike[str] | bytes) -> Score:
+        """Read a Standard MIDI File of type 0 or 1.
+
+        A track of the file makes one track here for each channel and program that plays in it. The sustain
+        pedal holds notes until it is lifted, or the same pitch is struck again. Of notes of one track in
+        unison the longest is kept.
+
+        Args:
+            source: a path, or the content of a file.
+        Raises:
+            MidiError: the file is missing, not MIDI, damaged, has no notes, lasts over 4 hours, or is larger
+                than 8 MiB.
+        """
+        return cls(**read(*parse(source)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a Standard MIDI File of type 1, whole or not at all; equal scores give equal files.
+
+        Raises:
+            MidiError: a note is out of range.
+            CheckpointError: the file cannot be written; the one that was there is left as it was.
+        """
+        content = self.to_bytes()
+        write_atomically(Path(path), lambda file: file.write(content))
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `save` writes; times are rounded to ticks (480 a beat).
+
+        Raises:
+            MidiError: a note is out of range.
+        """
+        buffer = io.BytesIO()
+        to_midi(self).save(file=buffer)
+        return buffer.getvalue()

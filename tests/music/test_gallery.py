@@ -1,0 +1,47 @@
+"""The music in assets/: made by the commands beside it, and sound MIDI in the eyes of other libraries."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import mido
+import pretty_midi
+import pytest
+
+from audioseq.midi import Score
+
+ASSETS = Path(__file__).parents[2] / "assets"
+LINES = re.findall(r"^ +(audioseq compose .*)$", (ASSETS / "README.md").read_text(), flags=re.MULTILINE)
+COMMANDS = [words for words in map(shlex.split, LINES) if "--style" in words]
+
+
+def value(words: list[str], option: str) -> str:
+    """Return what follows an option."""
+    return words[words.index(option) + 1]
+
+
+def test_there_is_a_piece_of_each_style() -> None:
+    assert {value(words, "--style") for words in COMMANDS} == {"pop", "lied", "quartet", "chorale"}
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: Path(value(words, "-o")).name)
+def test_a_piece_is_what_its_command_makes(words: list[str]) -> None:
+    path = ASSETS.parent / value(words, "-o")
+    score = Score.load(path)
+    assert f"seed {value(words, '--seed')}, piece 0, style {value(words, '--style')}," in score.text
+    assert len(score.bars()) - 1 <= int(value(words, "--bars"))
+    if "--plot" in words:
+        assert (ASSETS.parent / value(words, "--plot")).stat().st_size < 150_000
+    heard = [note for track in pretty_midi.PrettyMIDI(str(path)).instruments for note in track.notes]
+    assert len(heard) == len(score.notes) and min(note.end - note.start for note in heard) > 0
+    for track in mido.MidiFile(path).tracks:
+        sounding: set[int] = set()
+        for message in track:
+            if message.type == "note_on":
+                assert message.note not in sounding
+                sounding.add(message.note)
+            elif message.type == "note_off":
+                sounding.remove(message.note)
+        assert not sounding
