@@ -54,7 +54,7 @@ class Stream:
 
     def _decoded(self) -> Iterator[np.ndarray]:
         """Yield what is in the file, its channels mixed to one."""
-        sound, done = self.sound, 0
+        sound, done = self.sound, self.sound.tell()  # not 0 where somebody has sought a later beginning
         with sound:
             try:
                 while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
