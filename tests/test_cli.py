@@ -147,7 +147,7 @@ def test_two_recordings_never_share_a_file(
     command = ["transcribe", str(folder / "one.wav"), str(folder / "one.flac"), "-m", model]
     assert run([*command, "-o", str(tmp_path / "out"), "--force"]) == 1
     assert str(folder / "one.wav") in capsys.readouterr().err
-    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert len(list((tmp_path / "out").glob("*.txt"))) == 1
 
 
 def test_the_output_folder_may_be_impossible(folder: Path, model: str, capsys: Captured) -> None:
