@@ -1,10 +1,12 @@
-"""What transcribing costs: whole processes of `audioseq transcribe` on an hour of audio, one file.
+"""What transcribing costs: whole processes of `audioseq transcribe` on an hour of audio, in one file or many.
 
-    python tests/benchmarks/bench_transcribe.py MANIFEST [--model MODEL] [--hours 1] [--runs 3]
+    python tests/benchmarks/bench_transcribe.py MANIFEST [--files 1 10 600] [--hours 1] [--runs 3] [-m MODEL]
 
-The hour is joined from the manifest's recordings, over and over in their order. Each run is a new process, so
-it includes the start of Python and torch and the loading of the model. Printed are the medians of: core-hours
-(user and system time, as the operating system counts them) per hour of audio, wall time, and peak memory.
+The hour is joined from the manifest's recordings, over and over in their order, and cut into so many files,
+the longest about five times as long as the shortest. Each run is a new process that writes a folder of
+transcripts, so it includes the start of Python and torch and the loading of the model. Printed are the
+medians of: core-hours (user and system time, as the operating system counts them) per hour of audio, wall
+time, and peak memory of the process; with the search that the model advises, and with none.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from audioseq import audio
 from audioseq.data import read_manifest
 from audioseq.models import default_for
 
+SEARCHES = {"as advised": [], "greedy": ["--lm", "none"]}
+
 
 def joined(manifest: Path, seconds: float) -> np.ndarray:
     """Join a manifest's recordings to a waveform of so many seconds at 16 kHz."""
@@ -37,10 +41,19 @@ def joined(manifest: Path, seconds: float) -> np.ndarray:
     raise AssertionError
 
 
+def cut(waveform: np.ndarray, count: int, folder: Path) -> None:
+    """Write a waveform as so many files of all lengths within a factor of five."""
+    folder.mkdir()
+    shares = np.random.default_rng(0).uniform(1, 5, count)
+    ends = np.rint(np.cumsum(shares) / shares.sum() * len(waveform)).astype(int)
+    for number, part in enumerate(np.split(waveform, ends[:-1])):
+        audio.write(folder / f"{number:05}.flac", part)
+
+
 def run(command: list[str]) -> tuple[float, float, float]:
     """Run a command, and return its CPU seconds, wall seconds and peak memory in MB."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -54,18 +67,21 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", default=default_for("speech"))
+    parser.add_argument("-m", "--model", default=default_for("speech"))
     parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--files", type=int, nargs="+", default=[1, 10, 600])
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        recording = Path(directory) / "hour.flac"
-        audio.write(recording, joined(arguments.manifest, 3600 * arguments.hours), audio.SAMPLE_RATE)
-        command = [sys.executable, "-m", "audioseq", "transcribe", "-m", arguments.model, str(recording)]
-        cpu, wall, memory = (
-            statistics.median(column)
-            for column in zip(*(run(command) for _ in range(arguments.runs)), strict=True)
-        )
-    print(f"core-hours per hour of audio  {cpu / 3600 / arguments.hours:.4f}")
-    print(f"wall seconds                  {wall:.1f}")
-    print(f"peak memory                   {memory:.0f} MB")
+        place = Path(directory)
+        waveform = joined(arguments.manifest, 3600 * arguments.hours)
+        for count in arguments.files:
+            cut(waveform, count, place / str(count))
+        print("search       files   core-hours/h    wall s   peak MB", flush=True)
+        for (search, options), count in itertools.product(SEARCHES.items(), arguments.files):
+            command = [sys.executable, "-m", "audioseq", "transcribe", str(place / str(count)), *options]
+            command += ["-m", arguments.model, "-o", str(place / "out"), "--force"]
+            measured = zip(*(run(command) for _ in range(arguments.runs)), strict=True)
+            cpu, wall, memory = map(statistics.median, measured)
+            hours = cpu / 3600 / arguments.hours
+            print(f"{search:10s} {count:7d} {hours:14.4f} {wall:9.1f} {memory:9.0f}", flush=True)
