@@ -99,6 +99,8 @@ def transcribe(
         for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):
             with failures.tolerated():
                 transcript = _listen(recogniser, recording, words, search)
+                for warning in transcript.warnings:
+                    note(f"warning: {recording}: {warning}")
                 if target is not None:
                     _write(target, writers.write(transcript, form))
                 elif several and form == "txt":
