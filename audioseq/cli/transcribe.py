@@ -140,6 +140,8 @@ def transcribe(
         with failures.tolerated():
             if outcome.error is not None:
                 raise outcome.error
+        for warning in outcome.transcript.warnings if outcome.transcript else ():
+            note(f"warning: {outcome.recording.path}: {warning}")
 
     words = words or form in folder.SUBTITLES
     # Lines that appear on a terminal are progress enough.

@@ -206,6 +206,7 @@ def _record(book: Journal, name: str, source: Source, outcome: Outcome, form: st
             status="done",
             duration=round(outcome.transcript.duration, 3),
             words=len(outcome.transcript.text.split()),
+            warnings=outcome.transcript.warnings,
             sha256=hashlib.sha256(content).hexdigest(),
         )
         try:

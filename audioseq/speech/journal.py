@@ -68,8 +68,9 @@ class Entry:
     def from_line(cls, line: bytes) -> Entry:
         """Read a line; ValueError, KeyError, TypeError or AttributeError where it is none."""
         fields = json.loads(line)
-        source = fields.pop("source")
-        entry = cls(source=Source(**source | {"stamp": tuple(source["stamp"])}), **fields)
+        source = fields["source"]
+        fields["source"] = Source(**source | {"stamp": tuple(source["stamp"])})
+        entry = cls(**fields | {"warnings": tuple(fields["warnings"])})
         if not all(isinstance(text, str) for text in (entry.path, entry.output, entry.finished)):
             raise TypeError(entry)
         return entry

@@ -19,6 +19,7 @@ from audioseq.errors import AudioseqError
 from audioseq.speech.align import Span, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
+from audioseq.speech.evidence import Evidence
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.search import Beam, BeamSearch, Search, advised
 from audioseq.speech.segment import Piece, cut
@@ -104,10 +105,10 @@ class Recogniser:
         """
         segments: list[Segment] = []
         spoken: list[Word] = []
-        duration = 0.0
+        duration, evidence = 0.0, Evidence()
         for emission in stitch(heard, self.tokenizer, self.model.frame_seconds):
             duration = emission.end
-            if found := self._words(emission, search):
+            if found := self._words(emission, search, evidence):
                 segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
                 if words:
                     spoken += found
@@ -117,6 +118,7 @@ class Recogniser:
             duration=duration,
             segments=tuple(segments),
             words=tuple(spoken),
+            warnings=evidence.warnings(),
         )
 
     @property
@@ -142,12 +144,14 @@ class Recogniser:
             self._searches[beam] = Search(beam, self.tokenizer, self.header.card)
         return self._searches[beam]
 
-    def _words(self, emission: Emission, search: Search | None) -> list[Word]:
-        """Return the words of a piece, with their times in the recording."""
+    def _words(self, emission: Emission, search: Search | None, evidence: Evidence) -> list[Word]:
+        """Return the words of a stretch, if it is speech, with their times in the recording."""
+        heard = greedy(emission.log_probs)
+        if not evidence.speech(emission.piece.waveform, heard):
+            return []
         if search is not None:
             words = search.words(emission.log_probs, self.model.frame_seconds)
         else:
-            heard = greedy(emission.log_probs)
             # The greedy path is the best of all paths, so it is the forced alignment of its own text too.
             spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
             words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)

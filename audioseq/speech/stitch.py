@@ -32,6 +32,8 @@ class Emission(NamedTuple):
     end: float
     log_probs: NDArray[np.floating]
     """`[T, V]`."""
+    piece: Piece
+    """What it is heard in; that may go on a little on both sides."""
 
 
 def stitch(heard: Iterable[Heard], tokenizer: Tokenizer, frame_seconds: float) -> Iterator[Emission]:
@@ -48,11 +50,11 @@ def stitch(heard: Iterable[Heard], tokenizer: Tokenizer, frame_seconds: float) -
             first = round((start - before.start) / frame_seconds)
             frame = seam(before.log_probs[first:], log_probs, begins)
             start += frame * frame_seconds
-            before = Emission(before.start, start, before.log_probs[: first + frame])
+            before = before._replace(end=start, log_probs=before.log_probs[: first + frame])
             log_probs = log_probs[frame:]
         if before is not None:
             yield before
-        before = Emission(start, end, log_probs)
+        before = Emission(start, end, log_probs, piece)
     if before is not None:
         yield before
 

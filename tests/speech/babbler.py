@@ -25,7 +25,7 @@ def make(folder: Path, seed: int = 0) -> Path:
     made = utterances(folder, ["ab"])
     untrained = SpeechTask(config(), made, made)
     torch.manual_seed(seed)
-    torch.nn.init.normal_(untrained.model.head.linear.weight, std=2.0)
+    torch.nn.init.normal_(untrained.model.head.linear.weight, std=50.0)  # sure of itself
     path = folder / f"babbler-{seed}.safetensors"
     checkpoint.save(path, untrained.model.state_dict(), untrained.header({}))
     return path

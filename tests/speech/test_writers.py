@@ -66,6 +66,7 @@ def test_json_is_one_object_in_one_line() -> None:
             {"start": 3723.4, "end": 3723.8, "word": "all", "confidence": 1.0},
             {"start": 3724.0, "end": 3725.0, "word": "right", "confidence": 0.75},
         ],
+        "warnings": [],
     }
 
 
