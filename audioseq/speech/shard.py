@@ -6,13 +6,14 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from audioseq.errors import ConfigError
 from audioseq.speech.recordings import Recording
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True)
+class Shard:
     """One of several parts.
 
     Which part a recording is in depends on its name alone: not on the order of a listing, nor on what other

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -30,24 +31,21 @@ from audioseq.models import default_for
 SEARCHES = {"as advised": [], "greedy": ["--lm", "none"]}
 
 
-def joined(manifest: Path, seconds: float) -> np.ndarray:
-    """Join a manifest's recordings to a waveform of so many seconds at 16 kHz."""
+def prepare(manifest: Path, seconds: float, counts: list[int], place: Path) -> None:
+    """Join a manifest's recordings to so many seconds, and write these as each number of files."""
     left, parts = int(seconds * audio.SAMPLE_RATE), []
     for utterance in itertools.cycle(read_manifest(manifest)):
         parts.append(utterance.load()[:left])
         left -= len(parts[-1])
         if not left:
-            return np.concatenate(parts)
-    raise AssertionError
-
-
-def cut(waveform: np.ndarray, count: int, folder: Path) -> None:
-    """Write a waveform as so many files of all lengths within a factor of five."""
-    folder.mkdir()
-    shares = np.random.default_rng(0).uniform(1, 5, count)
-    ends = np.rint(np.cumsum(shares) / shares.sum() * len(waveform)).astype(int)
-    for number, part in enumerate(np.split(waveform, ends[:-1])):
-        audio.write(folder / f"{number:05}.flac", part)
+            break
+    waveform = np.concatenate(parts)
+    for count in counts:
+        (place / str(count)).mkdir()
+        shares = np.random.default_rng(0).uniform(1, 5, count)
+        ends = np.rint(np.cumsum(shares) / shares.sum() * len(waveform)).astype(int)
+        for number, part in enumerate(np.split(waveform, ends[:-1])):
+            audio.write(place / str(count) / f"{number:05}.flac", part)
 
 
 def run(command: list[str]) -> tuple[float, float, float]:
@@ -74,9 +72,11 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        waveform = joined(arguments.manifest, 3600 * arguments.hours)
-        for count in arguments.files:
-            cut(waveform, count, place / str(count))
+        # In a process of its own: Linux counts the memory of a process to those that it starts.
+        what = (arguments.manifest, 3600 * arguments.hours, arguments.files, place)
+        preparing = multiprocessing.get_context("spawn").Process(target=prepare, args=what)
+        preparing.start()
+        preparing.join()
         print("search       files   core-hours/h    wall s   peak MB", flush=True)
         for (search, options), count in itertools.product(SEARCHES.items(), arguments.files):
             command = [sys.executable, "-m", "audioseq", "transcribe", str(place / str(count)), *options]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,14 @@ def child(
     kill_at_operation: int = 0,
     kill_after: float | None = None,
     file_size: int | None = None,
+    clock: Path | None = None,
     **options: Any,
 ) -> None:
     """Transcribe in this process, which is another than that of the test, a few recordings at a time.
 
     Args:
         kill_at_operation, kill_after: as in `make_mortal`.
+        clock: file to write the seconds of processor time to.
         file_size: most bytes that a file may have, as if the disk were full.
         options: of `transcribe_all`.
     """
@@ -69,8 +72,11 @@ def child(
     many.WINDOW_SECONDS = 5.0
     recogniser = load(model, "cpu")
     make_mortal(kill_at_operation, kill_after)
+    began = time.process_time()
     try:
         transcribe_all(inputs, output, model=recogniser, **options)
     except AudioseqError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    if clock is not None:
+        clock.write_text(str(time.process_time() - began))
