@@ -16,7 +16,7 @@ from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
 from audioseq.errors import AudioseqError
-from audioseq.speech.align import Span, to_words
+from audioseq.speech.align import Span, begun_earlier, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.evidence import Evidence
@@ -157,7 +157,7 @@ class Recogniser:
             words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)
         return [
             replace(word, start=word.start + emission.start, end=min(word.end + emission.start, emission.end))
-            for word in words
+            for word in begun_earlier(words)
         ]
 
     def listen(self, waveform: np.ndarray) -> Iterator[Emission]:
