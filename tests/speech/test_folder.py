@@ -253,9 +253,11 @@ def test_what_has_changed_is_noticed(recogniser: Recogniser, tmp_path: Path) -> 
     errors: list[str] = []
 
     def again(**options: Any) -> tuple[int, int, int]:
-        options = {"model": recogniser, "resume": True} | options
-        tell = lambda outcome: errors.append(str(outcome.error))  # noqa: E731
-        return counts(transcribe_all(clips, out, tell=tell, **options))
+        usual: dict[str, Any] = {"model": recogniser, "resume": True}
+        told: list[Outcome] = []
+        summary = transcribe_all(clips, out, tell=told.append, **usual | options)
+        errors.extend(str(outcome.error) for outcome in told)
+        return counts(summary)
 
     assert again() == (0, 1, 1)
     assert "before it changed" in errors[0] and "--force" in errors[0] and str(one) in errors[0]
