@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 
-Form = Literal["txt", "srt", "vtt", "tsv", "json"]
+Form = Literal["txt", "srt", "vtt", "tsv", "json", "ctm", "textgrid"]
 
 
 class Job(NamedTuple):
@@ -94,7 +94,7 @@ def transcribe(
             hotword_file=hotword_file,
         )
         recogniser.chosen(search)  # what is wrong with it is no recording's fault
-        words = words or form in ("srt", "vtt")  # long subtitles are divided by the times of their words
+        words = words or form not in ("txt", "tsv", "json")  # the others need the times of words
         # Lines that appear on a terminal are progress enough.
         for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):
             with failures.tolerated():
