@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 
-Form = Literal["txt", "srt", "vtt", "tsv", "json"]
+Form = Literal["txt", "srt", "vtt", "tsv", "json", "ctm", "textgrid"]
 
 
 def transcribe(
@@ -143,7 +143,7 @@ def transcribe(
         for warning in outcome.transcript.warnings if outcome.transcript else ():
             note(f"warning: {outcome.recording.path}: {warning}")
 
-    words = words or form in folder.SUBTITLES
+    words = words or form in folder.WITH_WORDS
     # Lines that appear on a terminal are progress enough.
     with metered(
         part.take(recordings), hidden=several and output is None and sys.stdout.isatty()

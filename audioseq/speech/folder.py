@@ -22,8 +22,8 @@ from audioseq.speech.recordings import Recording, find
 from audioseq.speech.search import Beam, BeamSearch
 from audioseq.speech.shard import WHOLE, Shard
 
-SUBTITLES = ("srt", "vtt")
-"""Forms whose long segments are divided by the times of their words."""
+WITH_WORDS = ("srt", "vtt", "ctm", "textgrid")
+"""Forms that need the times of words; long subtitles are divided by them."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def transcribe_all(
     for given in several:
         wanted += [given] if isinstance(given, Recording) else find(given)
     recogniser = model if isinstance(model, Recogniser) else load(model)
-    words = words or form in SUBTITLES
+    words = words or form in WITH_WORDS
     settings = _fingerprint(recogniser, beam, form, words)
     seconds, done, failed = 0.0, 0, 0
     with journal.opened(Path(output), shard) as book:

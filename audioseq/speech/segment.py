@@ -16,6 +16,8 @@ _WINDOW_HOPS = 20
 _PAUSE = 0.01
 """Power of a pause, relative to the sound around it: 20 dB below it no vowel is as quiet, and the closure of
 a consonant is shorter than the window."""
+_LONG_HOPS = 50
+"""A pause of half a second mostly ends a sentence, and language models have learnt from sentences."""
 _SHARED = 10
 """Pieces that do not meet in a pause share a tenth of the longest piece: 2 s, a handful of words."""
 
@@ -39,11 +41,11 @@ class Piece(NamedTuple):
 def cut(
     blocks: Iterable[NDArray[np.floating]], sample_rate: int, max_seconds: float = MAX_SECONDS
 ) -> Iterator[Piece]:
-    """Cut a recording at its quietest points; the pieces cover all of it, without gaps.
+    """Cut a recording at its pauses; the pieces cover all of it, without gaps.
 
-    Each cut lies at the quietest place between half of `max_seconds` and nearly all of it after the cut
-    before; the last piece is at least a quarter of `max_seconds`. Of equally quiet places (silence) it takes
-    the middle one. If the quietest place is no pause, as in music or noise, both pieces go on beyond it by a
+    Each cut lies in the first long pause, else at the quietest place, between a quarter of `max_seconds` and
+    nearly all of it after the cut before; no piece is shorter. Of equally quiet places (silence) it takes the
+    middle one. If the quietest place is no pause, as in music or noise, both pieces go on beyond it by a
     twentieth of `max_seconds`, for a word may be there: what each hears in the overlap tells where to join
     them. No more than 1.25 times `max_seconds` and a block are held at once.
 
@@ -70,7 +72,7 @@ def cut(
     def cut_off(waveform: NDArray[np.floating]) -> tuple[Piece, NDArray[np.floating]]:
         nonlocal start, overlap
         latest = min(longest - beyond, len(waveform) - longest // 4)
-        at, pause = _quietest(waveform, hop, longest // 2, latest)
+        at, pause = _place(waveform, hop, longest // 4, latest)
         more = 0 if pause else beyond
         piece = Piece(start, waveform[: at + more], overlap)
         start, overlap = start + at - more, 2 * more
@@ -93,14 +95,17 @@ def cut(
         yield Piece(start, waveform, overlap)
 
 
-def _quietest(waveform: NDArray[np.floating], hop: int, earliest: int, latest: int) -> tuple[int, bool]:
-    """Return the middle of the quietest window between two samples, and whether that is a pause."""
+def _place(waveform: NDArray[np.floating], hop: int, earliest: int, latest: int) -> tuple[int, bool]:
+    """Return where to cut between two samples, and whether a pause is there."""
     first = -(-earliest // hop) - _WINDOW_HOPS // 2
     last = latest // hop + _WINDOW_HOPS // 2
     energy = _window_energy(waveform[first * hop : last * hop], hop)
-    quietest = np.flatnonzero(energy == energy.min())
+    quiet = energy <= _PAUSE * energy.mean()
+    edges = np.flatnonzero(np.diff(quiet, prepend=False, append=False)).reshape(-1, 2)
+    long = edges[edges[:, 1] - edges[:, 0] > _LONG_HOPS - _WINDOW_HOPS]
+    quietest = np.arange(*long[0]) if len(long) else np.flatnonzero(energy == energy.min())
     at = (first + int(quietest[len(quietest) // 2]) + _WINDOW_HOPS // 2) * hop
-    return at, bool(energy.min() <= _PAUSE * energy.mean())
+    return at, bool(quiet.any())
 
 
 def _window_energy(waveform: NDArray[np.floating], hop: int) -> NDArray[np.float64]:
