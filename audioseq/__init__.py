@@ -3,6 +3,7 @@
     audioseq.transcribe("talk.wav").text                    what was said
     audioseq.load("digits").transcribe("talk.wav")          the same, keeping the model for more
     audioseq.compose(seed=7).save("tune.mid")               a piece of music
+    audioseq.transcribe_all("clips/", "texts/")             a folder of them, which a killed run goes on with
 
 Everything is imported when it is first used, so that `import audioseq` takes no time.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from audioseq.errors import MidiError as MidiError
     from audioseq.midi import Score as Score
     from audioseq.music.pipeline import compose as compose
+    from audioseq.speech.folder import transcribe_all as transcribe_all
     from audioseq.speech.pipeline import load as load
     from audioseq.speech.search import BeamSearch as BeamSearch
     from audioseq.speech.transcript import Transcript as Transcript
@@ -38,6 +40,7 @@ _HOMES = {
     "load": "audioseq.speech.pipeline",
     "compose": "audioseq.music.pipeline",
     "Score": "audioseq.midi",
+    "transcribe_all": "audioseq.speech.folder",
     "BeamSearch": "audioseq.speech.search",
     "Transcript": "audioseq.speech.transcript",
     "fit": "audioseq.training",
@@ -60,7 +63,8 @@ def transcribe(
 ) -> Transcript:
     """Write down what is said in a recording.
 
-    The model is loaded anew each time; for many recordings, keep what `load` returns.
+    The model is loaded anew each time; for many recordings, keep what `load` returns, or see
+    `transcribe_all`.
 
     Args:
         source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,15 +28,59 @@ BLOCK = 1 << 20
 """Samples decoded at once: a long recording with many channels is mixed down on the way in."""
 
 
-def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[np.ndarray, int]:
-    """Read a recording and mix its channels to one.
+@dataclass(frozen=True)
+class Stream:
+    """A recording that is decoded block by block, so that hours of it take no memory; made by `stream`.
+
+    Its blocks, mono float32 `[n]`, can be had once; joined they are what `load` gives.
+
+    Raises:
+        AudioError: while iterating: the recording is cut off, has no samples, or some that are not numbers.
+    """
+
+    where: str
+    """What an error calls it."""
+    sound: sf.SoundFile
+    sample_rate: int
+    """Of the blocks, Hz."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording is, as its header says; some formats only estimate it."""
+        return float(self.sound.frames / self.sound.samplerate)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return _resampled(self._decoded(), self.sound.samplerate, self.sample_rate)
+
+    def _decoded(self) -> Iterator[np.ndarray]:
+        """Yield what is in the file, its channels mixed to one."""
+        sound, done = self.sound, self.sound.tell()  # not 0 where somebody has sought a later beginning
+        with sound:
+            try:
+                while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
+                    mono = block.mean(axis=1)
+                    _check_numbers(mono, done, sound.samplerate, self.where)
+                    done += len(mono)
+                    yield mono
+            except sf.SoundFileError as error:
+                raise _damaged(self.where, done / sound.samplerate) from error
+            # The other formats' lengths may be estimates: there, what can be decoded is all there is.
+            if sound.format == "FLAC" and done < sound.frames:
+                raise _damaged(self.where, done / sound.samplerate)
+            _check_any(done, self.where)
+
+
+def stream(source: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = SAMPLE_RATE) -> Stream:
+    """Open a recording of any length to be read block by block.
 
     Args:
-        source: a path, or a binary file object (read to its end; it need not seek).
-    Returns:
-        samples in -1..1 `[N]` float32, and the sample rate in Hz.
+        source: a path, or a binary file object (it need not seek; its bytes wait in a temporary file).
+        sample_rate: of the blocks, Hz; None for that of the recording.
     Raises:
-        AudioError: the file is missing, not audio or cut off, has no samples, or some that are not numbers.
+        AudioError: the file is missing, empty or not audio; what is wrong inside, iterating tells.
+    Example:
+        >>> sum(len(block) for block in stream("assets/hello.flac")) / SAMPLE_RATE
+        4.735
     """
     if isinstance(source, str | os.PathLike):
         where, file = os.fspath(source), _opened(Path(source))
@@ -47,25 +93,27 @@ def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[np.ndarray, int]:
             f"{where}: is not audio that can be decoded; give wav, flac, ogg, opus, mp3 or aiff, "
             "for example by: ffmpeg -i INPUT OUTPUT.wav"
         ) from error
-    blocks = [np.zeros(0, np.float32)]
-    with sound:
-        rate = sound.samplerate
-        try:
-            while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1))
-        except sf.SoundFileError as error:
-            raise _damaged(where) from error
-        waveform = np.concatenate(blocks)
-        # The other formats' lengths may be estimates: there, what can be decoded is all there is.
-        if sound.format == "FLAC" and len(waveform) < sound.frames:
-            raise _damaged(where)
-    _check(waveform, rate, where)
-    return waveform, rate
+    _check_rate(sound.samplerate, where)
+    return Stream(where, sound, sample_rate or sound.samplerate)
+
+
+def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[np.ndarray, int]:
+    """Read a recording and mix its channels to one.
+
+    Args:
+        source: a path, or a binary file object (read to its end; it need not seek).
+    Returns:
+        samples in -1..1 `[N]` float32, and the sample rate in Hz.
+    Raises:
+        AudioError: the file is missing, not audio or cut off, has no samples, or some that are not numbers.
+    """
+    blocks = stream(source, None)
+    return np.concatenate(list(blocks)), blocks.sample_rate
 
 
 def load(source: str | os.PathLike[str] | BinaryIO, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """Read a recording as mono samples `[N]` float32 at a sample rate (Hz); errors as in `read`."""
-    return _resample(*read(source), sample_rate)
+    return np.concatenate(list(stream(source, sample_rate)))
 
 
 def prepare(waveform: Any, sample_rate_in: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
@@ -97,8 +145,10 @@ def prepare(waveform: Any, sample_rate_in: int, sample_rate: int = SAMPLE_RATE) 
     if array.ndim == 2 and array.size:
         array = array.mean(axis=int(np.argmin(array.shape)))
     array = np.ascontiguousarray(array, dtype=np.float32)
-    _check(array, sample_rate_in, where)
-    return _resample(array, sample_rate_in, sample_rate)
+    _check_rate(sample_rate_in, where)
+    _check_any(len(array), where)
+    _check_numbers(array, 0, sample_rate_in, where)
+    return np.concatenate(list(_resampled([array], sample_rate_in, sample_rate)))
 
 
 def find(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -135,7 +185,7 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
         raise AudioError(f"{path}: cannot be written ({reason}); choose another place") from error
 
 
-def _opened(path: Path) -> Path | io.BytesIO:
+def _opened(path: Path) -> Path | int:
     """Return a regular file as its path, and the content of a pipe."""
     try:
         if path.is_dir():
@@ -155,34 +205,53 @@ def _opened(path: Path) -> Path | io.BytesIO:
     return path
 
 
-def _filled(stream: BinaryIO, where: str) -> io.BytesIO:
-    content = stream.read()
-    if not content:
-        raise AudioError(f"{where}: is empty; check what writes to it")
-    return io.BytesIO(content)
+def _filled(source: BinaryIO, where: str) -> int:
+    """Return the content of a pipe as the descriptor of a file on disk: decoders seek, and it may be long."""
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(source, file)
+        if not file.tell():
+            raise AudioError(f"{where}: is empty; check what writes to it")
+        file.seek(0)
+        return os.dup(file.fileno())
 
 
-def _check(waveform: np.ndarray, rate: int, where: str) -> None:
+def _check_rate(rate: int, where: str) -> None:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise AudioError(f"{where}: has a sample rate of {rate} Hz; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    if not len(waveform):
+
+
+def _check_any(samples: int, where: str) -> None:
+    if not samples:
         raise AudioError(f"{where}: holds no samples; record or export it again")
+
+
+def _check_numbers(waveform: np.ndarray, before: int, rate: int, where: str) -> None:
+    """Refuse a stretch with `before` samples before it if some of its own are not numbers."""
     finite = np.isfinite(waveform)
     if not finite.all():
-        second = int(np.argmin(finite)) / rate
+        second = (before + int(np.argmin(finite))) / rate
         raise AudioError(f"{where}: has NaN or infinite samples from {second:.2f} s on; export it again")
 
 
-def _damaged(where: str) -> AudioError:
+def _damaged(where: str, second: float) -> AudioError:
     return AudioError(
-        f"{where}: is damaged or cut off; copy it again, or save what is left by: ffmpeg -i INPUT OUTPUT.wav"
+        f"{where}: is damaged or cut off somewhere after {second:.2f} s; "
+        "copy it again, or save what is left by: ffmpeg -i INPUT OUTPUT.wav"
     )
 
 
-def _resample(waveform: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
+def _resampled(blocks: Iterable[np.ndarray], rate_in: int, rate_out: int) -> Iterator[np.ndarray]:
+    """Yield a waveform at another rate, of whatever blocks, at least one sample of it."""
     if rate_in == rate_out:
-        return waveform
+        yield from blocks
+        return
     import soxr  # torchaudio's resampler builds a filter of gigabytes where two rates have no common divisor
 
-    resampled = np.asarray(soxr.resample(waveform, rate_in, rate_out))
-    return resampled if len(resampled) else waveform[:1]
+    resampler = soxr.ResampleStream(rate_in, rate_out, num_channels=1, dtype="float32")
+    made, last = 0, np.zeros(0, np.float32)
+    for block in blocks:
+        made += len(resampled := resampler.resample_chunk(block))
+        last = block
+        yield resampled
+    made += len(rest := resampler.resample_chunk(last[:0], last=True))
+    yield rest if made else last[:1]

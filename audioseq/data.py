@@ -58,12 +58,15 @@ class Utterance:
         return waveform
 
 
-def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
+def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> list[Utterance]:
     """Read a manifest: one JSON object a line, with the field names that NeMo made common.
 
     `audio_filepath` (relative to the manifest), `duration` (seconds) and `text` must be there; `id` (else the
     path and the offset, if any), `speaker`, `offset` and `dataset` may be; other fields are ignored.
 
+    Args:
+        path: of the manifest.
+        transcribed: whether the texts are needed; where they are not, one that is missing is empty.
     Raises:
         DataError: naming file and line.
     """
@@ -80,7 +83,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
         if not line.strip():
             continue
         try:
-            utterance = _utterance(line, path.parent)
+            utterance = _utterance(line, path.parent, transcribed)
         except ValueError as error:
             raise DataError(f"{path}:{number}: {error}") from error
         if (first := seen.setdefault(utterance.id, number)) != number:
@@ -191,7 +194,7 @@ def _recording(path: Path, stamp: tuple[int, ...], sample_rate: int) -> np.ndarr
     return audio.load(path, sample_rate)
 
 
-def _utterance(line: str, base: Path) -> Utterance:
+def _utterance(line: str, base: Path, transcribed: bool) -> Utterance:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
@@ -211,7 +214,7 @@ def _utterance(line: str, base: Path) -> Utterance:
         id=_string(fields, "id") if "id" in fields else place + (f"#{offset:g}" if offset else ""),
         audio_filepath=Path(os.path.abspath(base / place)),
         duration=duration,
-        text=_string(fields, "text"),
+        text=_string(fields, "text") if transcribed or "text" in fields else "",
         speaker=_string(fields, "speaker") if fields.get("speaker") is not None else None,
         offset=offset,
         dataset=_string(fields, "dataset") if fields.get("dataset") is not None else None,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # tests import one another, and so do the processes that they start
 DATA = Path(os.environ.get("AUDIOSEQ_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
@@ -17,6 +23,25 @@ def data_root() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"needs the data sets, which are not in {DATA}; set AUDIOSEQ_DATA")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def launch() -> Callable[..., BaseProcess]:
+    """Start a function in a process; forked from one that has torch loaded, where that can be."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context: Any = multiprocessing.get_context("forkserver")
+        # The first optimiser of a process loads dynamo, which takes a second: better once than in each.
+        context.set_forkserver_preload(["torch._dynamo", "tests.training.toy", "tests.speech.babbler"])
+    else:
+        context = multiprocessing.get_context("spawn")
+
+    def launch(target: Callable[..., object], *arguments: Any, **options: Any) -> BaseProcess:
+        process: BaseProcess = context.Process(target=target, args=arguments, kwargs=options)
+        process.start()
+        return process
+
+    return launch
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +93,38 @@ def test_reads_a_long_recording_block_by_block(tmp_path: Path, monkeypatch: pyte
     stereo = np.random.default_rng(0).uniform(-1, 1, (12_345, 2)).astype(np.float32)
     waveform, _ = audio.read(write_wav(tmp_path / "a.wav", stereo, subtype="FLOAT"))
     np.testing.assert_array_equal(waveform, stereo.mean(axis=1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rate=st.sampled_from([8_000, 11_025, 16_000, 44_100, 48_000]),
+    samples=st.integers(1, 20_000),
+    block=st.integers(1, 30_000),
+)
+def test_a_stream_gives_what_the_whole_recording_gives(
+    tmp_path_factory: pytest.TempPathFactory, rate: int, samples: int, block: int
+) -> None:
+    path = tmp_path_factory.mktemp("stream") / "a.wav"
+    content = np.random.default_rng(samples).uniform(-1, 1, samples).astype(np.float32)
+    write_wav(path, content, rate, "FLOAT")
+    whole = soxr.resample(content, rate, 16_000) if rate != 16_000 else content
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audio, "BLOCK", max(block, samples // 50))
+        stream = audio.stream(path)
+        blocks = list(stream)
+    assert stream.seconds == samples / rate
+    np.testing.assert_allclose(np.concatenate(blocks)[: len(whole)], whole, atol=1e-4)
+    assert sum(map(len, blocks)) == max(1, len(whole))
+
+
+def test_a_stream_tells_where_a_recording_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "BLOCK", 1000)
+    seconds = 0.0
+    with pytest.raises(AudioError, match=r"damaged or cut off somewhere after 0\.\d\d s") as caught:
+        for block in audio.stream(half_a_flac(tmp_path)):
+            seconds += len(block) / 16_000
+    assert seconds > 0.1
+    assert f"{seconds:.2f} s" in str(caught.value)
 
 
 class Pipe(io.BytesIO):

@@ -122,6 +122,17 @@ def test_json_is_an_object_a_line_with_words_when_asked(folder: Path, model: str
     assert all(json.loads(line)["words"] == [] for line in capsys.readouterr().out.splitlines())
 
 
+def test_what_is_wrong_with_a_recording_is_said_beside_its_text(
+    tmp_path: Path, model: str, capsys: Captured
+) -> None:
+    audio.write(tmp_path / "quiet.wav", np.full(16_000, 1e-4, np.float32))
+    assert run(["transcribe", str(tmp_path / "quiet.wav"), "-m", model, "-f", "json"]) == 0
+    said = capsys.readouterr()
+    (warning,) = json.loads(said.out)["warnings"]
+    assert "very quiet" in warning
+    assert said.err == f"warning: {tmp_path / 'quiet.wav'}: {warning}\n"
+
+
 def test_files_keep_the_shape_of_the_folder_and_are_not_overwritten(
     folder: Path, tmp_path: Path, model: str, capsys: Captured
 ) -> None:
@@ -147,7 +158,7 @@ def test_two_recordings_never_share_a_file(
     command = ["transcribe", str(folder / "one.wav"), str(folder / "one.flac"), "-m", model]
     assert run([*command, "-o", str(tmp_path / "out"), "--force"]) == 1
     assert str(folder / "one.wav") in capsys.readouterr().err
-    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert len(list((tmp_path / "out").glob("*.txt"))) == 1
 
 
 def test_the_output_folder_may_be_impossible(folder: Path, model: str, capsys: Captured) -> None:

@@ -80,7 +80,7 @@ def test_torchrun_understands_its_options() -> None:
     from torch.distributed.run import get_args_parser
 
     found = [words for words in commands() if "torchrun" in words]
-    assert len(found) == 2
+    assert len(found) == 3
     for words in found:
         parsed = get_args_parser().parse_args(words[words.index("torchrun") + 1 :])
         assert parsed.module and parsed.training_script == "audioseq"

@@ -14,7 +14,7 @@ from audioseq.errors import DataError
 if TYPE_CHECKING:
     from audioseq.speech.transcript import Word
 
-Form = Literal["tsv", "json", "srt", "vtt", "ctm"]
+Form = Literal["tsv", "json", "srt", "vtt", "ctm", "textgrid"]
 
 
 def align(
@@ -80,8 +80,8 @@ def align(
         )
         put(str(target))
         return
-    if form in ("tsv", "ctm"):
-        result = _table(words, recording.stem, form)
+    if form == "tsv":
+        result = _table(words)
     else:
         transcript = Transcript(
             path=str(recording),
@@ -107,11 +107,7 @@ def _read(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 
 
-def _table(words: Sequence[Word], name: str, form: str) -> str:
-    """Return a line for each word: NIST's CTM (file, channel, start, duration, word, confidence), or TSV."""
-    if form == "ctm":
-        rows = [f"{name} 1 {w.start:.3f} {w.end - w.start:.3f} {w.word} {w.confidence:.3f}" for w in words]
-    else:
-        rows = ["start\tend\tword\tconfidence"]
-        rows += [f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.3f}" for w in words]
-    return "\n".join(rows) + "\n"
+def _table(words: Sequence[Word]) -> str:
+    """Return a line for each word."""
+    rows = [f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.3f}" for w in words]
+    return "\n".join(["start\tend\tword\tconfidence", *rows]) + "\n"

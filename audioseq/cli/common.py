@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,9 +15,9 @@ from audioseq.errors import AudioseqError, DataError
 from audioseq.models import default_for
 
 if TYPE_CHECKING:
+    from audioseq.speech.many import Progress
+    from audioseq.speech.recordings import Recording
     from audioseq.speech.search import BeamSearch
-
-T = TypeVar("T")
 
 DEFAULT_MODEL = default_for("speech")
 
@@ -133,14 +133,43 @@ class Failures:
             raise typer.Exit(1)
 
 
-def watched(items: Sequence[T], what: str, *, hidden: bool = False) -> Iterator[T]:
-    """Yield the items, with a progress bar on stderr when that is a terminal and there are several."""
-    if hidden or len(items) < 2 or not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+@contextmanager
+def metered(recordings: Sequence[Recording], *, hidden: bool = False) -> Iterator[Progress | None]:
+    """Show how far the recordings are transcribed, and the time left, on stderr where that is a terminal.
 
+    Yields:
+        what is to be called with a recording and the share of it that is done; they come in order.
+    """
+    if hidden or not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TimeRemainingColumn()
     # stdout is left alone: rich would send what is printed there to its own console, which is stderr.
-    with Progress(console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
-        yield from progress.track(items, description=what)
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("transcribing", total=sum(map(_weight, recordings)))
+        number, before = 0, 0.0
+        current: Recording | None = None
+
+        def progress(recording: Recording, share: float) -> None:
+            nonlocal number, before, current
+            if recording is not current:
+                number += 1
+                before += 0.0 if current is None else _weight(current)
+                current = recording
+            done = before + share * _weight(recording)
+            bar.update(task, completed=done, description=f"transcribing {number}/{len(recordings)}")
+
+        yield progress
+
+
+def _weight(recording: Recording) -> float:
+    """Return about how much there is to do, which need not be opened for it: its bytes, or bytes of wav."""
+    if recording.duration is not None:
+        return 32_000 * recording.duration
+    try:
+        return float(os.stat(recording.path).st_size)
+    except OSError:  # a missing file costs nothing; nor does stdin, whose length nobody knows
+        return 1.0

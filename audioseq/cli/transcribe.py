@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,38 +20,46 @@ from audioseq.cli.common import (
     Model,
     Rescorer,
     beam_search,
+    metered,
     note,
     put,
-    watched,
 )
-from audioseq.errors import AudioError, AudioseqError
 
 if TYPE_CHECKING:
-    from audioseq.speech import search as searching
-    from audioseq.speech.pipeline import Recogniser
-    from audioseq.speech.transcript import Transcript
+    from audioseq.speech.many import Outcome
+    from audioseq.speech.recordings import Recording
 
 STDIN = Path("-")
 
-Form = Literal["txt", "srt", "vtt", "tsv", "json"]
-
-
-class Job(NamedTuple):
-    """A recording, and the file that its transcript goes to (None: stdout)."""
-
-    recording: Path
-    target: Path | None
+Form = Literal["txt", "srt", "vtt", "tsv", "json", "ctm", "textgrid"]
 
 
 def transcribe(
     inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILES...|DIR|-", help="Recordings, folders of recordings, or - for stdin."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILES...|DIR|GLOB|MANIFEST|-",
+            help="Recordings, folders of them, quoted patterns such as 'clips/**/*.wav', "
+            "manifests (.jsonl), or - for a recording on stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    listing: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", metavar="FILE|-", help="Also those that a file, or stdin, names: a path a line."
+        ),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     form: Annotated[Form, typer.Option("-f", "--format", help="Form of the transcripts.")] = "txt",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write one file a recording here.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Write one file a recording here, and results.jsonl about all.",
+        ),
     ] = None,
     words: Annotated[
         bool, typer.Option("--words", help="With json: times and confidences of words.")
@@ -63,97 +70,123 @@ def transcribe(
     hotwords: HotwordOption = None,
     hotword_file: HotwordFile = None,
     device: Device = "auto",
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite transcripts that are there already.")
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where a run has ended: skip what is done and has not changed."),
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Overwrite transcripts that are there; with --resume only those that are out of date.",
+        ),
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Do part I of N, from 1/N to N/N; processes that torchrun or srun started know their parts.",
+        ),
+    ] = None,
 ) -> None:
     """Write down what is said in recordings.
 
-    The text goes to stdout; with several recordings each line is the path, a tab and the text. Everything
-    that soundfile reads will do: wav, flac, mp3, ogg, opus, aiff, at any sample rate and number of channels.
+    The text goes to stdout; with several recordings each line is the path, a tab and the text, in the order
+    of the inputs, folders sorted. Everything that soundfile reads will do: wav, flac, mp3, ogg, opus, aiff,
+    at any sample rate and number of channels.
+
+    With -o a folder can be gone on with at any time: killed or not, it holds whole transcripts only, and
+    results.jsonl says of each recording whether it is done or what is wrong with it.
     """
+    inputs = inputs or []
+    if not inputs and listing is None:
+        raise typer.BadParameter("name a recording, a folder, or --list", param_hint="FILES...")
+    if STDIN in inputs and listing == STDIN:
+        raise typer.BadParameter("stdin holds a recording or a list, not both", param_hint="--list")
     if words and form != "json":
         raise typer.BadParameter("only -f json holds the times of words", param_hint="--words")
+    if resume and output is None:
+        raise typer.BadParameter("what is done is known only with -o DIR", param_hint="--resume")
     if force and output is None:
         raise typer.BadParameter("nothing is overwritten without -o DIR", param_hint="--force")
     failures = Failures()
-    jobs = _jobs(inputs, output, form, force, failures)
-    several = len(inputs) > 1 or len(jobs) > 1
+    recordings = _find(inputs, listing, failures)
+    several = len(inputs) > 1 or len(recordings) > 1 or listing is not None
     if several and output is None and form not in ("txt", "json"):
         raise typer.BadParameter(f"several recordings do not fit in one {form}; give -o DIR", param_hint="-f")
-    if jobs:
-        from audioseq.speech import pipeline, writers
+    if not recordings:
+        failures.exit()
 
-        recogniser = pipeline.load(model, device)
-        search = beam_search(
-            recogniser.usual,
-            beam=beam,
-            lm=lm,
-            rescorer=rescorer,
-            hotwords=hotwords,
-            hotword_file=hotword_file,
-        )
-        recogniser.chosen(search)  # what is wrong with it is no recording's fault
-        words = words or form in ("srt", "vtt")  # long subtitles are divided by the times of their words
-        # Lines that appear on a terminal are progress enough.
-        for recording, target in watched(jobs, "transcribing", hidden=output is None and sys.stdout.isatty()):
-            with failures.tolerated():
-                transcript = _listen(recogniser, recording, words, search)
-                if target is not None:
-                    _write(target, writers.write(transcript, form))
-                elif several and form == "txt":
-                    put(f"{recording}\t{transcript.text}")
-                else:
-                    put(writers.write(transcript, form).rstrip("\n"))
+    from audioseq.speech import folder, many, pipeline, writers
+    from audioseq.speech.shard import choose
+    from audioseq.training.distributed import total
+
+    part = choose(shard)
+    if shard is None and part.count > 1:
+        note(f"part {part} of the recordings, as torchrun or srun tell this process; --shard 1/1 does all")
+
+    recogniser = pipeline.load(model, device)
+    search = beam_search(
+        recogniser.usual,
+        beam=beam,
+        lm=lm,
+        rescorer=rescorer,
+        hotwords=hotwords,
+        hotword_file=hotword_file,
+    )
+    recogniser.chosen(search)  # what is wrong with it is no recording's fault
+
+    def tell(outcome: Outcome) -> None:
+        with failures.tolerated():
+            if outcome.error is not None:
+                raise outcome.error
+        for warning in outcome.transcript.warnings if outcome.transcript else ():
+            note(f"warning: {outcome.recording.path}: {warning}")
+
+    words = words or form in folder.WITH_WORDS
+    # Lines that appear on a terminal are progress enough.
+    with metered(
+        part.take(recordings), hidden=several and output is None and sys.stdout.isatty()
+    ) as progress:
+        if output is not None:
+            summary = folder.transcribe_all(
+                recordings,
+                output,
+                model=recogniser,
+                form=form,
+                words=words,
+                beam=search,
+                resume=resume,
+                force=force,
+                shard=part,
+                tell=tell,
+                progress=progress,
+            )
+        else:
+            for outcome in many.transcribe_each(
+                recogniser, part.take(recordings), words=words, beam=search, progress=progress
+            ):
+                tell(outcome)
+                if outcome.transcript is not None and several and form == "txt":
+                    put(f"{outcome.recording.path}\t{outcome.transcript.text}")
+                elif outcome.transcript is not None:
+                    put(writers.write(outcome.transcript, form).rstrip("\n"))
+    if output is not None:
+        note(f"part {part}: {summary}" if part.count > 1 else str(summary))
+    if shard is None:
+        failures.count = total(failures.count)
     failures.exit()
 
 
-def _jobs(
-    inputs: Sequence[Path], output: Path | None, form: str, force: bool, failures: Failures
-) -> list[Job]:
-    """Find the recordings that the inputs stand for; a folder keeps its shape in the output."""
-    from audioseq import audio
+def _find(inputs: Sequence[Path], listing: Path | None, failures: Failures) -> list[Recording]:
+    """Return the recordings that are meant; an input without any is a failure, and the others go on."""
+    from audioseq.speech import recordings
 
-    jobs: list[Job] = []
-    taken: dict[Path, Path] = {}
+    found: list[Recording] = []
     for given in inputs:
-        found: Sequence[Path] = ()
         with failures.tolerated():
-            found = audio.find([given]) if given.is_dir() else [given]
-        for recording in found:
-            if output is None:
-                jobs.append(Job(recording, None))
-                continue
-            name = recording.relative_to(given) if given.is_dir() else Path(recording.name)
-            target = output / (Path("stdin") if recording == STDIN else name).with_suffix(f".{form}")
-            with failures.tolerated():
-                if target in taken:
-                    raise AudioError(
-                        f"{recording}: {target} is for {taken[target]} already; take two folders"
-                    )
-                if target.exists() and not force:
-                    raise AudioError(f"{recording}: {target} is there already; --force overwrites it")
-                taken[target] = recording
-                jobs.append(Job(recording, target))
-    return jobs
-
-
-def _listen(recogniser: Recogniser, recording: Path, words: bool, search: searching.Beam) -> Transcript:
-    if recording != STDIN:
-        return recogniser.transcribe(recording, words=words, beam=search)
-    from audioseq import audio
-
-    waveform, sample_rate = audio.read(sys.stdin.buffer)
-    transcript = recogniser.transcribe(waveform, sample_rate, words=words, beam=search)
-    return dataclasses.replace(transcript, path="-")
-
-
-def _write(target: Path, text: str) -> None:
-    from audioseq.files import write_atomically
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AudioseqError(f"cannot make the folder {target.parent}: {error.strerror}") from None
-    write_atomically(target, lambda file: file.write(text.encode()))
-    note(f"wrote {target}")
+            found += recordings.find(given)
+    if listing is not None:
+        with failures.tolerated():
+            found += recordings.listed(listing)
+    return found

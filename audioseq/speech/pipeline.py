@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -16,31 +16,24 @@ from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
 from audioseq.errors import AudioseqError
-from audioseq.speech.align import Span, to_words
+from audioseq.speech.align import Span, begun_earlier, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
+from audioseq.speech.evidence import Evidence
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.search import Beam, BeamSearch, Search, advised
-from audioseq.speech.segment import cut
+from audioseq.speech.segment import Piece, cut
+from audioseq.speech.stitch import Emission, Heard, stitch
 from audioseq.speech.transcript import Segment, Transcript, Word
 from audioseq.text.subwords import restore
 from audioseq.text.tokenizer import Tokenizer
 from audioseq.training.distributed import choose_device
 
-MAX_SECONDS = 20.0
-"""Longest piece given to the model at once; longer recordings are cut at their quietest points."""
 BATCH_SECONDS = 60.0
 """Seconds of audio, padding counted, that are in memory as activations at once."""
 
-
-class Piece(NamedTuple):
-    """What the model heard in one stretch of a recording."""
-
-    start: float
-    """Seconds from the beginning of the recording."""
-    end: float
-    log_probs: np.ndarray
-    """`[T', V]`."""
+Source = str | Path | BinaryIO | np.ndarray | Tensor
+Progress = Callable[[float, float], object]
 
 
 class Recogniser:
@@ -64,48 +57,68 @@ class Recogniser:
 
     def transcribe(
         self,
-        source: str | Path | np.ndarray | Tensor,
+        source: Source,
         sample_rate: int | None = None,
         *,
         words: bool = False,
         beam: Beam = None,
+        progress: Progress | None = None,
     ) -> Transcript:
-        """Write down what is said in a recording.
+        """Write down what is said in a recording of any length; its memory does not grow with it.
 
         Args:
-            source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
+            source: a file that soundfile reads, by its path or opened; or a waveform `[N]`, `[N, channels]`
+                or `[channels, N]`.
             sample_rate: of a waveform, in Hz; must be left out for a file.
             words: also say when each word begins and ends, and how sure the model is of it.
             beam: how to search for the most probable text, perhaps with a language model or hotwords;
                 `greedy` takes the most probable token of each frame, None what the model's card advises.
+            progress: called now and then with the seconds heard, and those that there seem to be.
         Raises:
             AudioError: the recording cannot be read, or is not finite.
             CheckpointError: there is no such language model.
             ConfigError: the model cannot spell a hotword.
         """
-        if isinstance(source, str | Path):
-            if sample_rate is not None:
-                raise AudioseqError(f"{source}: a file says its sample rate itself; leave out sample_rate")
-            path, waveform = str(source), audio.load(source)
-        else:
-            if sample_rate is None:
-                raise AudioseqError(
-                    "a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)"
-                )
-            path, waveform = None, audio.prepare(np.asarray(source), sample_rate)
+        search = self.chosen(beam)
+        blocks, seconds = _opened(source, sample_rate)
+        heard = self.hear(cut(blocks, audio.SAMPLE_RATE))
+        if progress is not None:
+            heard = _watched(heard, seconds, progress)
+        path = str(source) if isinstance(source, str | Path) else None
+        return self.transcript(heard, path, words=words, search=search)
+
+    def transcript(
+        self,
+        heard: Iterable[Heard],
+        path: str | None = None,
+        *,
+        words: bool = False,
+        search: Search | None = None,
+    ) -> Transcript:
+        """Write down what was heard in all the pieces of a recording, in order.
+
+        Args:
+            heard: as `hear` yields them.
+            path: of the recording.
+            words: as in `transcribe`.
+            search: as `chosen` returns it.
+        """
         segments: list[Segment] = []
         spoken: list[Word] = []
-        search = self.chosen(beam)
-        for piece in self.listen(waveform):
-            if found := self._words(piece, search):
+        duration, evidence = 0.0, Evidence()
+        for emission in stitch(heard, self.tokenizer, self.model.frame_seconds):
+            duration = emission.end
+            if found := self._words(emission, search, evidence):
                 segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
-                spoken += found
+                if words:
+                    spoken += found
         return Transcript(
             path=path,
             text=" ".join(segment.text for segment in segments),
-            duration=len(waveform) / audio.SAMPLE_RATE,
+            duration=duration,
             segments=tuple(segments),
-            words=tuple(spoken) if words else (),
+            words=tuple(spoken),
+            warnings=evidence.warnings(),
         )
 
     @property
@@ -131,35 +144,46 @@ class Recogniser:
             self._searches[beam] = Search(beam, self.tokenizer, self.header.card)
         return self._searches[beam]
 
-    def _words(self, piece: Piece, search: Search | None) -> list[Word]:
-        """Return the words of a piece, with their times in the recording."""
+    def _words(self, emission: Emission, search: Search | None, evidence: Evidence) -> list[Word]:
+        """Return the words of a stretch, if it is speech, with their times in the recording."""
+        heard = greedy(emission.log_probs)
+        if not evidence.speech(emission.piece.waveform, heard):
+            return []
         if search is not None:
-            words = search.words(piece.log_probs, self.model.frame_seconds)
+            words = search.words(emission.log_probs, self.model.frame_seconds)
         else:
-            heard = greedy(piece.log_probs)
             # The greedy path is the best of all paths, so it is the forced alignment of its own text too.
             spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
             words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)
         return [
-            replace(word, start=word.start + piece.start, end=min(word.end + piece.start, piece.end))
-            for word in words
+            replace(word, start=word.start + emission.start, end=min(word.end + emission.start, emission.end))
+            for word in begun_earlier(words)
         ]
 
-    def listen(self, waveform: np.ndarray) -> Iterator[Piece]:
+    def listen(self, waveform: np.ndarray) -> Iterator[Emission]:
         """Yield the emissions of each stretch of a waveform `[N]` at 16 kHz, in order."""
-        pieces = cut(waveform, audio.SAMPLE_RATE, MAX_SECONDS)
-        emissions = self.emit([waveform[start:end] for start, end in pieces])
-        for (start, end), log_probs in zip(pieces, emissions, strict=True):
-            yield Piece(start / audio.SAMPLE_RATE, end / audio.SAMPLE_RATE, log_probs)
+        heard = self.hear(cut([waveform], audio.SAMPLE_RATE))
+        return stitch(heard, self.tokenizer, self.model.frame_seconds)
 
-    def emit(self, waveforms: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield log-probabilities `[T', V]` for waveforms `[N]` at 16 kHz, in order, computed in batches."""
-        for batch in _batches(waveforms, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
-            padded, lengths = pad([torch.from_numpy(waveform) for waveform in batch])
+    def hear(self, pieces: Iterable[Piece]) -> Iterator[Heard]:
+        """Yield pieces at 16 kHz, of one recording or of many, with what the model emits, in order.
+
+        They are computed in batches of neighbours; those that are of about one length cost the least.
+        """
+        for batch in _batches(pieces, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
+            padded, lengths = pad([torch.from_numpy(piece.waveform) for piece in batch])
             emissions = self.model.emit(padded.to(self.device), lengths.to(self.device))
             rows = emissions.log_probs.cpu().numpy()
-            for row, length in zip(rows, emissions.lengths.tolist(), strict=True):
-                yield row[:length]
+            for piece, row, length in zip(batch, rows, emissions.lengths.tolist(), strict=True):
+                yield Heard(piece, row[:length])
+
+
+def pieces(source: Source, sample_rate: int | None = None) -> Iterator[Piece]:
+    """Yield the pieces of a recording of any length as `Recogniser.hear` takes them; it is read meanwhile.
+
+    Source, sample_rate and errors are those of `Recogniser.transcribe`.
+    """
+    return cut(_opened(source, sample_rate)[0], audio.SAMPLE_RATE)
 
 
 def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
@@ -178,15 +202,36 @@ def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
     return Recogniser(network, tokenizer, stored.header, choose_device(device))
 
 
-def _batches(waveforms: Iterable[np.ndarray], most: int) -> Iterator[list[np.ndarray]]:
-    """Group neighbours so that a padded batch has at most `most` samples (or is a single waveform)."""
-    batch: list[np.ndarray] = []
+def _opened(source: Source, sample_rate: int | None) -> tuple[Iterable[np.ndarray], float]:
+    """Return the blocks of a recording at 16 kHz, and its seconds."""
+    if isinstance(source, np.ndarray | Tensor):
+        if sample_rate is None:
+            raise AudioseqError(
+                "a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)"
+            )
+        waveform = audio.prepare(source, sample_rate)
+        return [waveform], len(waveform) / audio.SAMPLE_RATE
+    if sample_rate is not None:
+        raise AudioseqError(f"{source}: a file says its sample rate itself; leave out sample_rate")
+    blocks = audio.stream(source)
+    return blocks, blocks.seconds
+
+
+def _watched(heard: Iterable[Heard], seconds: float, progress: Progress) -> Iterator[Heard]:
+    for each in heard:
+        yield each
+        progress(each.piece.end / audio.SAMPLE_RATE, seconds)
+
+
+def _batches(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]:
+    """Group neighbours so that a padded batch has at most `most` samples (or is a single piece)."""
+    batch: list[Piece] = []
     longest = 0
-    for waveform in waveforms:
-        if batch and max(longest, len(waveform)) * (len(batch) + 1) > most:
+    for piece in pieces:
+        if batch and max(longest, len(piece.waveform)) * (len(batch) + 1) > most:
             yield batch
             batch, longest = [], 0
-        batch.append(waveform)
-        longest = max(longest, len(waveform))
+        batch.append(piece)
+        longest = max(longest, len(piece.waveform))
     if batch:
         yield batch

@@ -40,6 +40,8 @@ class Transcript:
     segments: tuple[Segment, ...] = ()
     words: tuple[Word, ...] = ()
     """Empty where word times were not asked for."""
+    warnings: tuple[str, ...] = ()
+    """What makes the text doubtful: no speech, probably music or another language, clipped, very quiet."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that are ready for JSON; times are rounded to milliseconds.
@@ -54,6 +56,7 @@ class Transcript:
             "duration": round(self.duration, 3),
             "segments": [_rounded(segment) for segment in self.segments],
             "words": [_rounded(word) for word in self.words],
+            "warnings": list(self.warnings),
         }
 
 

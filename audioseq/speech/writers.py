@@ -1,4 +1,4 @@
-"""A transcript as text, JSON, a table, or subtitles."""
+"""A transcript as text, JSON, tables, subtitles, or annotations for phonetics."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from audioseq.errors import ConfigError
-from audioseq.speech.transcript import Transcript
+from audioseq.speech.transcript import Transcript, Word
 
 LINE_LENGTH = 42
 """Characters in a line of a subtitle."""
@@ -33,10 +34,11 @@ def write(transcript: Transcript, format: str) -> str:
 
     txt is the text in one line; json one object in one line; tsv a table of segments, in seconds; srt and
     vtt are subtitles of at most two lines of 42 characters. Longer segments are divided by the times of
-    their words, or, where the transcript has none, by their numbers of characters.
+    their words, or, where the transcript has none, by their numbers of characters. ctm (NIST's table) and
+    textgrid (Praat's file) hold the times of words; both are so plain that a library would be longer.
 
     Raises:
-        ConfigError: the format is not known.
+        ConfigError: the format is not known, or needs times of words that the transcript does not have.
     Example:
         >>> from audioseq.speech.transcript import Segment
         >>> print(write(Transcript("a.wav", "hello", 2.0, (Segment(0.5, 1.75, "hello"),)), "srt"))
@@ -78,12 +80,48 @@ def _vtt(transcript: Transcript) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
+def _ctm(transcript: Transcript) -> str:
+    """Write NIST's table: recording, channel, start, duration, word, confidence."""
+    name = "-" if transcript.path is None else "_".join(Path(transcript.path).stem.split()) or "-"
+    return "".join(
+        f"{name} 1 {word.start:.3f} {word.end - word.start:.3f} {word.word} {word.confidence:.3f}\n"
+        for word in _timed_words(transcript)
+    )
+
+
+def _textgrid(transcript: Transcript) -> str:
+    """Write Praat's text file, in its short form: one tier, whose intervals leave no gap."""
+    words = _timed_words(transcript)
+    duration = max([transcript.duration, *(word.end for word in words)])
+    intervals, end = [], 0.0
+    for word in [*words, Word(duration, duration, "", 1.0)]:
+        if word.start > end:
+            intervals.append((end, word.start, ""))
+        if word.end > word.start:  # else there was no room for it, and Praat would refuse it
+            intervals.append((word.start, word.end, word.word.replace('"', '""')))
+        end = word.end
+    head = ["0", f"{duration:.6f}"]
+    rows = [f'{start:.6f}\n{until:.6f}\n"{text}"' for start, until, text in intervals]
+    tier = ['"IntervalTier"', '"words"', *head, str(len(rows)), *rows]
+    return "\n".join(
+        ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *head, "<exists>", "1", *tier, ""]
+    )
+
+
+def _timed_words(transcript: Transcript) -> tuple[Word, ...]:
+    if transcript.text and not transcript.words:
+        raise ConfigError("ctm and textgrid hold times of words; transcribe with words=True")
+    return transcript.words
+
+
 _WRITERS: dict[str, Callable[[Transcript], str]] = {
     "txt": _txt,
     "json": _json,
     "srt": _srt,
     "vtt": _vtt,
     "tsv": _tsv,
+    "ctm": _ctm,
+    "textgrid": _textgrid,
 }
 FORMATS = tuple(_WRITERS)
 

@@ -111,6 +111,19 @@ def join(device: str = "auto") -> Group:
     return Group(dist.get_rank(), dist.get_world_size(), chosen)
 
 
+def total(number: int) -> int:
+    """Return the sum of a number over all processes that torchrun started, when all have come here.
+
+    torchrun ends all of them as soon as one ends with an error: where others may have work left, whoever
+    has failed in something waits for them here.
+    """
+    if not dist.is_torchelastic_launched():
+        return number
+    vector = torch.tensor([number])
+    join("cpu").sum(vector)
+    return int(vector)
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device of a name: `auto` is a GPU where there is one, under torchrun each process its own.
 

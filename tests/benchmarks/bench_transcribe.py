@@ -1,16 +1,19 @@
-"""What transcribing costs: whole processes of `audioseq transcribe` on an hour of audio, one file.
+"""What transcribing costs: whole processes of `audioseq transcribe` on an hour of audio, in one file or many.
 
-    python tests/benchmarks/bench_transcribe.py MANIFEST [--model MODEL] [--hours 1] [--runs 3]
+    python tests/benchmarks/bench_transcribe.py MANIFEST [--files 1 10 600] [--hours 1] [--runs 3] [-m MODEL]
 
-The hour is joined from the manifest's recordings, over and over in their order. Each run is a new process, so
-it includes the start of Python and torch and the loading of the model. Printed are the medians of: core-hours
-(user and system time, as the operating system counts them) per hour of audio, wall time, and peak memory.
+The hour is joined from the manifest's recordings, over and over in their order, and cut into so many files,
+the longest about five times as long as the shortest. Each run is a new process that writes a folder of
+transcripts, so it includes the start of Python and torch and the loading of the model. Printed are the
+medians of: core-hours (user and system time, as the operating system counts them) per hour of audio, wall
+time, and peak memory of the process; with the search that the model advises, and with none.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -25,22 +28,30 @@ from audioseq import audio
 from audioseq.data import read_manifest
 from audioseq.models import default_for
 
+SEARCHES = {"as advised": [], "greedy": ["--lm", "none"]}
 
-def joined(manifest: Path, seconds: float) -> np.ndarray:
-    """Join a manifest's recordings to a waveform of so many seconds at 16 kHz."""
+
+def prepare(manifest: Path, seconds: float, counts: list[int], place: Path) -> None:
+    """Join a manifest's recordings to so many seconds, and write these as each number of files."""
     left, parts = int(seconds * audio.SAMPLE_RATE), []
     for utterance in itertools.cycle(read_manifest(manifest)):
         parts.append(utterance.load()[:left])
         left -= len(parts[-1])
         if not left:
-            return np.concatenate(parts)
-    raise AssertionError
+            break
+    waveform = np.concatenate(parts)
+    for count in counts:
+        (place / str(count)).mkdir()
+        shares = np.random.default_rng(0).uniform(1, 5, count)
+        ends = np.rint(np.cumsum(shares) / shares.sum() * len(waveform)).astype(int)
+        for number, part in enumerate(np.split(waveform, ends[:-1])):
+            audio.write(place / str(count) / f"{number:05}.flac", part)
 
 
 def run(command: list[str]) -> tuple[float, float, float]:
     """Run a command, and return its CPU seconds, wall seconds and peak memory in MB."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -54,18 +65,23 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", default=default_for("speech"))
+    parser.add_argument("-m", "--model", default=default_for("speech"))
     parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--files", type=int, nargs="+", default=[1, 10, 600])
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        recording = Path(directory) / "hour.flac"
-        audio.write(recording, joined(arguments.manifest, 3600 * arguments.hours), audio.SAMPLE_RATE)
-        command = [sys.executable, "-m", "audioseq", "transcribe", "-m", arguments.model, str(recording)]
-        cpu, wall, memory = (
-            statistics.median(column)
-            for column in zip(*(run(command) for _ in range(arguments.runs)), strict=True)
-        )
-    print(f"core-hours per hour of audio  {cpu / 3600 / arguments.hours:.4f}")
-    print(f"wall seconds                  {wall:.1f}")
-    print(f"peak memory                   {memory:.0f} MB")
+        place = Path(directory)
+        # In a process of its own: Linux counts the memory of a process to those that it starts.
+        what = (arguments.manifest, 3600 * arguments.hours, arguments.files, place)
+        preparing = multiprocessing.get_context("spawn").Process(target=prepare, args=what)
+        preparing.start()
+        preparing.join()
+        print("search       files   core-hours/h    wall s   peak MB", flush=True)
+        for (search, options), count in itertools.product(SEARCHES.items(), arguments.files):
+            command = [sys.executable, "-m", "audioseq", "transcribe", str(place / str(count)), *options]
+            command += ["-m", arguments.model, "-o", str(place / "out"), "--force"]
+            measured = zip(*(run(command) for _ in range(arguments.runs)), strict=True)
+            cpu, wall, memory = map(statistics.median, measured)
+            hours = cpu / 3600 / arguments.hours
+            print(f"{search:10s} {count:7d} {hours:14.4f} {wall:9.1f} {memory:9.0f}", flush=True)

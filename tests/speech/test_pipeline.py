@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import jiwer
@@ -14,6 +15,8 @@ from audioseq.checkpoint import Header
 from audioseq.errors import AudioError, AudioseqError, CheckpointError
 from audioseq.speech import pipeline
 from audioseq.speech.evaluate import evaluate
+from audioseq.speech.search import BeamSearch
+from audioseq.speech.segment import Piece
 from audioseq.speech.task import SpeechTask
 from tests.speech.tiny import config, say, utterances
 
@@ -49,8 +52,10 @@ def test_a_file_and_its_waveform_give_the_same(recogniser: pipeline.Recogniser, 
 
 def test_a_batch_gives_what_each_recording_gives_alone(recogniser: pipeline.Recogniser) -> None:
     waveforms = [say("abc"), say("d"), say("a bad cab dad"), say("cd")]
-    for alone, together in zip(waveforms, recogniser.emit(waveforms), strict=True):
-        np.testing.assert_allclose(next(recogniser.emit([alone])), together, atol=1e-3)
+    pieces = [Piece(0, waveform) for waveform in waveforms]
+    for piece, together in recogniser.hear(pieces):
+        (alone,) = recogniser.hear([piece])
+        np.testing.assert_allclose(alone.log_probs, together, atol=1e-3)
 
 
 def test_long_recordings_are_cut_and_their_times_go_on(recogniser: pipeline.Recogniser) -> None:
@@ -61,6 +66,53 @@ def test_long_recordings_are_cut_and_their_times_go_on(recogniser: pipeline.Reco
     assert times == sorted(times)
     assert times[-1] <= transcript.duration
     assert " ".join(word.word for word in transcript.words) == transcript.text
+
+
+def test_a_recording_without_pauses_is_heard_once_and_to_its_end(recogniser: pipeline.Recogniser) -> None:
+    letters = say("abcd" * 200) + np.random.default_rng(0).normal(0, 0.1, len(say("abcd" * 200)))
+    emissions = list(recogniser.listen(letters.astype(np.float32)))
+    frames = sum(len(emission.log_probs) for emission in emissions)
+    assert len(emissions) > 4
+    assert all(one.end == other.start for one, other in pairwise(emissions))
+    assert (emissions[0].start, emissions[-1].end) == (0, len(letters) / audio.SAMPLE_RATE)
+    assert frames == pytest.approx(len(letters) / audio.SAMPLE_RATE / 0.04, abs=len(emissions))
+
+
+def test_progress_is_told_while_a_file_is_read(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    audio.write(path, say("abc dad bad cab " * 30))
+    told: list[tuple[float, float]] = []
+    recogniser.transcribe(path, progress=lambda done, seconds: told.append((done, seconds)))
+    done = [seconds for seconds, _ in told]
+    assert len(done) > 3 and done == sorted(set(done))
+    seconds = len(audio.load(path)) / audio.SAMPLE_RATE
+    assert done[-1] == seconds and {whole for _, whole in told} == {seconds}
+
+
+def test_an_opened_file_is_read_as_its_path_is(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    audio.write(path, say("abc dad"))
+    with path.open("rb") as file:
+        heard = recogniser.transcribe(file)
+    assert heard.path is None and heard.text == recogniser.transcribe(path).text
+    with pytest.raises(AudioseqError, match="leave out sample_rate"):
+        recogniser.transcribe(path, audio.SAMPLE_RATE)
+
+
+def test_nothing_is_invented_where_the_best_path_is_silent(model: Path) -> None:
+    silent = pipeline.load(model, "cpu")
+    with torch.no_grad():
+        silent.model.head.linear.weight.zero_()
+        silent.model.head.linear.bias.zero_()
+        silent.model.head.linear.bias[:: silent.tokenizer.size] = 0.1
+    noise = np.random.default_rng(0).normal(0, 0.1, 30 * audio.SAMPLE_RATE)
+    search = BeamSearch(hotwords=["abc"], boost=9.0)
+    found = silent.search(search).words(next(silent.listen(noise.astype(np.float32))).log_probs, 0.04)
+    assert found  # by the search alone
+    transcript = silent.transcribe(noise, audio.SAMPLE_RATE, beam=search)
+    assert transcript.text == "" and transcript.segments == ()
+    assert transcript.warnings == ("no speech is heard in it",)
+    assert transcript.to_dict()["warnings"] == ["no speech is heard in it"]
 
 
 def test_silence_of_any_length_is_no_error(recogniser: pipeline.Recogniser) -> None:

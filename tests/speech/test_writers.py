@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -66,6 +67,7 @@ def test_json_is_one_object_in_one_line() -> None:
             {"start": 3723.4, "end": 3723.8, "word": "all", "confidence": 1.0},
             {"start": 3724.0, "end": 3725.0, "word": "right", "confidence": 0.75},
         ],
+        "warnings": [],
     }
 
 
@@ -175,6 +177,45 @@ def test_subtitles_keep_every_character_fit_the_screen_and_never_overlap(
 
 
 def test_formats_are_named_when_one_is_unknown() -> None:
-    assert FORMATS == ("txt", "json", "srt", "vtt", "tsv")
-    with pytest.raises(ConfigError, match="'doc'; choose from txt, json, srt, vtt, tsv"):
+    assert FORMATS == ("txt", "json", "srt", "vtt", "tsv", "ctm", "textgrid")
+    with pytest.raises(ConfigError, match="'doc'; choose from txt, json, srt, vtt, tsv, ctm, textgrid"):
         write(EMPTY, "doc")
+
+
+def test_ctm_has_a_line_for_each_word() -> None:
+    assert write(TWO, "ctm").splitlines() == [
+        "a 1 0.080 0.420 good 0.912",
+        "a 1 0.900 0.600 morning 0.500",
+        "a 1 3723.400 0.400 all 1.000",
+        "a 1 3724.000 1.000 right 0.750",
+    ]
+    assert write(replace(TWO, path=None), "ctm").startswith("- 1 ")
+    assert write(replace(TWO, path="my talk.wav"), "ctm").startswith("my_talk 1 ")
+
+
+@pytest.mark.parametrize("form", ["ctm", "textgrid"])
+def test_times_of_words_must_be_there_where_they_are_written(form: str) -> None:
+    with pytest.raises(ConfigError, match="words=True"):
+        write(replace(TWO, words=()), form)
+    assert write(EMPTY, form) is not None
+
+
+def intervals(textgrid: str) -> list[tuple[float, float, str]]:
+    """Read a TextGrid of one tier as Praat does: numbers and quoted texts, whatever stands between them."""
+    values = re.findall(r'"((?:[^"]|"")*)"|(-?[\d.]+)', textgrid.split("<exists>")[1])
+    flat = [quoted.replace('""', '"') if not number else float(number) for quoted, number in values]
+    tiers, kind, name, start, end, count, *rows = flat
+    assert (tiers, kind, name, start) == (1, "IntervalTier", "words", 0) and count == len(rows) / 3
+    found = list(zip(rows[::3], rows[1::3], rows[2::3], strict=True))
+    assert found[-1][1] == end
+    return found  # type: ignore[return-value]
+
+
+def test_a_textgrid_covers_everything_without_gaps() -> None:
+    quoted = replace(TWO, words=(*TWO.words[:3], Word(3724.0, 3724.5, 'so "right"', 0.75)))
+    found = intervals(write(quoted, "textgrid"))
+    assert [text for *_, text in found if text] == ["good", "morning", "all", 'so "right"']
+    assert found[0] == (0, 0.0804, "") and found[-1][1] == 3725
+    assert all(one[1] == other[0] for one, other in pairwise(found))
+    assert all(start < end for start, end, _ in found)
+    assert intervals(write(EMPTY, "textgrid")) == [(0, 2, "")]

@@ -1,12 +1,10 @@
-"""Makes the toy task importable, here and in the processes that tests start."""
+"""Processes that train the toy, and how their ends compare."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import sys
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -14,32 +12,18 @@ from typing import Any
 import pytest
 
 from audioseq import checkpoint
-from audioseq.training import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
 
 Start = Callable[..., BaseProcess]
 
 
 @pytest.fixture(scope="session")
-def start() -> Start:
-    """Start a process that trains the toy; forked from one that has torch loaded, where that can be."""
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context: Any = multiprocessing.get_context("forkserver")
-        # The first optimiser of a process loads dynamo, which takes a second: better once than in each.
-        context.set_forkserver_preload(["torch._dynamo", "tests.training.toy"])
-    else:
-        context = multiprocessing.get_context("spawn")
+def start(launch: Start) -> Start:
+    """Start a process that trains the toy."""
     from tests.training.toy import child
 
-    def start(run_dir: Path, config: TrainingConfig, **options: Any) -> BaseProcess:
-        process: BaseProcess = context.Process(target=child, args=(run_dir, config), kwargs=options)
-        process.start()
-        return process
-
-    return start
+    return partial(launch, child)
 
 
 def lines(run_dir: Path) -> list[dict[str, Any]]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import itertools
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +17,7 @@ from audioseq.checkpoint import Header
 from audioseq.config import Config, parse, read_toml
 from audioseq.errors import AudioseqError
 from audioseq.training import Loss, Task, TrainingConfig, fit
+from tests.mortal import make_mortal
 
 EXAMPLES = 26
 
@@ -148,28 +146,12 @@ def child(
     if rank[1] > 1:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank[0], world_size=rank[1])
     made = (task or Toy)(config, **settings)
-    if kill_at_operation:
-        left = itertools.count(kill_at_operation - 1, -1)
-        for name in "fsync", "replace", "unlink":
-            setattr(os, name, _deadly(getattr(os, name), left))
-    if kill_after is not None:
-        threading.Timer(kill_after, _die).start()
+    make_mortal(kill_at_operation, kill_after)
     try:
         fit(made, config, run_dir, resume=True, device="cpu")
     except AudioseqError as error:
         (run_dir / f"error{rank[0]}").write_text(str(error))
         sys.exit(1)
-
-
-def _deadly(operation: Callable[..., Any], left: Iterator[int]) -> Callable[..., Any]:
-    def deadly(*args: Any, **options: Any) -> Any:
-        return operation(*args, **options) if next(left) else _die()
-
-    return deadly
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _count_gloo_threads(run_dir: Path) -> None:
