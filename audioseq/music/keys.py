@@ -17,6 +17,8 @@ MEMORY = 48
 """Notes after which what was heard counts only a third."""
 DOUBT = 0.3
 """What a note counts as evidence: notes of one chord are not independent."""
+LEAD = 0.5
+"""How strongly a piece is led back: at 1, what Bayes says, songs were more diatonic than real ones."""
 
 
 def best_key(sounding: np.ndarray, bass: int | None) -> tuple[int, bool]:
@@ -66,5 +68,5 @@ class Compass:
         """Return what to add to the log-probability of each pitch class `[12]`."""
         likely = np.exp(self._evidence - self._evidence.max())
         usual = likely @ _CHANCES / likely.sum()
-        leaning: np.ndarray = np.log(_CHANCES[self.key] / usual)
+        leaning: np.ndarray = LEAD * np.log(_CHANCES[self.key] / usual)
         return leaning

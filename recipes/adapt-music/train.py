@@ -16,7 +16,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="music-small", help="the one to adapt: a name, or a file")
     parser.add_argument("--pieces", type=int, nargs="+", default=[5, 15, 28])
-    parser.add_argument("--epochs", type=int, nargs="+", default=[2, 6, 18])
+    parser.add_argument("--epochs", type=int, nargs="+", default=[2, 8])
     parser.add_argument("--run-dir", type=Path, default=Path("runs/adapt-music"))
     parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
     asked = parser.parse_args()

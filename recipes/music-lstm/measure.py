@@ -37,7 +37,7 @@ from audioseq.music.tokenizer import encode
 
 HERE, DATA = Path(__file__).parent, Path("runs/data/music")
 BARS = 32
-LEARNT = 200  # training pieces of a style that the classifier of styles learns from
+LEARNT = 600  # training pieces of a style that the classifier of styles learns from
 SEARCHED = 20  # pieces of a style that are looked for in the training data, at most
 
 
@@ -66,16 +66,19 @@ def histograms(piece: Piece) -> np.ndarray:
 
 
 def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
-    """Return the share of pieces where the model would rather end than go on, and of those that come home."""
+    """Return the share of pieces where the model would rather end than go on to a new bar; that come home."""
+    nats = []
     pieces = [to_grid(each.score) for each in made]
-    asked = [
-        replace(each.asked, programs=piece.programs, bars=len(piece.meters))
-        for each, piece in zip(made, pieces, strict=True)
-    ]
-    examples = [Example("", encode(piece), each) for each, piece in zip(asked, pieces, strict=True)]
-    last = [each[-1, v.STEP] for each in nats_of(composer.model, examples)]
-    home = [piece.final_bass == each.tonic for piece, each in zip(pieces, asked, strict=True)]
-    return float(np.mean(np.exp(-np.array(last)) > 0.5)), float(np.mean(home))
+    for step in (v.END, v.BAR):
+        examples = []
+        for each, piece in zip(made, pieces, strict=True):
+            asked = replace(each.asked, programs=piece.programs, bars=len(piece.meters))
+            events = encode(piece)
+            events[-1, : v.METER + 1] = step, piece.meters[-1] if step == v.BAR else -1
+            examples.append(Example("", events, asked))
+        nats.append([each[-1, v.STEP] for each in nats_of(composer.model, examples)])
+    home = [piece.final_bass == each.asked.tonic for each, piece in zip(made, pieces, strict=True)]
+    return float(np.mean(np.less(*nats))), float(np.mean(home))
 
 
 def compose(composer: Composer, style: str, pieces: int) -> list[Composition]:
