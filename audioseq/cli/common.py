@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -15,9 +15,13 @@ from audioseq.errors import AudioseqError, DataError
 from audioseq.models import default_for
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
     from audioseq.speech.many import Progress
     from audioseq.speech.recordings import Recording
     from audioseq.speech.search import BeamSearch
+
+T = TypeVar("T")
 
 DEFAULT_MODEL = default_for("speech")
 
@@ -133,6 +137,15 @@ class Failures:
             raise typer.Exit(1)
 
 
+def watched(items: Sequence[T], what: str) -> Iterator[T]:
+    """Yield the items, with a progress bar on stderr when that is a terminal and there are several."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    with _bar() as bar:
+        yield from bar.track(items, description=what)
+
+
 @contextmanager
 def metered(recordings: Sequence[Recording], *, hidden: bool = False) -> Iterator[Progress | None]:
     """Show how far the recordings are transcribed, and the time left, on stderr where that is a terminal.
@@ -143,12 +156,7 @@ def metered(recordings: Sequence[Recording], *, hidden: bool = False) -> Iterato
     if hidden or not sys.stderr.isatty():
         yield None
         return
-    from rich import progress as rich
-    from rich.console import Console
-
-    columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TimeRemainingColumn()
-    # stdout is left alone: rich would send what is printed there to its own console, which is stderr.
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    with _bar() as bar:
         task = bar.add_task("transcribing", total=sum(map(_weight, recordings)))
         number, before = 0, 0.0
         current: Recording | None = None
@@ -163,6 +171,16 @@ def metered(recordings: Sequence[Recording], *, hidden: bool = False) -> Iterato
             bar.update(task, completed=done, description=f"transcribing {number}/{len(recordings)}")
 
         yield progress
+
+
+def _bar() -> Bar:
+    """Return a bar on stderr with the time left, which goes when it is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    # stdout is left alone: rich would send what is printed there to its own console, which is stderr.
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
 
 
 def _weight(recording: Recording) -> float:
