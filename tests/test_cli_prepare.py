@@ -33,10 +33,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
-    """Return a recording in which the sample is heard eight times, with its text beside it."""
+    """Return a recording in which the sample is heard twelve times, with its text beside it."""
     noise = np.random.default_rng(0).normal(scale=1e-3, size=4_000).astype(np.float32)
-    audio.write(tmp_path / "talk.flac", np.concatenate([noise, audio.load(SAMPLE)] * 8))
-    (tmp_path / "talk.txt").write_text(f"{TEXT.capitalize()}.\n" * 8)
+    audio.write(tmp_path / "talk.flac", np.concatenate([noise, audio.load(SAMPLE)] * 12))
+    (tmp_path / "talk.txt").write_text(f"{TEXT.capitalize()}.\n" * 12)
     return tmp_path / "talk.flac"
 
 
@@ -64,7 +64,7 @@ def test_align_gives_every_form(talk: Path, capsys: Captured) -> None:
     assert run(["align", str(talk), text]) == 0
     header, *rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert header == ["start", "end", "word", "confidence"]
-    assert [row[2] for row in rows] == f"{TEXT.capitalize()}.".split() * 8
+    assert [row[2] for row in rows] == f"{TEXT.capitalize()}.".split() * 12
     assert run(["align", str(talk), text, "-f", "json"]) == 0
     parsed = json.loads(capsys.readouterr().out)
     assert [f"{word['start']:.3f}" for word in parsed["words"]] == [row[0] for row in rows]
