@@ -203,8 +203,8 @@ def test_half_a_line_is_nothing(
     transcribe_all(clips, tmp_path, model=recogniser)
     path = tmp_path / "results.jsonl"
     *kept, last = path.read_bytes().splitlines(keepends=True)
-    for length in (1, len(last) // 2, len(last) - 1):
-        path.write_bytes(b"".join(kept) + last[:length])
+    for share in (0.01, 0.5, 1.0):
+        path.write_bytes(b"".join(kept) + last[: int(share * (len(last) - 1))])  # lines differ in length
         output = tmp_path / json.loads(last)["output"]
         output.rename(output.with_name(f".{output.name}.part"))  # it had no name before its line was whole
         summary = transcribe_all(clips, tmp_path, model=recogniser, resume=True)
