@@ -40,6 +40,13 @@ CATALOGUE: tuple[Model, ...] = (
         summary="spoken English digits, zero to nine, one or many",
     ),
     Model(
+        name="music-small",
+        task="music",
+        file="music-small.safetensors",
+        sha256="55c99f3f125bda36fc93e366e1eaa4735acadc3f93d2a110f6ac40475fe7ca50",
+        summary="pop piano, songs, string quartets and chorales",
+    ),
+    Model(
         name="english-3gram",
         task="ngram",
         file="english-3gram.safetensors",

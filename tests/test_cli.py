@@ -318,13 +318,14 @@ def test_export_halves_a_model_and_puts_results_into_its_card(
     model: str, tmp_path: Path, capsys: Captured
 ) -> None:
     results = tmp_path / "results.json"
-    results.write_text('{"headline": "1.00 %"}')
+    results.write_text(json.dumps({"headline": "1.00 %", "long": list(range(99))}))
     small = tmp_path / "small.safetensors"
     line = ["models", "export", model, "-o", str(small), "--results", str(results)]
     assert run(line) == 0
     assert small.stat().st_size < 0.6 * Path(model).stat().st_size
     assert run(["models", "show", str(small)]) == 0
-    assert '"headline": "1.00 %"' in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert '"headline": "1.00 %"' in shown and '"long": "99 values"' in shown
     assert run(line) == 1
     assert "--force overwrites it" in capsys.readouterr().err
     results.write_text("no JSON")

@@ -38,7 +38,7 @@ from audioseq.music.tokenizer import encode
 HERE, DATA = Path(__file__).parent, Path("runs/data/music")
 BARS = 32
 LEARNT = 600  # training pieces of a style that the classifier of styles learns from
-SEARCHED = 20  # pieces of a style that are looked for in the training data, at most
+SEARCHED = 10  # pieces of a style that are looked for in the training data, at most
 
 
 def middle(piece: Piece) -> Piece:

@@ -27,6 +27,7 @@ def module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"{path.parent.name}-{path.stem}", path)
     assert spec and spec.loader
     found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found  # where dataclasses look for it
     spec.loader.exec_module(found)
     return found
 
