@@ -29,7 +29,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-small",
         task="speech",
         file="english-small.safetensors",
-        sha256="fd165bd16b8309e8ef63c5031f0c463d4ab9ec5123686666342f6d11fd2b8c26",
+        sha256="e86990adc4f27da214b00eec2935c0ee8a8aa408c8e8f08b19da9ff9e64cf0a7",
         summary="read English, by many speakers; to be adapted to one's own",
     ),
     Model(

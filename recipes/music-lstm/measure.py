@@ -78,7 +78,7 @@ def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
             examples.append(Example("", events, asked))
         nats.append([each[-1, v.STEP] for each in nats_of(composer.model, examples)])
     home = [piece.final_bass == each.asked.tonic for each, piece in zip(made, pieces, strict=True)]
-    return float(np.mean(np.less(*nats))), float(np.mean(home))
+    return float(np.mean(np.array(nats[0]) < np.array(nats[1]))), float(np.mean(home))
 
 
 def compose(composer: Composer, style: str, pieces: int) -> list[Composition]:
