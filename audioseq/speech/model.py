@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.features import LogMel
+from audioseq.features import FRAMES_PER_SECOND, LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
 from audioseq.speech.config import SpeechConfig
 from audioseq.text.tokenizer import Tokenizer
@@ -109,8 +109,14 @@ class AcousticModel(nn.Module):
 
     @torch.no_grad()
     def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
-        """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients."""
-        return self.forward(*self.log_mel(waveforms, lengths))
+        """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients.
+
+        Frames are padded to whole seconds, so that in hours of audio there are few shapes: for each of up to
+        a thousand, oneDNN keeps what it has compiled. The padding changes no valid frame.
+        """
+        features, frames = self.log_mel(waveforms, lengths)
+        features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % FRAMES_PER_SECOND))
+        return self.forward(features, frames)
 
 
 def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:

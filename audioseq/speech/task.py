@@ -36,7 +36,7 @@ STATISTICS_UTTERANCES = 500
 """Recordings from which the mean and deviation of each mel band are taken."""
 ADAPTING: dict[str, Any] = {
     "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
-    "training": {"learning_rate": 5e-4, "warmup": 20, "epochs": 20.0, "decay": 0.8},
+    "training": {"learning_rate": 2e-4, "warmup": 20, "epochs": 10.0, "decay": 0.8},
 }
 """How a trained model is adapted to minutes of another's recordings, unless told otherwise."""
 SPEED_MARGIN = 1.12

@@ -2,7 +2,7 @@
 
     python recipes/music-lstm/measure.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
 
-Pieces of 32 bars in each style stand beside the first 32 bars of held-out pieces. Others are composed with
+Pieces of 32 bars in each style stand beside 32 bars from the middle of held-out pieces. Others are composed with
 all other wishes at once: key, tempo, density, bars.
 """
 

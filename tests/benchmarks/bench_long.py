@@ -32,6 +32,13 @@ from audioseq.speech import pipeline
 from audioseq.speech.metrics import Result, word_errors
 from audioseq.text.tokenizer import normalise
 
+LAUNCHER = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""Starts a command from a small process: Linux counts the memory of the one that starts it as its own."""
+
 
 def with_pauses(waveforms: Iterable[np.ndarray], shortest: float, longest: float) -> Iterator[np.ndarray]:
     """Yield waveforms, each with a silence of random length after it."""
@@ -81,12 +88,8 @@ def measure_memory(model: str, utterances: Sequence[Utterance], hours: float) ->
 def peak_memory(model: str, recording: Path) -> float:
     """Transcribe in a new process, and return its peak memory in MB."""
     command = [sys.executable, "-m", "audioseq", "transcribe", "-m", model, "--lm", "none", str(recording)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
-    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    measured = subprocess.run([sys.executable, "-c", LAUNCHER, *command], check=True, stdout=subprocess.PIPE)
+    return int(measured.stdout) / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

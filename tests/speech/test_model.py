@@ -37,8 +37,19 @@ def test_an_utterance_alone_and_in_a_batch_gives_the_same(
 
 def test_emissions_are_distributions_at_forty_milliseconds(model: AcousticModel) -> None:
     emissions = model.emit(torch.zeros(1, 16000), torch.tensor([16000]))
-    torch.testing.assert_close(emissions.log_probs.exp().sum(-1), torch.ones(1, 26))
+    torch.testing.assert_close(emissions.log_probs.exp().sum(-1), torch.ones(1, 50))  # of two whole seconds
+    assert emissions.lengths.tolist() == [26]
     assert model.frame_seconds == 0.04
+
+
+def test_waveforms_emit_what_their_features_do(model: AcousticModel) -> None:
+    waveforms, lengths = 0.1 * torch.randn(2, 20_000), torch.tensor([20_000, 9_000])
+    emitted = model.emit(waveforms, lengths)
+    with torch.no_grad():
+        forward = model(*model.log_mel(waveforms, lengths))
+    assert torch.equal(emitted.lengths, forward.lengths)
+    for one, other, length in zip(emitted.log_probs, forward.log_probs, forward.lengths, strict=True):
+        torch.testing.assert_close(one[:length], other[:length])
 
 
 @pytest.mark.parametrize("join", [1, 2, 3])
