@@ -43,7 +43,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="music-small",
         task="music",
         file="music-small.safetensors",
-        sha256="55c99f3f125bda36fc93e366e1eaa4735acadc3f93d2a110f6ac40475fe7ca50",
+        sha256="f7b04702c8aff0b7c4431381f2196abedd6cf331da814922985dfc6abf5c3f9b",
         summary="pop piano, songs, string quartets and chorales",
     ),
     Model(

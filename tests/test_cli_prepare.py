@@ -80,7 +80,7 @@ def test_align_gives_every_form(talk: Path, capsys: Captured) -> None:
 
 def test_a_long_recording_becomes_something_to_train_on(talk: Path, capsys: Captured, tmp_path: Path) -> None:
     text, cut = str(talk.with_suffix(".txt")), str(tmp_path / "cut")
-    assert run(["align", str(talk), text, "--cut", cut]) == 0
+    assert run(["align", str(talk), text, "-m", "digits", "--cut", cut]) == 0
     printed = capsys.readouterr()
     assert printed.out.strip() == str(tmp_path / "cut" / "talk.jsonl")
     assert "left out 0 in which" in printed.err
