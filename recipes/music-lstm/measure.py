@@ -2,8 +2,8 @@
 
     python recipes/music-lstm/measure.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
 
-Pieces of 32 bars in each style stand beside 32 bars from the middle of held-out pieces. Others are composed with
-all other wishes at once: key, tempo, density, bars.
+Pieces of 32 bars in each style stand beside 32 bars from the middle of held-out pieces. Others are composed
+with all other wishes at once: key, tempo, density, bars.
 """
 
 from __future__ import annotations
