@@ -178,14 +178,6 @@ class Recogniser:
                 yield Heard(piece, row[:length])
 
 
-def pieces(source: Source, sample_rate: int | None = None) -> Iterator[Piece]:
-    """Yield the pieces of a recording of any length as `Recogniser.hear` takes them; it is read meanwhile.
-
-    Source, sample_rate and errors are those of `Recogniser.transcribe`.
-    """
-    return cut(_opened(source, sample_rate)[0], audio.SAMPLE_RATE)
-
-
 def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
     """Open a speech model by its name or the path of its file, or the one that is used when none is named.
 
