@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,18 @@ class Sampling:
             raise ConfigError(f"top-k is {self.top_k}, but must be 0 (all) or more")
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"top-p is {self.top_p:g}, but must be above 0, and at most 1")
+
+
+def choose_seed(seed: int | None) -> int:
+    """Return the seed that is asked for, or one that is drawn.
+
+    Raises:
+        ConfigError: it is negative.
+    """
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}, but must be 0 or more")
+    return seed
 
 
 def draw(scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, random: np.random.Generator) -> int:

@@ -13,6 +13,7 @@ from audioseq.music.decode import Sampling
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grid import Piece
 from audioseq.music.model import MusicModel
+from audioseq.music.step import EventStep
 from audioseq.music.tokenizer import decode
 
 STUCK = 4
@@ -23,7 +24,9 @@ TRIES = 12
 """How often they are, at most."""
 
 
-def come_home(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling, first: int = 0) -> None:
+def come_home(
+    model: MusicModel, drafts: Sequence[Draft], sampling: Sampling, step: EventStep, first: int = 0
+) -> None:
     """Compose the last two bars anew until the last bass note is the tonic, as in nearly all real pieces.
 
     What is drawn so are endings of the model, given that they end there: no note is put in by force. A draft
@@ -31,6 +34,7 @@ def come_home(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling, fi
 
     Args:
         drafts: to be changed where they have ended elsewhere.
+        step: the model's.
         first: events at the beginning that must stay: those of a primer.
     """
     for _ in range(TRIES):
@@ -41,7 +45,7 @@ def come_home(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling, fi
             draft.events = draft.events[: max(lines[max(-ENDING, 1 - len(lines))], first)]
         if not away:
             return
-        generate(model, away, sampling)
+        generate(model, away, sampling, step)
 
 
 def at_home(draft: Draft) -> bool:

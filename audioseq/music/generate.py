@@ -42,13 +42,18 @@ class Draft:
 
 
 @torch.inference_mode()
-def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> None:
+def generate(
+    model: MusicModel, drafts: Sequence[Draft], sampling: Sampling, step: EventStep | None = None
+) -> None:
     """Continue drafts to their end, as one batch; each depends on its own random generator alone.
 
     A primer is read by the model, wherever that is. From there on the processor goes event by event, see
     `step`: the state of the recurrent layers is carried along, so any event costs the same.
+
+    Args:
+        step: the model's, for who generates again and again; made here unless given.
     """
-    step = EventStep(model)
+    step = step or EventStep(model)
     walks = [Walk(draft.conditions, steered=True) for draft in drafts]
     parts = [_read(model, step, walk, draft) for walk, draft in zip(walks, drafts, strict=True)]
     memories = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.midi import Score
 from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
-from audioseq.music.decode import Sampling
+from audioseq.music.decode import Sampling, choose_seed
 from audioseq.music.fingerprint import TENSOR, Fingerprint
 from audioseq.music.form import come_home, ended, stuck, without
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grammar import Conditions
 from audioseq.music.grid import Piece, to_grid, to_score
 from audioseq.music.model import MusicModel, build
+from audioseq.music.step import EventStep
 from audioseq.music.tokenizer import decode, encode
 from audioseq.training.distributed import choose_device
 
@@ -144,9 +144,7 @@ class Composer:
             ConfigError: a value is out of range.
         """
         wishes, sampling = wishes or Wishes(), sampling or USUAL
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        if seed < 0:
-            raise ConfigError(f"seed is {seed}, but must be 0 or more")
+        seed = choose_seed(seed)
         _check("count", count, 1, MOST_AT_ONCE, "pieces")
         _check("best-of", best_of, 1, MOST_AT_ONCE, "pieces")
         found: list[Composition] = []
@@ -163,10 +161,11 @@ class Composer:
                 draft.ticks = before + (wishes.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
             drafts.append(draft)
             tempos.append(bpm)
+        step = EventStep(self.model)
         for first in range(0, len(drafts), MOST_AT_ONCE):
             some = drafts[first : first + MOST_AT_ONCE]
-            generate(self.model, some, sampling)
-            come_home(self.model, some, sampling, first=len(given))
+            generate(self.model, some, sampling, step)
+            come_home(self.model, some, sampling, step, first=len(given))
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
             tries: list[tuple[int, float, int, Composition]] = []

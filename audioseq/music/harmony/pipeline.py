@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.errors import ConfigError, DataError
 from audioseq.midi import Note, Score
-from audioseq.music.decode import Sampling
+from audioseq.music.decode import Sampling, choose_seed
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.generate import Draft, generate
 from audioseq.music.harmony.melody import Melody, find
@@ -83,9 +82,7 @@ class Harmoniser:
             DataError: there is no melody in it that can be harmonised.
             ConfigError: a value is out of range.
         """
-        seed = secrets.randbelow(2**31) if seed is None else seed
-        if seed < 0:
-            raise ConfigError(f"seed is {seed}, but must be 0 or more")
+        seed = choose_seed(seed)
         for name, value in (("count", count), ("best-of", best_of), ("count times best-of", count * best_of)):
             if not 1 <= value <= MOST_AT_ONCE:
                 raise ConfigError(f"{name} is {value}, but must be in 1..{MOST_AT_ONCE} pieces")
