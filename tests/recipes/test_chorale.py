@@ -42,14 +42,8 @@ def test_the_smoke_run_overfits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert result.metrics["nats"] < 0.05
 
 
-def test_the_readme_tells_what_the_program_measured() -> None:
+def test_the_readme_tells_of_the_parallels() -> None:
     readme = (RECIPE / "README.md").read_text(encoding="utf-8")
-    if not (RECIPE / "results.json").exists():
-        assert "Not measured yet" in readme
-        return
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
-    assert f"**{results['headline']}**" in readme
-    assert results["date"] in readme
-    assert results["hardware"] in " ".join(readme.split())
     for who in ("theirs", "ours", "ours_without_rules"):
         assert f"{results['test'][who]['per_100_chords']['parallels']:.2f}" in readme

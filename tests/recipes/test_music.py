@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -15,21 +12,12 @@ from audioseq.music.config import MusicConfig
 from audioseq.music.corpora import read_manifest
 from audioseq.music.task import train
 from tests.music import tiny
+from tests.recipes.script import module
 
 ROOT = Path(__file__).parents[2]
 RECIPES = [ROOT / "recipes" / name for name in ("adapt-music", "music-lstm")]
 
 each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
-
-
-def module(path: Path) -> ModuleType:
-    """Import a file of a recipe; the recipes are no package."""
-    spec = importlib.util.spec_from_file_location(f"{path.parent.name}-{path.stem}", path)
-    assert spec and spec.loader
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found  # where dataclasses look for it
-    spec.loader.exec_module(found)
-    return found
 
 
 @each_recipe
@@ -44,19 +32,6 @@ def test_the_smoke_run_overfits(recipe: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(ROOT)
     result = train(recipe / "config.toml", run_dir=tmp_path, smoke=True, device="cpu")
     assert result.metrics["nats_per_note"] < 2
-
-
-@each_recipe
-def test_the_readme_tells_what_the_program_measured(recipe: Path) -> None:
-    readme = (recipe / "README.md").read_text(encoding="utf-8")
-    if not (recipe / "results.json").exists():
-        assert "Not measured yet" in readme
-        return
-    results = json.loads((recipe / "results.json").read_text(encoding="utf-8"))
-    assert "Not measured yet" not in readme
-    assert f"**{results['headline']}**" in readme
-    assert results["date"] in readme
-    assert results["hardware"] in " ".join(readme.split())
 
 
 def test_the_test_of_adapting_is_kept_apart(

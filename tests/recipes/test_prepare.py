@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import sys
 import tarfile
 from collections.abc import Callable
@@ -19,23 +18,20 @@ import soundfile as sf
 from audioseq.data import read_manifest
 from audioseq.errors import DataError
 from audioseq.speech import corpora
+from tests.recipes.script import module
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 Prepare = Callable[..., ModuleType]
 
 
 def load(recipe: str) -> ModuleType:
-    """Import a recipe's prepare.py; the recipes are no package."""
-    spec = importlib.util.spec_from_file_location(f"{recipe}-prepare", RECIPES / recipe / "prepare.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import a recipe's prepare.py."""
+    return module(RECIPES / recipe / "prepare.py")
 
 
-def run(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+def run(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
     monkeypatch.setattr(sys, "argv", ["prepare.py", *map(str, arguments)])
-    module.main()
+    prepare.main()
 
 
 def sound(path: Path, seconds: float = 0.4) -> None:
