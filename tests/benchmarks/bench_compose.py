@@ -34,9 +34,9 @@ from typing import cast
 import numpy as np
 import torch
 
-from audioseq import checkpoint
-from audioseq.config import parse, read_toml
-from audioseq.music.config import ModelConfig, MusicConfig
+from audioseq.config import read_toml
+from audioseq.music import pipeline
+from audioseq.music.config import ModelConfig
 from audioseq.music.decode import Sampling
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grammar import Conditions
@@ -146,10 +146,8 @@ def networks(path: Path | None) -> tuple[MusicModel, MusicModel]:
         config = ModelConfig(**read_toml(RECIPE)["model"])
         model = build(config)
     else:
-        stored = checkpoint.load(path, task="music")
-        config = parse(MusicConfig, stored.header.config, str(path)).model
-        model = build(config)
-        stored.fill(model, path)
+        composer = pipeline.load(path, "cpu")
+        model, config = composer.model, ModelConfig(**composer.header.config["model"])
     empty = build(config.model_copy(update={"hidden_size": 1, "width": 1, "look_width": 1}))
     return model.half().float().eval(), empty.eval()
 
