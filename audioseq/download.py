@@ -23,7 +23,7 @@ BLOCK = 1 << 20
 """Bytes read at once."""
 
 
-def fetch(url: str, path: Path, checksum: str) -> Path:
+def fetch(url: str, path: Path, checksum: str | None) -> Path:
     """Download a file, going on where an earlier attempt broke off.
 
     Until it is whole and right it is called `path` with `.part` behind; a file that is here already stays.
@@ -31,19 +31,22 @@ def fetch(url: str, path: Path, checksum: str) -> Path:
     Args:
         url: where it is.
         path: what it will be called.
-        checksum: `md5:` or `sha256:` and the hexadecimal digits.
+        checksum: `md5:` or `sha256:` and the hexadecimal digits; None for what changes from time to time, which
+            is fetched anew, from its beginning.
     Returns:
         the path.
     Raises:
         DataError: the download failed (what came is kept), or the checksum is another (nothing is kept).
     """
-    if path.is_file() and _matches(path, checksum):
+    if checksum and path.is_file() and _matches(path, checksum):
         return path
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not checksum:
+            part.unlink(missing_ok=True)
         _transfer(url, part)
-        if not _matches(part, checksum):
+        if checksum and not _matches(part, checksum):
             part.unlink()
             raise DataError(f"{url}: is not the file that was expected (checksum differs); run this again")
         os.replace(part, path)

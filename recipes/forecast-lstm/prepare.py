@@ -1,0 +1,50 @@
+"""Write both series: the S&P 500 by months, and the chaotic map with a hidden switch."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import series
+import switching
+
+from audioseq.download import fetch
+from audioseq.errors import AudioseqError
+
+URL = "https://raw.githubusercontent.com/datasets/s-and-p-500/main/data/data.csv"
+LAST = "2026-06-01"
+SHA256 = "4c2740d88ebb41a4300d520d92e96d21dd62155c43253d64f59d4edc677f5f1a"
+"""Of what is written: the prices up to LAST. The file at URL grows by a month a month."""
+SEED, COUNT, FIRST = 7, 8000, date(2000, 1, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--from", dest="source", type=Path, metavar="FILE.csv", help="Shiller's data, as at the URL"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/data/forecast"))
+    asked = parser.parse_args()
+    source = asked.source or fetch(URL, asked.out / "shiller.csv", None)
+    prices = series.read(source, "log returns", "SP500")
+    count = sum(label <= LAST for label in prices.dates)
+    path = asked.out / "sp500.csv"
+    series.write(path, prices.dates[:count], prices.levels[:count].tolist())
+    print(f"{path}: {count} months, {prices.dates[0]} to {prices.dates[count - 1]}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+        print("these are not the prices that the README's figures were measured on", file=sys.stderr)
+
+    path = asked.out / "switching.csv"
+    days = [(FIRST + timedelta(days=step)).isoformat() for step in range(COUNT)]
+    series.write(path, days, switching.draw(SEED, COUNT).tolist())
+    print(f"{path}: {COUNT} values")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AudioseqError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,160 @@
+"""What the lesson found: results.json, the section of the README, and the plots."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lesson import BEST, LINEAR, LSTM, Walk
+from matplotlib.figure import Figure
+from scores import LEVELS, Forecast, conformal, coverage
+from series import Series
+
+START, END = "<!-- written by train.py -->\n", "<!-- to here -->"
+RIVAL = "MA(1), GARCH(1, 1)"
+SHOWN = {"random walk with drift": "grey", RIVAL: "tab:orange", LINEAR: "tab:green", LSTM: "tab:blue"}
+
+
+def section(results: dict[str, Any]) -> str:
+    """Return the results as Markdown."""
+    stocks, structure = results["sp500"], results["switching"]
+    errors = ", ".join(f"{error:.1f}" for error in stocks["standard_error_of_coverage"].values())
+    ahead = stocks["year_ahead"]
+    yearly = ", ".join(f"{100 * share:.0f} %" for share in ahead["within"].values())
+    lines = [
+        f"**{results['headline']}**",
+        "",
+        f"S&P 500, the {stocks['values']} months from {stocks['from'][:7]} to {stocks['to'][:7]}:",
+        "",
+        *_table(stocks, "% a month"),
+        "",
+        f"Standard errors of the shares: {errors} points.",
+        "",
+        *_seeds(stocks),
+        f"The sum of the next twelve months, forecast anew every twelve (LSTM, {ahead['years']} years): "
+        f"within its intervals of 50, 80 and 95 % in {yearly}.",
+        "",
+        f"The map with a hidden switch, {structure['values']} values:",
+        "",
+        *_table(structure, ""),
+        "",
+        *_seeds(structure),
+        f"{results['date']}, {results['hardware']}: {results['cpu_minutes']:.1f} minutes of processor time "
+        "in all.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(found: dict[str, Any], unit: str) -> list[str]:
+    head = [
+        "model", f"RMSE{f', {unit}' if unit else ''}", "CRPS", "nats", "nats before", "within 50, 80, 95 %",
+        "the same, calibrated", "LSTM against it: squared error", "nats",
+    ]  # fmt: skip
+    rows = [head, ["---"] * len(head)]
+    for name, model in found["models"].items():
+        within, calibrated = (
+            ", ".join(f"{100 * model[f'within_{level:.0%}{kind}']:.1f}" for level in LEVELS)
+            if f"within_{LEVELS[0]:.0%}" in model
+            else ""
+            for kind in ("", "_calibrated")
+        )
+        tests = [_test(model["lstm_against_it"][kind]) if name != LSTM else "" for kind in ("squared", "nll")]
+        digits = [f"{model[key]:.4f}" for key in ("rmse", "crps", "nll", "nll_before")]
+        rows.append([f"**{name}**" if name == LSTM else name, *digits, within, calibrated, *tests])
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _test(found: dict[str, float]) -> str:
+    p = "<0.0001" if found["p"] < 1e-4 else f"{found['p']:.4f}"
+    return f"{found['statistic']:+.2f} ({p})"
+
+
+def _seeds(found: dict[str, Any]) -> list[str]:
+    each = [
+        f"{name} {', '.join(f'{nats:.4f}' for nats in found['models'][name]['nll_of_seeds'])}"
+        for name in (LSTM, LINEAR)
+    ]
+    return [f"Nats of the single seeds: {'; '.join(each)}.", ""]
+
+
+def publish(results: dict[str, Any], walks: dict[str, Walk], folder: Path) -> None:
+    """Write results.json and forecast.png into a folder, and the section of its README if it has one."""
+    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    draw(walks).savefig(folder / "forecast.png", dpi=110)
+    readme = folder / "README.md"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(
+            re.sub(f"(?s)(?<={START}).*(?={END})", lambda _: section(results), text), encoding="utf-8"
+        )
+
+
+def draw(walks: dict[str, Walk]) -> Figure:
+    """Return the plot: intervals over time, who gains when, whether intervals hold, and what was learnt."""
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    over_time, gaining, holding, learning = figure.subplots(2, 2).flat
+    stocks, structure = walks["sp500"], walks["switching"]
+    tested, observed = stocks.tested, stocks.observed
+    years = np.array([np.datetime64(day) for day in stocks.dates[stocks.start :]])
+
+    forecast = next(each for each in stocks.forecasts[LSTM] if isinstance(each, Forecast))
+    low, high = conformal(forecast, observed, 0.8, tested.start)
+    over_time.fill_between(
+        years[tested], low, high, color="tab:blue", alpha=0.3, label="80 % interval, calibrated"
+    )
+    over_time.plot(years[tested], observed[tested], ".", color="black", markersize=2, label="what came")
+    over_time.set(title="S&P 500: forecasts of the LSTM, one month ahead", ylabel="log return, %")
+
+    reference = stocks.losses("random walk with drift", "nll")
+    for name, colour in SHOWN.items():
+        gaining.plot(years, (reference - stocks.losses(name, "nll")).cumsum(), color=colour, label=name)
+    gaining.axvline(years[tested.start], color="grey", linestyle=":")
+    gaining.set(title="Likelihood gained on the random walk (dotted: the test begins)", ylabel="nats, summed")
+
+    levels = np.linspace(0.05, 0.95, 19)
+    spread = 196 * np.sqrt(levels * (1 - levels) / len(observed[tested]))
+    holding.fill_between(100 * levels, -spread, spread, color="grey", alpha=0.2, label="95 % of chance")
+    for name, colour in SHOWN.items():
+        each = stocks.forecasts[name][0]
+        assert isinstance(each, Forecast)
+        raw = [coverage(each[tested].interval(level), observed[tested]) - level for level in levels]
+        holding.plot(100 * levels, 100 * np.array(raw), color=colour, label=name)
+    calibrated = [
+        coverage(conformal(forecast, observed, level, tested.start), observed[tested]) - level
+        for level in levels
+    ]
+    holding.plot(100 * levels, 100 * np.array(calibrated), "--", color="tab:blue", label="LSTM, calibrated")
+    holding.set(
+        title="S&P 500: do the intervals hold?", xlabel="level, %", ylabel="within it, more than asked for, %"
+    )
+
+    last, next_ = structure.values[structure.test - 1 : -1], structure.values[structure.test :]
+    learning.plot(last, next_, ".", color="lightgrey", markersize=2, label="what came")
+    for name, colour in {BEST: "tab:red", "ARMA(1, 1)": "tab:orange", LSTM: "tab:blue"}.items():
+        said = structure.forecasts[name][0].location[structure.tested]
+        learning.plot(last, said, ".", color=colour, markersize=1, label=name)
+    learning.set(title="The map with a hidden switch", xlabel="last value", ylabel="next value")
+    for axes in (over_time, gaining, holding, learning):
+        axes.legend(fontsize="small")
+    return figure
+
+
+def draw_ahead(series: Series, dates: list[str], found: dict[str, np.ndarray], shown: int = 10) -> Figure:
+    """Return the plot of a series, the end of it, and of the bands that follow."""
+    count = min(len(series.levels), shown * len(dates))
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(range(-count + 1, 1), series.levels[-count:], color="black")
+    steps = np.arange(len(dates) + 1)
+    for level in reversed(LEVELS):
+        low, high = (np.r_[series.levels[-1], found[f"{level:.0%} {side}"]] for side in ("low", "high"))
+        axes.fill_between(steps, low, high, color="tab:blue", alpha=0.25, linewidth=0, label=f"{level:.0%}")
+    axes.plot(steps, np.r_[series.levels[-1], found["median"]], color="tab:blue", label="median")
+    labels = [*series.dates[-count:], *dates]
+    ticks = np.linspace(-count + 1, len(dates), 8).round().astype(int)
+    axes.set_xticks(ticks, [labels[tick + count - 1][:10] for tick in ticks])
+    axes.legend(loc="upper left")
+    return figure

@@ -1,0 +1,138 @@
+"""A series for the training loop, and a trained network as what forecasts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from model import Forecaster
+from pydantic import Field
+from scores import Forecast
+from torch import Tensor, nn
+
+from audioseq import checkpoint
+from audioseq.augment import keyed_generator
+from audioseq.checkpoint import Header
+from audioseq.config import Config
+from audioseq.errors import DataError
+from audioseq.training import Loss, TrainingConfig, fit
+
+Size = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class ModelConfig(Config):
+    """The network; the meaning of each value is told in `Forecaster`."""
+
+    recurrent: bool = True
+    hidden_size: Size = 16
+    half_lives: tuple[Annotated[float, Field(gt=0)], ...] = (1.0, 6.0, 24.0)
+    dropout: Share = 0.2
+
+
+class LearnerConfig(Config):
+    """How a network learns a series."""
+
+    window: Size = 96
+    """Steps that are learnt from in one go."""
+    lead: Size = 24
+    """Steps before them that are only read."""
+    batch_size: Size = 16
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the past, at its end, that is not learnt from: it decides which of the networks is kept."""
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def of(self, recurrent: bool, seed: int) -> LearnerConfig:
+        """Return the same with or without an LSTM, and with another seed."""
+        model = self.model.model_copy(update={"recurrent": recurrent})
+        training = self.training.model_copy(update={"seed": seed})
+        return self.model_copy(update={"model": model, "training": training})
+
+
+class ForecastTask:
+    """The next value of a series, as the training loop wants it.
+
+    An epoch has as many windows as the series has room for side by side; each begins anywhere.
+
+    Args:
+        config: of network and training.
+        values: the past `[N]`.
+    """
+
+    name, metric = "forecast", "nats"
+
+    def __init__(self, config: LearnerConfig, values: np.ndarray) -> None:
+        self.config = config
+        self.mean, self.deviation = float(values.mean()), float(values.std())
+        if not self.deviation:
+            raise DataError("the series does not change; there is nothing to forecast")
+        self.x = torch.from_numpy((values - self.mean) / self.deviation).float()
+        self.learnt = len(values) - round(config.held_out * len(values))
+        self.starts = self.learnt - config.lead - config.window
+        if self.starts < 1:
+            raise DataError(
+                f"the series has {len(values)} values, too few to learn from windows of {config.window}; "
+                "give a longer one, or make learner.window and learner.lead smaller"
+            )
+        torch.manual_seed(config.training.seed)
+        self.model = Forecaster(**config.model.model_dump())
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Number the windows of the epoch, and cut them into batches."""
+        count = max(1, self.learnt // self.config.window)
+        size = self.config.batch_size
+        return [list(range(start, min(start + size, count))) for start in range(0, count, size)]
+
+    def collate(self, indices: Sequence[int], epoch: int) -> Tensor:
+        """Return the windows, each with its lead and the value after it `[B, lead + window + 1]`."""
+        generators = [keyed_generator(self.config.training.seed, epoch, str(index)) for index in indices]
+        starts = [int(torch.randint(self.starts, (), generator=generator)) for generator in generators]
+        return torch.stack([self.x[s : s + self.config.lead + self.config.window + 1] for s in starts])
+
+    def loss(self, batch: Tensor, model: nn.Module) -> Loss:
+        """Return the nats of the values of the windows, without the lead."""
+        said, _ = model(batch[:, :-1])
+        nats = said.nll(batch[:, 1:])[:, self.config.lead :]
+        return Loss(nats.sum(), nats.numel())
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return the nats of the values that are held out."""
+        x = self.x.to(next(model.parameters()).device)[None]
+        nats = model(x[:, :-1])[0].nll(x[:, 1:])[0, self.learnt - 1 :]
+        return {"nats": nats.mean().item()}
+
+    def header(self, card: dict[str, Any]) -> Header:
+        """Return what it takes to forecast with the model."""
+        scaling = {"mean": self.mean, "deviation": self.deviation}
+        return Header("forecast", self.config.model.model_dump(mode="json"), scaling, card=card)
+
+
+class Learned:
+    """A trained network as what forecasts a series."""
+
+    def __init__(self, path: Path) -> None:
+        stored = checkpoint.load(path, task="forecast")
+        self.mean, self.deviation = stored.header.features["mean"], stored.header.features["deviation"]
+        self.model = Forecaster(**stored.header.config).eval()
+        stored.fill(self.model, path)
+
+    def normalise(self, values: np.ndarray) -> Tensor:
+        """Return values as the network reads them, float32 `[N]`."""
+        return torch.from_numpy((values - self.mean) / self.deviation).float()
+
+    @torch.no_grad()
+    def __call__(self, values: np.ndarray) -> Forecast:
+        """Return the forecasts of the value after each."""
+        said = [part[0].double().numpy() for part in self.model(self.normalise(values)[None])[0]]
+        return Forecast(self.mean + self.deviation * said[0], self.deviation * said[1], said[2])
+
+
+def learn(config: LearnerConfig, past: np.ndarray, run_dir: Path, *, resume: bool = False) -> Learned:
+    """Train a network on the past, and return the one that forecast the end of it best."""
+    return Learned(
+        fit(ForecastTask(config, past), config.training, run_dir, resume=resume, device="cpu").best
+    )
