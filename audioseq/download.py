@@ -31,8 +31,8 @@ def fetch(url: str, path: Path, checksum: str | None) -> Path:
     Args:
         url: where it is.
         path: what it will be called.
-        checksum: `md5:` or `sha256:` and the hexadecimal digits; None for what changes from time to time, which
-            is fetched anew, from its beginning.
+        checksum: `md5:` or `sha256:` and the hexadecimal digits; None for what changes, which
+            is fetched anew from its beginning.
     Returns:
         the path.
     Raises:

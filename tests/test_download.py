@@ -92,6 +92,13 @@ def test_a_whole_part_is_taken(server: Server, tmp_path: Path) -> None:
     assert fetch(server.url, tmp_path / "file", MD5).read_bytes() == CONTENT
 
 
+def test_what_changes_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+    for content in (CONTENT, b"of another month"):
+        server.content = content
+        (tmp_path / "file.part").write_bytes(b"of an earlier attempt")
+        assert fetch(server.url, tmp_path / "file", None).read_bytes() == content
+
+
 @pytest.mark.parametrize("stale", [b"", b"of an older file", bytes(len(CONTENT) + 9)])
 def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path, stale: bytes) -> None:
     server.content = CONTENT if stale else CONTENT + b"!"
