@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ def section(results: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     stocks, structure = results["sp500"], results["switching"]
     errors = ", ".join(f"{error:.1f}" for error in stocks["standard_error_of_coverage"].values())
-    ahead = stocks["year_ahead"]
-    yearly = ", ".join(f"{100 * share:.0f} %" for share in ahead["within"].values())
+    years, shares = (stocks["year_ahead"][name] for name in ("years", "within"))
+    yearly = ", ".join(
+        f"{100 * share:.0f} ± {100 * math.sqrt(level * (1 - level) / years):.0f}"
+        for level, share in zip(LEVELS, shares.values(), strict=True)
+    )
     lines = [
         f"**{results['headline']}**",
         "",
@@ -34,8 +38,8 @@ def section(results: dict[str, Any]) -> str:
         f"Standard errors of the shares: {errors} points.",
         "",
         *_seeds(stocks),
-        f"The sum of the next twelve months, forecast anew every twelve (LSTM, {ahead['years']} years): "
-        f"within its intervals of 50, 80 and 95 % in {yearly}.",
+        f"The sum of the next twelve months, forecast anew every twelve (LSTM, {years} years): within its "
+        f"intervals of 50, 80 and 95 % in {yearly} % of the years (± a standard error).",
         "",
         f"The map with a hidden switch, {structure['values']} values:",
         "",
@@ -149,12 +153,13 @@ def draw_ahead(series: Series, dates: list[str], found: dict[str, np.ndarray], s
     axes = figure.subplots()
     axes.plot(range(-count + 1, 1), series.levels[-count:], color="black")
     steps = np.arange(len(dates) + 1)
-    for level in reversed(LEVELS):
+    for level, colour in zip(reversed(LEVELS), ("#dbe9f6", "#a9cbe6", "#6aa5d3"), strict=True):
         low, high = (np.r_[series.levels[-1], found[f"{level:.0%} {side}"]] for side in ("low", "high"))
-        axes.fill_between(steps, low, high, color="tab:blue", alpha=0.25, linewidth=0, label=f"{level:.0%}")
+        axes.fill_between(steps, low, high, color=colour, linewidth=0, label=f"{level:.0%} interval")
     axes.plot(steps, np.r_[series.levels[-1], found["median"]], color="tab:blue", label="median")
     labels = [*series.dates[-count:], *dates]
     ticks = np.linspace(-count + 1, len(dates), 8).round().astype(int)
-    axes.set_xticks(ticks, [labels[tick + count - 1][:10] for tick in ticks])
+    axes.set_xticks(ticks, [labels[tick + count - 1][: len(dates[0])] for tick in ticks])
+    axes.set_title(f"What may follow {labels[count - 1]}")
     axes.legend(loc="upper left")
     return figure

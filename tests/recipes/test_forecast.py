@@ -359,3 +359,27 @@ def test_the_published_figures_are_whole_and_say_what_the_readme_says(recipe: Re
         assert (
             abs(100 * stocks["models"]["LSTM"][f"within_{level}_calibrated"] - float(level[:-1])) < 3 * error
         )
+
+
+def test_the_prices_are_as_the_readme_says(
+    recipe: Recipe,
+    data_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = data_root / "series" / "s-and-p-500.csv"
+    arguments = ("--from", str(source), "--out", str(tmp_path))
+    run(RECIPE / "prepare.py", *arguments, monkeypatch=monkeypatch)
+    assert not capsys.readouterr().err  # these are the prices that the figures are of
+    stocks = recipe("series").read(tmp_path / "sp500.csv", "log returns")
+    start, returns, prices = stocks.index("1970-01"), stocks.values, stocks.levels
+    assert np.corrcoef(returns[1:], returns[:-1])[0, 1] == pytest.approx(0.27, abs=0.005)
+    now, before = prices[start + 1 :], prices[start:-1]
+    assert stocks.dates[start + 1] == "1970-01-01"
+    assert 1 - np.square(now - before).sum() / np.square(now - now.mean()).sum() == pytest.approx(
+        0.998, abs=5e-4
+    )
+    switching = recipe("series").read(tmp_path / "switching.csv", "values")
+    config = load(recipe("lesson").LessonConfig, RECIPE / "config.toml")
+    assert [switching.index(date) for date in (config.switching.start, config.switching.test)] == [2000, 4000]
