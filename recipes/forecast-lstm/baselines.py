@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,12 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.signal import lfilter
 from scipy.special import expit
-from scores import Forecast, join
-
-Predict = Callable[[np.ndarray], Forecast]
-"""Maps N values to the forecasts of the value after each of them, which know nothing later."""
-Fit = Callable[[np.ndarray], Predict]
-"""Learns from the values of the past."""
+from scores import Forecast
+from walk import Predict
 
 LEAST_DOF, MOST_DOF = 2.05, 200.0
 
@@ -134,18 +129,3 @@ def lagged(values: np.ndarray, order: int) -> np.ndarray:
     """Return a row of 1 and the last values, for each time that has so many `[N - order + 1, 1 + order]`."""
     windows = np.lib.stride_tricks.sliding_window_view(values, order)
     return np.hstack([np.ones((len(windows), 1)), windows])
-
-
-def walk_forward(fit: Fit, values: np.ndarray, start: int, every: int) -> Forecast:
-    """Forecast each value from `start` on by what came before it, learning anew after `every` values.
-
-    What forecasts a value is never handed that value or a later one: neither in learning, nor in predicting.
-
-    Returns:
-        the forecasts of `values[start:]`.
-    """
-    parts = []
-    for begin in range(start, len(values), every):
-        end = min(begin + every, len(values))
-        parts.append(fit(values[:begin])(values[: end - 1])[begin - 1 :])
-    return join(parts)

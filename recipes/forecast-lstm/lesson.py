@@ -12,15 +12,19 @@ from typing import Annotated, Any
 
 import numpy as np
 from ahead import year_ahead
-from baselines import AutoRegression, Fit, Predict, Textbook, walk_forward
+from baselines import AutoRegression, Textbook
 from pydantic import Field
 from scores import LEVELS, Forecast, conformal, coverage, diebold_mariano
 from series import Kind, read
 from switching import Mixture, best_forecast
 from task import LearnerConfig, learn
+from walk import Fit, Predict, walk_forward
 
 from audioseq.config import Config
+from audioseq.errors import DataError
 
+LEAST = 100
+"""Values before the first forecast, at least."""
 LSTM, LINEAR, BEST = "LSTM", "the same without its LSTM", "the process itself"
 
 TEXTBOOK: dict[str, Fit] = {
@@ -107,6 +111,11 @@ def walk(
     """Let each model walk forward through a series."""
     series = read(config.data / f"{name}.csv", experiment.kind)
     values, start, test = series.values, series.index(experiment.start), series.index(experiment.test)
+    if not LEAST <= start < test < len(values):
+        raise DataError(
+            f"{config.data / name}.csv: {experiment.start} and {experiment.test} must be dates in it, in this "
+            f"order, with {LEAST} values before; check {name}.start and {name}.test"
+        )
 
     def network(recurrent: bool, seed: int) -> Fit:
         def fit(past: np.ndarray) -> Predict:

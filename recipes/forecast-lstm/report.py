@@ -55,7 +55,7 @@ def section(results: dict[str, Any]) -> str:
 def _table(found: dict[str, Any], unit: str) -> list[str]:
     head = [
         "model", f"RMSE{f', {unit}' if unit else ''}", "CRPS", "nats", "nats before", "within 50, 80, 95 %",
-        "the same, calibrated", "LSTM against it: squared error", "nats",
+        "the same, calibrated", "LSTM against it: squared error", "LSTM against it: nats",
     ]  # fmt: skip
     rows = [head, ["---"] * len(head)]
     for name, model in found["models"].items():

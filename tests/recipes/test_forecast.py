@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from audioseq.config import load
-from audioseq.errors import DataError
+from audioseq.errors import ConfigError, DataError
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "forecast-lstm"
 MODULES = tuple(path.stem for path in RECIPE.glob("*.py"))
@@ -71,7 +73,7 @@ def test_the_future_changes_no_forecast(name: str, recipe: Recipe, tmp_path: Pat
             "smoothing": baselines.Textbook(smoothing=True),
             "ARMA, GJR-GARCH": baselines.Textbook(ar=True, ma=True, garch=True, leverage=True),
         }[name]
-        return baselines.walk_forward(fit, values, 100, 50)
+        return recipe("walk").walk_forward(fit, values, 100, 50)
 
     values = arma(220, 0.5, 0.3)
     seen, changed = forecasts(values, "seen"), values.copy()
@@ -87,6 +89,33 @@ def test_the_future_changes_no_forecast(name: str, recipe: Recipe, tmp_path: Pat
         conformal(seen, values[100:], 0.8, 30), conformal(other, changed[100:], 0.8, 30), strict=True
     ):
         assert (mine[:41] == theirs[:41]).all() and not (mine[42:] == theirs[42:]).all()
+
+
+@given(count=st.integers(2, 60), start=st.integers(1, 59), every=st.integers(1, 70))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_value_is_forecast_from_the_one_before(
+    recipe: Recipe, count: int, start: int, every: int
+) -> None:
+    values, start, learnt = np.arange(float(count)), min(start, count - 1), []
+
+    def fit(past: np.ndarray) -> Callable[[np.ndarray], Any]:
+        learnt.append(len(past))
+        return lambda seen: forecast(recipe, seen, float(len(past)), 3)
+
+    said = recipe("walk").walk_forward(fit, values, start, every)
+    assert np.array_equal(said.location, values[start:] - 1)
+    assert learnt == list(range(start, count, every))
+    assert np.array_equal(said.scale, start + np.arange(count - start) // every * every)
+
+
+def test_a_network_that_was_learnt_is_not_learnt_again(recipe: Recipe, tmp_path: Path) -> None:
+    values, learn = arma(200, 0.5, 0.0), recipe("task").learn
+    first = learn(small(recipe), values, tmp_path)(values)
+    state = (tmp_path / "state.pt").stat().st_mtime_ns
+    assert np.array_equal(learn(small(recipe), values, tmp_path, resume=True)(values).scale, first.scale)
+    assert (tmp_path / "state.pt").stat().st_mtime_ns == state
+    with pytest.raises(ConfigError, match="holds a run already; go on with --resume"):
+        learn(small(recipe), values, tmp_path)
 
 
 def test_a_network_goes_on_from_its_memory(recipe: Recipe) -> None:
@@ -319,6 +348,8 @@ def test_a_small_run_learns_and_publishes(
     run(copy / "prepare.py", "--from", "shiller.csv", monkeypatch=monkeypatch)
     told = capsys.readouterr()
     assert "sp500.csv: 1400 months" in told.out and "not the prices" in told.err
+    with pytest.raises(SystemExit, match=r"^error: .*sp500\.csv: 1990-01 and 2040-01 must be dates in it"):
+        run(copy / "train.py", "--smoke", "--set", "sp500.test=2040-01", monkeypatch=monkeypatch)
     run(copy / "train.py", "--smoke", "--publish", "a test", monkeypatch=monkeypatch)
     results = json.loads((copy / "results.json").read_text(encoding="utf-8"))
     assert results["hardware"] == "a test"
@@ -355,6 +386,9 @@ def test_the_published_figures_are_whole_and_say_what_the_readme_says(recipe: Re
         assert all(against[kind]["statistic"] < -10 and against[kind]["p"] < 1e-6 for kind in against)
     best, ours = (structure["models"][name]["rmse"] for name in (lesson.BEST, "LSTM"))
     assert best < ours < 0.7 * structure["models"]["ARMA(1, 1)"]["rmse"]
+    for level, share in stocks["year_ahead"]["within"].items():
+        asked = float(level[:-1]) / 100
+        assert abs(share - asked) < 3 * math.sqrt(asked * (1 - asked) / stocks["year_ahead"]["years"])
     for level, error in stocks["standard_error_of_coverage"].items():
         assert (
             abs(100 * stocks["models"]["LSTM"][f"within_{level}_calibrated"] - float(level[:-1])) < 3 * error
