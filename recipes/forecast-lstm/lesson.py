@@ -113,8 +113,8 @@ def walk(
     values, start, test = series.values, series.index(experiment.start), series.index(experiment.test)
     if not LEAST <= start < test < len(values):
         raise DataError(
-            f"{config.data / name}.csv: {experiment.start} and {experiment.test} must be dates in it, in this "
-            f"order, with {LEAST} values before; check {name}.start and {name}.test"
+            f"{config.data / name}.csv: {experiment.start} and {experiment.test} must be dates in it, in "
+            f"this order, with {LEAST} values before; check {name}.start and {name}.test"
         )
 
     def network(recurrent: bool, seed: int) -> Fit:

@@ -1,4 +1,4 @@
-"""Walking forward through a series: who forecasts a value has learnt and seen nothing but what came before."""
+"""Walking forward through a series: who forecasts a value has learnt and seen only what came before."""
 
 from __future__ import annotations
 
