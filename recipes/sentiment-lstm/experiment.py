@@ -1,0 +1,196 @@
+"""The experiment: reading first, two networks and their rivals on ten folds, and what each part is worth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import texts
+import torch
+from pretrain import ReadingTask
+from pydantic import Field
+from rivals import accuracies
+from task import SentimentTask, count_words, encode, judge, load, score, stored_units
+
+from audioseq.config import Config, merge, parse
+from audioseq.training import TrainingConfig, fit
+
+Size = Annotated[int, Field(ge=1)]
+Fold = Annotated[int, Field(ge=0, lt=texts.FOLDS)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class ReadingConfig(Config):
+    """What is read before, without labels; the meaning of each value is told in `ReadingTask`."""
+
+    words: Size = 20_000
+    batch_tokens: Size = 1536
+    dropout: Share = 0.1
+    training: TrainingConfig
+
+
+class NetworkConfig(Config):
+    """A network; the meaning of most values is told in `Classifier`."""
+
+    embedding_size: Size = 128
+    hidden_size: Size = 64
+    bidirectional: bool = False
+    pooling: Literal["last", "mean"] = "last"
+    dropout: Share = 0.0
+    embedding_dropout: Share = 0.0
+    weight_drop: Share = 0.0
+    pretrained: bool = False
+    """Whether it starts from what was learnt by reading."""
+
+
+class ModelConfig(Config):
+    """A network, and how it is trained."""
+
+    batch_size: Size = 32
+    batch_tokens: Size = 8192
+    network: NetworkConfig
+    training: TrainingConfig
+
+
+class ExperimentConfig(Config):
+    """The recipe."""
+
+    data: Path
+    """Folder that prepare.py writes."""
+    seeds: tuple[int, ...]
+    reading: ReadingConfig
+    tutorial: ModelConfig
+    ours: ModelConfig
+    tested: dict[Literal["sentences", "reviews"], tuple[Fold, ...]]
+    """Folds of the sentences and of the whole reviews that are tested on, by models trained on the rest."""
+    ablation: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """What is changed in our network, to see what each part is worth."""
+    ablation_folds: tuple[Fold, ...] = (0, 1)
+
+
+class Experiment:
+    """An experiment in a folder; what was measured already is not measured again.
+
+    Args:
+        config: the recipe.
+        run_dir: where models and `figures.jsonl` go, a line for each model that was trained.
+    """
+
+    def __init__(self, config: ExperimentConfig, run_dir: Path) -> None:
+        self.config, self.run_dir = config, run_dir
+        self.journal = run_dir / "figures.jsonl"
+        self.reader = run_dir / "reading" / "best.safetensors"
+        torch.set_num_threads(1)
+
+    def read(self) -> None:
+        """Learn to foretell words from text without labels, if our network is to start from that."""
+        if not self.config.ours.network.pretrained or self.done("reading"):
+            return
+        options, network = self.config.reading, self.config.ours.network
+        task = ReadingTask(
+            texts.lines(self.config.data / "unlabelled-train.txt"),
+            texts.lines(self.config.data / "unlabelled-valid.txt"),
+            {
+                "embedding_size": network.embedding_size,
+                "hidden_size": network.hidden_size,
+                "dropout": options.dropout,
+            },
+            words=options.words,
+            batch_tokens=options.batch_tokens,
+            seed=options.training.seed,
+        )
+        started = time.process_time()
+        result = fit(task, options.training, self.reader.parent, resume=True, device="cpu")
+        self._note(name="reading", nats=result.metrics["nats"], seconds=time.process_time() - started)
+
+    def train(
+        self, name: str, model: ModelConfig, source: str, fold: int, seed: int, *, test: bool = True
+    ) -> Path:
+        """Train a model on all folds but one, and judge it.
+
+        Args:
+            name: what the model is called.
+            model: network and training.
+            source: name of the texts: `sentences` or `reviews`.
+            fold: the one that is kept apart.
+            seed: of weights, batches and dropping.
+            test: whether it is judged on that fold too, or on the validation texts alone.
+        Returns:
+            path of the trained model.
+        """
+        key: dict[str, Any] = {"name": name, "source": source, "fold": fold, "seed": seed}
+        folder = self.run_dir / "models" / f"{name} {source} {fold} {seed}".replace(" ", "-")
+        if self.done(**key):
+            return folder / "best.safetensors"
+        train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
+        pretrained = model.network.pretrained
+        task = SentimentTask(
+            model.network.model_dump(exclude={"pretrained"}),
+            train,
+            valid,
+            stored_units(self.reader) if pretrained else count_words(train),
+            batch_size=model.batch_size,
+            batch_tokens=model.batch_tokens,
+            seed=seed,
+        )
+        training, started = model.training.model_copy(update={"seed": seed}), time.process_time()
+        start = self.reader if pretrained else None
+        result = fit(task, training, folder, resume=True, start_from=start, device="cpu")
+        figures = {"valid": result.metrics["accuracy"], "seconds": time.process_time() - started}
+        if test:
+            network, units = load(result.best)
+            figures["test"] = judge(score(network, encode(units, kept)), kept)["accuracy"]
+        if (fold, seed) != (0, self.config.seeds[0]):
+            shutil.rmtree(folder)
+        self._note(**key, **figures)
+        return result.best
+
+    def compare(self, source: str, fold: int) -> None:
+        """Judge the rivals on the same fold; they learn from its validation texts too."""
+        train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
+        if not self.done("majority", source=source, fold=fold):
+            for name, share in accuracies([*train, *valid], kept).items():
+                self._note(name=name, source=source, fold=fold, seed=0, test=share, seconds=0.0)
+
+    def done(self, name: str, **key: Any) -> list[dict[str, Any]]:
+        """Return the figures that were measured already under a name."""
+        wanted = {"name": name, **key}
+        return [row for row in self._rows() if wanted.items() <= row.items()]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        return list(map(json.loads, lines))
+
+    def _note(self, **figures: Any) -> None:
+        with open(self.journal, "a", encoding="utf-8") as file:
+            file.write(json.dumps(figures) + "\n")
+
+    def one(self) -> str:
+        """Train our network on all sentences but the first fold, and tell how well it does on that."""
+        self.read()
+        seed = self.config.seeds[0]
+        path = self.train("ours", self.config.ours, "sentences", 0, seed)
+        (figures,) = self.done("ours", source="sentences", fold=0, seed=seed)
+        return f"{path}: {figures['test']:.1%} of the texts of fold 0 right"
+
+    def all(self) -> list[dict[str, Any]]:
+        """Do all that is not done yet, and return the figures, a row for each thing that was trained."""
+        config = self.config
+        self.read()
+        for seed in config.seeds:
+            for source, folds in config.tested.items():
+                for fold in folds:
+                    self.train("ours", config.ours, source, fold, seed)
+                    self.train("tutorial", config.tutorial, source, fold, seed)
+        for name, changes in config.ablation.items():
+            table = merge(config.ours.model_dump(mode="json"), {"network": changes})
+            model = parse(ModelConfig, table, f"ablation of {name}")
+            for fold in config.ablation_folds:
+                self.train(name, model, "sentences", fold, config.seeds[0], test=False)
+        for source, folds in config.tested.items():
+            for fold in folds:
+                self.compare(source, fold)
+        return self._rows()

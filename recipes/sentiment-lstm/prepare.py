@@ -1,0 +1,64 @@
+"""Write texts with their labels and folds, and the text that a language model reads before."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import islice
+from pathlib import Path
+
+import texts
+
+from audioseq.download import fetch
+from audioseq.errors import AudioseqError
+from audioseq.language import corpus
+
+URL = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
+ARCHIVES = {  # with their sums in the index.xml there
+    "sentence_polarity.zip": "md5:5cdc0cae7f558040d050c90eb2b72e97",
+    "movie_reviews.zip": "md5:155de2b77c6834dd8eea7cbe88e93acb",
+}
+HELD_OUT = 100
+"""One sentence of the unlabelled text in so many is not trained on."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--from", dest="source", type=Path,
+        help="folder with NLTK's sentence_polarity.zip and movie_reviews.zip, else they are downloaded; or "
+        "your own texts: a file of lines pos<TAB>text and neg<TAB>text, or a folder of pos/*.txt, neg/*.txt",
+    )  # fmt: skip
+    parser.add_argument("--text", type=Path, help="more text to read before, one sentence a line, also .xz")
+    parser.add_argument("--every", type=int, default=1, help="take one sentence of that in so many")
+    parser.add_argument("--out", type=Path, default=Path("runs/data/sentiment"))
+    asked = parser.parse_args()
+    archives = [(asked.source or asked.out) / name for name in ARCHIVES]
+    readable: list[str] = []
+    if asked.source and not archives[0].exists():
+        labelled = kept_apart = texts.own(asked.source)
+    else:
+        if not asked.source:
+            for archive, checksum in zip(archives, ARCHIVES.values(), strict=True):
+                fetch(f"{URL}/{archive.name}", archive, checksum)
+        labelled, reviews = texts.polarity(archives[0]), texts.reviews(archives[1])
+        print(texts.write(asked.out / "reviews.tsv", list(reviews)))
+        kept_apart = labelled + [text for text in reviews if text.fold == texts.REVIEWS_TEST]
+        readable += (line for text, lines in reviews.items() if text.fold != texts.REVIEWS_TEST for line in lines)
+    print(texts.write(asked.out / "sentences.tsv", labelled))
+    if asked.text:
+        more = map(" ".join, corpus.sentences(corpus.read([asked.text])))
+        readable += islice(more, 0, None, asked.every)
+    if readable:
+        allowed = list(texts.without_copies(readable, kept_apart))
+        print(f"left out {len(readable) - len(allowed)} unlabelled sentences that repeat what is tested on")
+        train = [line for number, line in enumerate(allowed) if number % HELD_OUT]
+        print(texts.save(asked.out / "unlabelled-train.txt", train))
+        print(texts.save(asked.out / "unlabelled-valid.txt", allowed[::HELD_OUT]))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AudioseqError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,109 @@
+"""What the experiment found: results.json, the section of the README, and the picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+import plot
+
+START, END = "<!-- written by train.py -->\n", "<!-- to here -->"
+
+
+def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -> dict[str, Any]:
+    """Put the figures of all models together.
+
+    Args:
+        rows: what the experiment noted, each with a name, and most with source, fold, seed and accuracies.
+        ablated: names of what is compared on validation texts.
+        hardware: what it ran on.
+    """
+    tables: dict[str, dict[str, Any]] = {"sentences": {}, "reviews": {}}
+    for source, table in tables.items():
+        tested = [row for row in rows if row.get("source") == source and "test" in row]
+        for name in dict.fromkeys(row["name"] for row in tested):
+            own = [row for row in tested if row["name"] == name]
+            by_fold, by_seed = (_means(own, key) for key in ("fold", "seed"))
+            table[name] = {
+                "accuracy": mean(by_fold),
+                "deviation": pstdev(by_fold),
+                "by_fold": by_fold,
+                "by_seed": by_seed,
+            }
+    (reading,) = [row for row in rows if row["name"] == "reading"]
+    folds = {row["fold"] for row in rows if row["name"] in ablated}
+    first = min(row["seed"] for row in rows if row["name"] == "ours")
+    worth = {
+        name: mean(
+            row["valid"]
+            for row in rows
+            if row["name"] == name
+            and row["source"] == "sentences"
+            and row["seed"] == first
+            and row["fold"] in folds
+        )
+        for name in ("ours", *ablated)
+    }
+    return {
+        "headline": f"{100 * tables['sentences']['ours']['accuracy']:.1f} %",
+        "date": date.today().isoformat(),
+        "hardware": hardware,
+        "cpu_minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
+        "reading": {
+            "perplexity": math.exp(reading["nats"]),
+            "cpu_minutes": round(reading["seconds"] / 60, 1),
+        },
+        **tables,
+        "ablation": worth,
+    }
+
+
+def _means(rows: list[dict[str, Any]], key: str) -> list[float]:
+    """Return the mean accuracy of each fold, or of each seed."""
+    groups = sorted({row[key] for row in rows})
+    return [mean(row["test"] for row in rows if row[key] == group) for group in groups]
+
+
+def section(results: dict[str, Any]) -> str:
+    """Return the results as Markdown."""
+    lines = [
+        f"**{results['headline']}** of the sentences right. {results['date']}, {results['hardware']}: "
+        f"{results['cpu_minutes']:.1f} minutes of processor time in all, "
+        f"{results['reading']['cpu_minutes']:.1f} of them for reading.",
+        "",
+        "| sentences: % right, ten folds | mean | deviation over folds | each seed |",
+        "|---|---|---|---|",
+    ]
+    for name, row in results["sentences"].items():
+        lines.append(f"| {name} | {_cent(row['accuracy'])} | {_cent(row['deviation'])} | {_seeds(row)} |")
+    lines += ["", "| whole reviews: % right, fold 9 | mean | each seed |", "|---|---|---|"]
+    for name, row in results["reviews"].items():
+        lines.append(f"| {name} | {_cent(row['accuracy'])} | {_seeds(row)} |")
+    lines += ["", "| what each part is worth | % right on validation sentences |", "|---|---|"]
+    lines += [f"| {name} | {_cent(share)} |" for name, share in results["ablation"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def publish(results: dict[str, Any], folder: Path) -> None:
+    """Write results.json and folds.png into a folder, and the section of its README if it has one."""
+    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    plot.folds(results, folder / "folds.png")
+    readme = folder / "README.md"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        written = re.sub(f"(?s)(?<={START}).*(?={END})", lambda _: section(results), text)
+        readme.write_text(written, encoding="utf-8")
+
+
+def _cent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _seeds(row: dict[str, Any]) -> str:
+    return ", ".join(map(_cent, row.get("by_seed", [])))

@@ -1,0 +1,253 @@
+"""The recipe on sentiment: folds, what is read before, the network, a whole small run, and its figures."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import runpy
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audioseq.config import load
+from audioseq.errors import DataError
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "sentiment-lstm"
+MODULES = ("texts", "model", "pretrain", "task", "rivals", "experiment", "plot", "report")
+GOOD, BAD = ("fine", "lovely", "moving"), ("dull", "stupid", "tired")
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Import the recipe's own modules as its scripts do, and forget them afterwards."""
+    monkeypatch.syspath_prepend(RECIPE)
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module
+
+
+def run(script: Path, *arguments: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a script of the recipe in this process, with modules of its own."""
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(script.parent)
+    monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def sentences(label: str, count: int = 150) -> list[str]:
+    """Make sentences of which one word tells the label."""
+    told = GOOD if label == "pos" else BAD
+    return [f"number {chr(97 + n % 26) * (n // 26 + 1)} is a {told[n % 3]} film !" for n in range(count)]
+
+
+def archives(folder: Path) -> Path:
+    """Write the two archives, small: a review repeats a sentence, and one of the test reviews a line."""
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "sentence_polarity.zip", "w") as file:
+        for label in ("pos", "neg"):
+            file.writestr(f"sentence_polarity/rt-polarity.{label}", "\n".join(sentences(label)))
+        file.writestr("sentence_polarity/README.txt", "about it")
+    with zipfile.ZipFile(folder / "movie_reviews.zip", "w") as file:
+        for label in ("pos", "neg"):
+            for fold in range(10):
+                told = (GOOD if label == "pos" else BAD)[fold % 3]
+                lines = [
+                    f"in the year {'i' * (fold + 1)} there came a film",
+                    "number a is a fine film",
+                    f"what a {told} way to spend a whole evening {'x' * fold}",
+                    "written by one who writes the very same line below all of them",
+                ]
+                file.writestr(f"movie_reviews/{label}/cv{fold}00_1.txt", " .\n".join(lines))
+    return folder
+
+
+def test_folds_do_not_overlap_and_equal_texts_share_one(recipe: Callable[[str], Any]) -> None:
+    texts = recipe("texts")
+    found = texts.labelled((label, line) for label in ("pos", "neg") for line in sentences(label) * 2)
+    seen: set[str] = set()
+    for fold in range(texts.FOLDS):
+        train, valid, test = ({text.words for text in part} for part in texts.split(found, fold))
+        assert train and valid and test
+        assert not (train & valid or train & test or valid & test or seen & test)
+        assert train | valid | test == {text.words for text in found}
+        seen |= test
+    assert seen == {text.words for text in found}
+
+
+def test_what_is_read_before_repeats_nothing_that_is_tested_on(
+    recipe: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = recipe("texts")
+    (tmp_path / "more.txt").write_text("This is read too.\nNumber A is a fine film\n")
+    run(
+        RECIPE / "prepare.py", "--from", archives(tmp_path / "archives"), "--text", tmp_path / "more.txt",
+        "--out", tmp_path / "out", monkeypatch=monkeypatch,
+    )  # fmt: skip
+    labelled = {text.words for text in texts.read(tmp_path / "out" / "sentences.tsv")}
+    reviews = texts.read(tmp_path / "out" / "reviews.tsv")
+    assert len(labelled) == 300 and "number a is a fine film" in labelled
+    assert sorted((text.fold, text.label) for text in reviews) == [(f, l) for f in range(10) for l in (0, 1)]
+    parts = [texts.lines(tmp_path / "out" / f"unlabelled-{part}.txt") for part in ("train", "valid")]
+    read = [line for part in parts for line in part]
+    assert "this is read too" in read and len(parts[1]) == 1
+    assert not labelled & set(read)
+    assert not any("same line below all" in line for line in read)  # it is in the reviews tested on
+    assert sum(line.startswith("in the year") for line in read) == 2 * 9
+    told = capsys.readouterr().out
+    assert "left out 43 unlabelled sentences" in told
+
+
+def test_the_archives_must_be_right(recipe: Callable[[str], Any], tmp_path: Path) -> None:
+    texts = recipe("texts")
+    (tmp_path / "x.zip").write_text("no archive")
+    with pytest.raises(DataError, match=r"x\.zip: cannot be read as a zip archive"):
+        texts.polarity(tmp_path / "x.zip")
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as file:
+        file.writestr("other.txt", "")
+    with pytest.raises(DataError, match=r"y\.zip: has no sentence_polarity/rt-polarity\.neg"):
+        texts.polarity(tmp_path / "y.zip")
+    with pytest.raises(DataError, match=r"y\.zip: has no reviews"):
+        texts.reviews(tmp_path / "y.zip")
+
+
+def test_ones_own_texts(recipe: Callable[[str], Any], tmp_path: Path) -> None:
+    texts = recipe("texts")
+    table = tmp_path / "mine.tsv"
+    table.write_text("pos\tLovely!\nneg\tDull.\n", encoding="utf-8")
+    for label, words in (("pos", "Lovely!"), ("neg", "Dull.")):
+        (tmp_path / "mine" / label).mkdir(parents=True)
+        (tmp_path / "mine" / label / "1.txt").write_text(words, encoding="utf-8")
+    for source in (table, tmp_path / "mine"):
+        assert {(text.words, text.label) for text in texts.own(source)} == {("lovely", 1), ("dull", 0)}
+    table.write_text("pos\tLovely!\ngood\tFine\n")
+    with pytest.raises(DataError, match=r"mine\.tsv:2: is not pos or neg, a tab and a text"):
+        texts.own(table)
+    table.write_text("pos\tLovely!\n")
+    with pytest.raises(DataError, match="both positive and negative"):
+        texts.own(table)
+    with pytest.raises(DataError, match="gone: cannot be read"):
+        texts.own(tmp_path / "gone")
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.sampled_from(["last", "mean"]), st.booleans())
+def test_a_text_scores_the_same_in_whatever_batch(lengths: list[int], pooling: str, both: bool) -> None:
+    sys.path.insert(0, str(RECIPE))
+    try:
+        task, model = importlib.import_module("task"), importlib.import_module("model")
+    finally:
+        sys.path.remove(str(RECIPE))
+    torch.manual_seed(0)
+    network = model.Classifier(9, 4, 5, bidirectional=both, pooling=pooling).eval()
+    rows = [torch.randint(9, (length,)) for length in lengths]
+    alone = torch.cat([network(row[None], torch.tensor([len(row)])) for row in rows])
+    torch.testing.assert_close(task.score(network, rows), alone.detach(), rtol=1e-4, atol=1e-6)
+    padded, sizes = torch.nn.utils.rnn.pad_sequence(rows, True, 7.0), torch.tensor(lengths)
+    torch.testing.assert_close(network(padded.long(), sizes), alone, rtol=1e-4, atol=1e-6)
+
+
+def test_the_tutorials_network_is_theirs(recipe: Callable[[str], Any]) -> None:
+    """Compare with an embedding, `torch.nn.LSTM` and a linear layer on its last output."""
+    config = load(recipe("experiment").ExperimentConfig, RECIPE / "config.toml").tutorial
+    options = config.network.model_dump(exclude={"pretrained"})
+    model = recipe("model").Classifier(20, **options)
+    assert set(dict(model.named_parameters())) == {
+        "embedding.weight", "head.weight", "head.bias",
+        *(f"recurrent.forward_layer.{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
+    }  # fmt: skip
+    lstm = torch.nn.LSTM(config.network.embedding_size, 64, batch_first=True)
+    lstm.load_state_dict(model.recurrent.forward_layer.state_dict())
+    tokens = torch.randint(20, (3, 6))
+    y, _ = lstm(model.embedding(tokens))
+    wanted = y[:, -1] @ model.head.weight[0] + model.head.bias
+    torch.testing.assert_close(model(tokens, torch.full((3,), 6)), wanted)
+    assert not config.training.weight_decay and not config.training.decay  # plain Adam
+
+
+def test_reading_foretells_from_one_side_alone(recipe: Callable[[str], Any]) -> None:
+    reader = recipe("pretrain").Reader(12, 4, 5, 0.0)
+    tokens = torch.randint(1, 12, (1, 7))
+    features, targets = reader(tokens, torch.tensor([7]))
+    assert targets.tolist() == [*tokens[0, 1:].tolist(), *tokens[0, :-1].tolist()]
+    for place in range(7):
+        changed = tokens.clone()
+        changed[0, place] = 0
+        same = (reader(changed, torch.tensor([7]))[0] == features).all(1)
+        assert same.tolist() == [*(n < place for n in range(6)), *(n >= place for n in range(6))]
+    padded = torch.cat([tokens, torch.full((1, 3), 11)], dim=1)
+    torch.testing.assert_close(reader(padded, torch.tensor([7]))[0], features)
+
+
+def test_words_of_the_batch_stand_for_all(recipe: Callable[[str], Any]) -> None:
+    """Over the batches of an epoch, the corrected loss is about the full one."""
+    pretrain = recipe("pretrain")
+    generator = torch.Generator().manual_seed(0)
+    chances = 1.0 / torch.arange(1, 200)
+    drawn = torch.multinomial(chances, 12 * 800, True, generator=generator).view(800, 12)
+    lines = [" ".join(chr(97 + n // 26) + chr(97 + n % 26) for n in row) for row in drawn.tolist()]
+    network = {"embedding_size": 4, "hidden_size": 4, "dropout": 0.0}
+    task = pretrain.ReadingTask(lines, lines[:200], network, words=300, batch_tokens=400, seed=1)
+    counts = torch.bincount(torch.cat(task.train), minlength=task.units.size).clamp(min=1)
+    task.model.bias.data = (counts / counts.sum()).log()  # knows how frequent each word is, and nothing else
+    task.model.embedding.weight.data.zero_()
+    losses = [task.loss(task.collate(batch, 0), task.model) for batch in task.plan(0)]
+    sampled = sum(loss.total.item() for loss in losses) / sum(loss.weight for loss in losses)
+    assert sampled == pytest.approx(task.validate(task.model)["nats"], rel=0.02)
+
+
+def test_a_small_run_learns_and_publishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "recipe"
+    left_out = shutil.ignore_patterns("__pycache__", "results.json", "*.png", ".mypy_cache")
+    shutil.copytree(RECIPE, copy, ignore=left_out)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        run(copy / "train.py", "--smoke", monkeypatch=monkeypatch)
+    assert "is missing; run prepare.py" in capsys.readouterr().err
+    archives(tmp_path / "archives")
+    run(
+        copy / "prepare.py", "--from", "archives", "--out", "runs/data/sentiment-smoke", monkeypatch=monkeypatch
+    )
+    run(copy / "train.py", "--smoke", "--publish", "a test", monkeypatch=monkeypatch)
+    results = json.loads((copy / "results.json").read_text(encoding="utf-8"))
+    assert results["hardware"] == "a test"
+    assert results["sentences"]["ours"]["accuracy"] == 1
+    assert results["sentences"]["naive Bayes"]["accuracy"] == 1
+    assert 0.3 < results["sentences"]["majority"]["accuracy"] < 0.6
+    assert f"**{results['headline']}**" in (copy / "README.md").read_text(encoding="utf-8")
+    assert (copy / "folds.png").stat().st_size > 5_000
+    assert (copy / "results.json").read_bytes() == (tmp_path / "runs/sentiment/results.json").read_bytes()
+
+    journal = tmp_path / "runs/sentiment/figures.jsonl"
+    before = journal.read_bytes()
+    run(copy / "train.py", "--smoke", "--one", monkeypatch=monkeypatch)
+    assert "100.0% of the texts of fold 0 right" in capsys.readouterr().out
+    assert journal.read_bytes() == before  # nothing was trained again
+
+    run(copy / "infer.py", "A dull film!", "--plot", "words.png", monkeypatch=monkeypatch)
+    *words, verdict = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in words] == ["a", "dull", "film"]
+    assert verdict.startswith("negative, ") and float(words[-1].split()[0]) < 0.5
+    assert (tmp_path / "words.png").stat().st_size > 3_000
+    with pytest.raises(SystemExit):
+        run(copy / "infer.py", "...", monkeypatch=monkeypatch)
+    assert "has no words to judge" in capsys.readouterr().err
+
+
+def test_the_published_figures(recipe: Callable[[str], Any]) -> None:
+    results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
+    assert recipe("report").section(results) in (RECIPE / "README.md").read_text(encoding="utf-8")
+    config = load(recipe("experiment").ExperimentConfig, RECIPE / "config.toml")
+    ours = results["sentences"]["ours"]
+    assert len(ours["by_fold"]) == 10 and len(ours["by_seed"]) == len(config.seeds) == 3
+    assert ours["accuracy"] > 0.76
+    assert set(results["ablation"]) == {"ours", *config.ablation}
