@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,10 @@ from audioseq.training import TrainingConfig, fit
 Size = Annotated[int, Field(ge=1)]
 Fold = Annotated[int, Field(ge=0, lt=texts.FOLDS)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+FIRST: dict[str, Any] = {"name": "ours", "source": "sentences", "fold": 0, "seed": 1}
+"""The model that is kept, to be used; parts are left out of it to see what they are worth."""
 
 
 class ReadingConfig(Config):
@@ -55,17 +60,22 @@ class ModelConfig(Config):
     training: TrainingConfig
 
 
+class TestedConfig(Config):
+    """Folds that are tested on, each by models trained on the rest, one for each seed."""
+
+    folds: tuple[Fold, ...]
+    seeds: tuple[int, ...]
+
+
 class ExperimentConfig(Config):
     """The recipe."""
 
     data: Path
     """Folder that prepare.py writes."""
-    seeds: tuple[int, ...]
     reading: ReadingConfig
     tutorial: ModelConfig
     ours: ModelConfig
-    tested: dict[Literal["sentences", "reviews"], tuple[Fold, ...]]
-    """Folds of the sentences and of the whole reviews that are tested on, by models trained on the rest."""
+    tested: dict[Literal["sentences", "reviews"], TestedConfig]
     ablation: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """What is changed in our network, to see what each part is worth."""
     ablation_folds: tuple[Fold, ...] = (0, 1)
@@ -139,21 +149,26 @@ class Experiment:
         training, started = model.training.model_copy(update={"seed": seed}), time.process_time()
         start = self.reader if pretrained else None
         result = fit(task, training, folder, resume=True, start_from=start, device="cpu")
-        figures = {"valid": result.metrics["accuracy"], "seconds": time.process_time() - started}
+        seconds = time.process_time() - started
+        figures: dict[str, Any] = {"valid": result.metrics["accuracy"], "seconds": seconds}
         if test:
             network, units = load(result.best)
-            figures["test"] = judge(score(network, encode(units, kept)), kept)["accuracy"]
-        if (fold, seed) != (0, self.config.seeds[0]):
+            scores = score(network, encode(units, kept))
+            figures |= {"test": judge(scores, kept)["accuracy"], "scores": scores.tolist()}
+        if key != FIRST:
             shutil.rmtree(folder)
         self._note(**key, **figures)
         return result.best
 
     def compare(self, source: str, fold: int) -> None:
-        """Judge the rivals on the same fold; they learn from its validation texts too."""
+        """Judge the rivals on a fold, which learn from the validation texts too; and our models together."""
         train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
-        if not self.done("majority", source=source, fold=fold):
-            for name, share in accuracies([*train, *valid], kept).items():
-                self._note(name=name, source=source, fold=fold, seed=0, test=share, seconds=0.0)
+        if self.done("majority", source=source, fold=fold):
+            return
+        scores = torch.tensor([row["scores"] for row in self.done("ours", source=source, fold=fold)])
+        shares = {"ours, all seeds together": judge(scores.mean(0), kept)["accuracy"]}
+        for name, share in (shares | accuracies([*train, *valid], kept)).items():
+            self._note(name=name, source=source, fold=fold, seed=0, test=share, seconds=0.0)
 
     def done(self, name: str, **key: Any) -> list[dict[str, Any]]:
         """Return the figures that were measured already under a name."""
@@ -171,26 +186,23 @@ class Experiment:
     def one(self) -> str:
         """Train our network on all sentences but the first fold, and tell how well it does on that."""
         self.read()
-        seed = self.config.seeds[0]
-        path = self.train("ours", self.config.ours, "sentences", 0, seed)
-        (figures,) = self.done("ours", source="sentences", fold=0, seed=seed)
+        path = self.train(model=self.config.ours, **FIRST)
+        (figures,) = self.done(**FIRST)
         return f"{path}: {figures['test']:.1%} of the texts of fold 0 right"
 
     def all(self) -> list[dict[str, Any]]:
         """Do all that is not done yet, and return the figures, a row for each thing that was trained."""
         config = self.config
         self.read()
-        for seed in config.seeds:
-            for source, folds in config.tested.items():
-                for fold in folds:
-                    self.train("ours", config.ours, source, fold, seed)
-                    self.train("tutorial", config.tutorial, source, fold, seed)
+        for source, tested in config.tested.items():
+            for seed, fold in product(tested.seeds, tested.folds):
+                self.train("ours", config.ours, source, fold, seed)
+                self.train("tutorial", config.tutorial, source, fold, seed)
+            for fold in tested.folds:
+                self.compare(source, fold)
         for name, changes in config.ablation.items():
             table = merge(config.ours.model_dump(mode="json"), {"network": changes})
             model = parse(ModelConfig, table, f"ablation of {name}")
             for fold in config.ablation_folds:
-                self.train(name, model, "sentences", fold, config.seeds[0], test=False)
-        for source, folds in config.tested.items():
-            for fold in folds:
-                self.compare(source, fold)
+                self.train(name, model, "sentences", fold, FIRST["seed"], test=False)
         return self._rows()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import texts
@@ -44,7 +44,8 @@ def main() -> None:
         labelled, reviews = texts.polarity(archives[0]), texts.reviews(archives[1])
         print(texts.write(asked.out / "reviews.tsv", list(reviews)))
         kept_apart = labelled + [text for text in reviews if text.fold == texts.REVIEWS_TEST]
-        readable += (line for text, lines in reviews.items() if text.fold != texts.REVIEWS_TEST for line in lines)
+        others = (lines for text, lines in reviews.items() if text.fold != texts.REVIEWS_TEST)
+        readable += chain.from_iterable(others)
     print(texts.write(asked.out / "sentences.tsv", labelled))
     if asked.text:
         more = map(" ".join, corpus.sentences(corpus.read([asked.text])))

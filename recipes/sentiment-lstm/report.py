@@ -12,6 +12,7 @@ from statistics import mean, pstdev
 from typing import Any
 
 import plot
+from experiment import FIRST
 
 START, END = "<!-- written by train.py -->\n", "<!-- to here -->"
 
@@ -37,18 +38,11 @@ def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -
                 "by_seed": by_seed,
             }
     (reading,) = [row for row in rows if row["name"] == "reading"]
-    folds = {row["fold"] for row in rows if row["name"] in ablated}
-    first = min(row["seed"] for row in rows if row["name"] == "ours")
+    validated = [row for row in rows if row.get("source") == "sentences" and "valid" in row]
+    folds = {row["fold"] for row in validated if row["name"] in ablated}
+    compared = [row for row in validated if row["fold"] in folds and row["seed"] == FIRST["seed"]]
     worth = {
-        name: mean(
-            row["valid"]
-            for row in rows
-            if row["name"] == name
-            and row["source"] == "sentences"
-            and row["seed"] == first
-            and row["fold"] in folds
-        )
-        for name in ("ours", *ablated)
+        name: mean(row["valid"] for row in compared if row["name"] == name) for name in ("ours", *ablated)
     }
     return {
         "headline": f"{100 * tables['sentences']['ours']['accuracy']:.1f} %",
@@ -106,4 +100,4 @@ def _cent(share: float) -> str:
 
 
 def _seeds(row: dict[str, Any]) -> str:
-    return ", ".join(map(_cent, row.get("by_seed", [])))
+    return ", ".join(map(_cent, row["by_seed"])) if len(row["by_seed"]) > 1 else ""

@@ -9,19 +9,20 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.config import load
 from audioseq.errors import DataError
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "sentiment-lstm"
-MODULES = ("texts", "model", "pretrain", "task", "rivals", "experiment", "plot", "report")
+MODULES = ("prepare", "texts", "model", "pretrain", "task", "rivals", "experiment", "plot", "report")
 GOOD, BAD = ("fine", "lovely", "moving"), ("dull", "stupid", "tired")
 
 
@@ -44,7 +45,7 @@ def run(script: Path, *arguments: str | Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def sentences(label: str, count: int = 150) -> list[str]:
-    """Make sentences of which one word tells the label."""
+    """Make sentences, no two alike, of which one word tells the label."""
     told = GOOD if label == "pos" else BAD
     return [f"number {chr(97 + n % 26) * (n // 26 + 1)} is a {told[n % 3]} film !" for n in range(count)]
 
@@ -63,7 +64,7 @@ def archives(folder: Path) -> Path:
                 lines = [
                     f"in the year {'i' * (fold + 1)} there came a film",
                     "number a is a fine film",
-                    f"what a {told} way to spend a whole evening {'x' * fold}",
+                    f"we saw {told} things in it again {'x' * (fold + 1)}",
                     "written by one who writes the very same line below all of them",
                 ]
                 file.writestr(f"movie_reviews/{label}/cv{fold}00_1.txt", " .\n".join(lines))
@@ -84,7 +85,10 @@ def test_folds_do_not_overlap_and_equal_texts_share_one(recipe: Callable[[str], 
 
 
 def test_what_is_read_before_repeats_nothing_that_is_tested_on(
-    recipe: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recipe: Callable[[str], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     texts = recipe("texts")
     (tmp_path / "more.txt").write_text("This is read too.\nNumber A is a fine film\n")
@@ -95,7 +99,7 @@ def test_what_is_read_before_repeats_nothing_that_is_tested_on(
     labelled = {text.words for text in texts.read(tmp_path / "out" / "sentences.tsv")}
     reviews = texts.read(tmp_path / "out" / "reviews.tsv")
     assert len(labelled) == 300 and "number a is a fine film" in labelled
-    assert sorted((text.fold, text.label) for text in reviews) == [(f, l) for f in range(10) for l in (0, 1)]
+    assert sorted((text.fold, text.label) for text in reviews) == [(n // 2, n % 2) for n in range(20)]
     parts = [texts.lines(tmp_path / "out" / f"unlabelled-{part}.txt") for part in ("train", "valid")]
     read = [line for part in parts for line in part]
     assert "this is read too" in read and len(parts[1]) == 1
@@ -103,7 +107,21 @@ def test_what_is_read_before_repeats_nothing_that_is_tested_on(
     assert not any("same line below all" in line for line in read)  # it is in the reviews tested on
     assert sum(line.startswith("in the year") for line in read) == 2 * 9
     told = capsys.readouterr().out
-    assert "left out 43 unlabelled sentences" in told
+    assert "left out 37 unlabelled sentences" in told
+
+
+def test_what_is_not_here_is_downloaded(
+    recipe: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, served = recipe("prepare"), archives(tmp_path / "served")
+    monkeypatch.setattr(prepare, "URL", served.as_uri())
+    monkeypatch.setattr(sys, "argv", ["prepare.py", "--out", str(tmp_path / "out")])
+    with pytest.raises(DataError, match="checksum differs"):  # these are not the real ones
+        prepare.main()
+    sums = {name: f"md5:{md5((served / name).read_bytes()).hexdigest()}" for name in prepare.ARCHIVES}
+    monkeypatch.setattr(prepare, "ARCHIVES", sums)
+    prepare.main()
+    assert len(recipe("texts").read(tmp_path / "out" / "sentences.tsv")) == 300
 
 
 def test_the_archives_must_be_right(recipe: Callable[[str], Any], tmp_path: Path) -> None:
@@ -138,6 +156,7 @@ def test_ones_own_texts(recipe: Callable[[str], Any], tmp_path: Path) -> None:
         texts.own(tmp_path / "gone")
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.sampled_from(["last", "mean"]), st.booleans())
 def test_a_text_scores_the_same_in_whatever_batch(lengths: list[int], pooling: str, both: bool) -> None:
     sys.path.insert(0, str(RECIPE))
@@ -186,21 +205,23 @@ def test_reading_foretells_from_one_side_alone(recipe: Callable[[str], Any]) -> 
     torch.testing.assert_close(reader(padded, torch.tensor([7]))[0], features)
 
 
-def test_words_of_the_batch_stand_for_all(recipe: Callable[[str], Any]) -> None:
-    """Over the batches of an epoch, the corrected loss is about the full one."""
+def test_words_of_the_batch_teach_as_all_would(recipe: Callable[[str], Any]) -> None:
+    """Of scores that know how frequent words are, the true ones have the lowest loss, as among all words."""
     pretrain = recipe("pretrain")
     generator = torch.Generator().manual_seed(0)
-    chances = 1.0 / torch.arange(1, 200)
-    drawn = torch.multinomial(chances, 12 * 800, True, generator=generator).view(800, 12)
+    drawn = torch.multinomial(1.0 / torch.arange(1, 200), 12 * 800, True, generator=generator).view(800, 12)
     lines = [" ".join(chr(97 + n // 26) + chr(97 + n % 26) for n in row) for row in drawn.tolist()]
     network = {"embedding_size": 4, "hidden_size": 4, "dropout": 0.0}
-    task = pretrain.ReadingTask(lines, lines[:200], network, words=300, batch_tokens=400, seed=1)
+    task = pretrain.ReadingTask(lines, lines[:9], network, words=300, batch_tokens=400, seed=1)
     counts = torch.bincount(torch.cat(task.train), minlength=task.units.size).clamp(min=1)
-    task.model.bias.data = (counts / counts.sum()).log()  # knows how frequent each word is, and nothing else
     task.model.embedding.weight.data.zero_()
-    losses = [task.loss(task.collate(batch, 0), task.model) for batch in task.plan(0)]
-    sampled = sum(loss.total.item() for loss in losses) / sum(loss.weight for loss in losses)
-    assert sampled == pytest.approx(task.validate(task.model)["nats"], rel=0.02)
+    losses = []
+    for lean in (-0.3, 0.0, 0.3):  # towards rare words, or frequent ones
+        task.model.bias.data = (1 + lean) * (counts / counts.sum()).log()
+        losses.append(
+            sum(task.loss(task.collate(batch, 0), task.model).total.item() for batch in task.plan(0))
+        )
+    assert losses[1] == min(losses)
 
 
 def test_a_small_run_learns_and_publishes(
@@ -215,13 +236,19 @@ def test_a_small_run_learns_and_publishes(
     assert "is missing; run prepare.py" in capsys.readouterr().err
     archives(tmp_path / "archives")
     run(
-        copy / "prepare.py", "--from", "archives", "--out", "runs/data/sentiment-smoke", monkeypatch=monkeypatch
+        copy / "prepare.py",
+        "--from",
+        "archives",
+        "--out",
+        "runs/data/sentiment-smoke",
+        monkeypatch=monkeypatch,
     )
     run(copy / "train.py", "--smoke", "--publish", "a test", monkeypatch=monkeypatch)
     results = json.loads((copy / "results.json").read_text(encoding="utf-8"))
     assert results["hardware"] == "a test"
     assert results["sentences"]["ours"]["accuracy"] == 1
     assert results["sentences"]["naive Bayes"]["accuracy"] == 1
+    assert set(results["reviews"]) == set(results["sentences"])
     assert 0.3 < results["sentences"]["majority"]["accuracy"] < 0.6
     assert f"**{results['headline']}**" in (copy / "README.md").read_text(encoding="utf-8")
     assert (copy / "folds.png").stat().st_size > 5_000
