@@ -16,16 +16,20 @@ from pydantic import Field
 from rivals import accuracies
 from task import SentimentTask, count_words, encode, judge, load, score, stored_units
 
-from audioseq.config import Config, merge, parse
+from audioseq.config import Config, dump_toml, merge, parse
+from audioseq.data import write_file
+from audioseq.errors import ConfigError, DataError
 from audioseq.training import TrainingConfig, fit
 
 Size = Annotated[int, Field(ge=1)]
 Fold = Annotated[int, Field(ge=0, lt=texts.FOLDS)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
-
 FIRST: dict[str, Any] = {"name": "ours", "source": "sentences", "fold": 0, "seed": 1}
 """The model that is kept, to be used; parts are left out of it to see what they are worth."""
+
+TOGETHER = "ours, all seeds together"
+"""The mean score of the models of all seeds."""
 
 
 class ReadingConfig(Config):
@@ -87,9 +91,15 @@ class Experiment:
     Args:
         config: the recipe.
         run_dir: where models and `figures.jsonl` go, a line for each model that was trained.
+    Raises:
+        ConfigError: the folder holds figures of other settings.
     """
 
     def __init__(self, config: ExperimentConfig, run_dir: Path) -> None:
+        settings = dump_toml(config.model_copy(update={"tested": {}})).encode()
+        if (run_dir / "config.toml").exists() and (run_dir / "config.toml").read_bytes() != settings:
+            raise ConfigError(f"{run_dir}: holds figures of other settings; name another with --run-dir")
+        write_file(run_dir / "config.toml", lambda file: file.write(settings))
         self.config, self.run_dir = config, run_dir
         self.journal = run_dir / "figures.jsonl"
         self.reader = run_dir / "reading" / "best.safetensors"
@@ -136,6 +146,8 @@ class Experiment:
         if self.done(**key):
             return folder / "best.safetensors"
         train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
+        if not (train and valid and kept):
+            raise DataError(f"{source}: too few texts for ten folds; give hundreds")
         pretrained = model.network.pretrained
         task = SentimentTask(
             model.network.model_dump(exclude={"pretrained"}),
@@ -165,9 +177,11 @@ class Experiment:
         train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
         if self.done("majority", source=source, fold=fold):
             return
-        scores = torch.tensor([row["scores"] for row in self.done("ours", source=source, fold=fold)])
-        shares = {"ours, all seeds together": judge(scores.mean(0), kept)["accuracy"]}
-        for name, share in (shares | accuracies([*train, *valid], kept)).items():
+        shares = accuracies([*train, *valid], kept)
+        scores = [row["scores"] for row in self.done("ours", source=source, fold=fold)]
+        if len(scores) > 1:
+            shares[TOGETHER] = judge(torch.tensor(scores).mean(0), kept)["accuracy"]
+        for name, share in shares.items():
             self._note(name=name, source=source, fold=fold, seed=0, test=share, seconds=0.0)
 
     def done(self, name: str, **key: Any) -> list[dict[str, Any]]:
@@ -194,15 +208,15 @@ class Experiment:
         """Do all that is not done yet, and return the figures, a row for each thing that was trained."""
         config = self.config
         self.read()
+        for name, changes in config.ablation.items():
+            table = merge(config.ours.model_dump(mode="json"), {"network": changes})
+            model = parse(ModelConfig, table, f"ablation of {name}")
+            for fold in config.ablation_folds:
+                self.train(name, model, "sentences", fold, FIRST["seed"], test=False)
         for source, tested in config.tested.items():
             for seed, fold in product(tested.seeds, tested.folds):
                 self.train("ours", config.ours, source, fold, seed)
                 self.train("tutorial", config.tutorial, source, fold, seed)
             for fold in tested.folds:
                 self.compare(source, fold)
-        for name, changes in config.ablation.items():
-            table = merge(config.ours.model_dump(mode="json"), {"network": changes})
-            model = parse(ModelConfig, table, f"ablation of {name}")
-            for fold in config.ablation_folds:
-                self.train(name, model, "sentences", fold, FIRST["seed"], test=False)
         return self._rows()

@@ -25,7 +25,7 @@ class Classifier(nn.Module):
         embedding_size: features E of a token.
         hidden_size: features H of one direction.
         bidirectional: whether a second LSTM reads the text from its end.
-        pooling: `last` output, or `mean` and maximum of all.
+        pooling: `last` output of each direction, or `mean` and maximum of all.
         dropout: probability of zeroing a feature of all embeddings of a text, and of what is scored.
         embedding_dropout: probability of zeroing all features of a token wherever it stands in a batch.
         weight_drop: probability of zeroing a recurrent weight.
@@ -79,7 +79,10 @@ class Classifier(nn.Module):
     def _pool(self, y: Tensor, lengths: Tensor) -> Tensor:
         """Map outputs `[B, T, H]` to what is scored `[B, H]` or `[B, 2 H]`."""
         if self.pooling == "last":
-            return y[torch.arange(len(y)), lengths - 1]
+            last = y[torch.arange(len(y)), lengths - 1]
+            if self.recurrent.backward_layer is None:
+                return last
+            return torch.cat([last.chunk(2, dim=1)[0], y[:, 0].chunk(2, dim=1)[1]], dim=1)
         valid = length_mask(lengths, y.shape[1]).unsqueeze(2)
         most = y.masked_fill(~valid, -torch.inf).amax(1)
         return torch.cat([y.sum(1) / lengths.unsqueeze(1), most], dim=1)

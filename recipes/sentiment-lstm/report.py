@@ -37,6 +37,7 @@ def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -
                 "by_fold": by_fold,
                 "by_seed": by_seed,
             }
+        tables[source] = dict(sorted(table.items(), key=lambda item: -item[1]["accuracy"]))
     (reading,) = [row for row in rows if row["name"] == "reading"]
     validated = [row for row in rows if row.get("source") == "sentences" and "valid" in row]
     folds = {row["fold"] for row in validated if row["name"] in ablated}

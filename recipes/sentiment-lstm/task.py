@@ -61,7 +61,8 @@ class SentimentTask:
         torch.manual_seed(seed)
         self.options, self.units = network, units
         self.model = Classifier(units.size, **network)
-        self.train, self.valid = encode(units, train), list(valid)
+        self.train, self.held_out = encode(units, train), encode(units, valid)
+        self.valid = list(valid)
         self.labels = torch.tensor([float(text.label) for text in train])
         self.batch_size, self.batch_tokens, self.seed = batch_size, batch_tokens, seed
 
@@ -90,7 +91,7 @@ class SentimentTask:
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return the cross-entropy and the accuracy on the validation texts."""
-        return judge(score(model, encode(self.units, self.valid)), self.valid)
+        return judge(score(model, self.held_out), self.valid)
 
     def header(self, card: dict[str, Any]) -> Header:
         """Return what it takes to make the model again."""
@@ -111,7 +112,7 @@ def encode(units: Units, texts: Sequence[Text]) -> list[Tensor]:
 
 def stored_units(path: Path) -> Units:
     """Return the tokens of a model file."""
-    return restore(checkpoint.load(path, task="sentiment").header.tokenizer)
+    return restore(checkpoint.read_header(path).tokenizer)
 
 
 @torch.no_grad()

@@ -191,6 +191,14 @@ def test_the_tutorials_network_is_theirs(recipe: Callable[[str], Any]) -> None:
     assert not config.training.weight_decay and not config.training.decay  # plain Adam
 
 
+def test_the_last_output_of_each_direction_has_read_all(recipe: Callable[[str], Any]) -> None:
+    model = recipe("model").Classifier(9, 4, 5, bidirectional=True)
+    model.head = torch.nn.Identity()  # so that it returns what would be scored
+    rows = torch.tensor([[1, 2, 3, 0], [4, 2, 3, 0], [1, 2, 4, 0]])
+    whole, other_first, other_last = model(rows, torch.tensor([3, 3, 3]))
+    assert (whole != other_first).all() and (whole != other_last).all()
+
+
 def test_reading_foretells_from_one_side_alone(recipe: Callable[[str], Any]) -> None:
     reader = recipe("pretrain").Reader(12, 4, 5, 0.0)
     tokens = torch.randint(1, 12, (1, 7))
@@ -259,6 +267,10 @@ def test_a_small_run_learns_and_publishes(
     run(copy / "train.py", "--smoke", "--one", monkeypatch=monkeypatch)
     assert "100.0% of the texts of fold 0 right" in capsys.readouterr().out
     assert journal.read_bytes() == before  # nothing was trained again
+
+    with pytest.raises(SystemExit):
+        run(copy / "train.py", "--smoke", "--set", "ours.batch_size=7", monkeypatch=monkeypatch)
+    assert "runs/sentiment: holds figures of other settings" in capsys.readouterr().err
 
     run(copy / "infer.py", "A dull film!", "--plot", "words.png", monkeypatch=monkeypatch)
     *words, verdict = capsys.readouterr().out.splitlines()
