@@ -28,6 +28,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 FIRST: dict[str, Any] = {"name": "ours", "source": "sentences", "fold": 0, "seed": 1}
 """The model that is kept, to be used; parts are left out of it to see what they are worth."""
 
+NETWORKS = ("ours", "tutorial")
 TOGETHER = "ours, all seeds together"
 """The mean score of the models of all seeds."""
 
@@ -62,13 +63,8 @@ class ModelConfig(Config):
     batch_tokens: Size = 8192
     network: NetworkConfig
     training: TrainingConfig
-
-
-class TestedConfig(Config):
-    """Folds that are tested on, each by models trained on the rest, one for each seed."""
-
-    folds: tuple[Fold, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = (1,)
+    """One model a seed and fold of the sentences; the whole reviews take the first alone."""
 
 
 class ExperimentConfig(Config):
@@ -79,7 +75,8 @@ class ExperimentConfig(Config):
     reading: ReadingConfig
     tutorial: ModelConfig
     ours: ModelConfig
-    tested: dict[Literal["sentences", "reviews"], TestedConfig]
+    tested: dict[Literal["sentences", "reviews"], tuple[Fold, ...]]
+    """Folds that are tested on, each by models trained on the rest."""
     ablation: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """What is changed in our network, to see what each part is worth."""
     ablation_folds: tuple[Fold, ...] = (0, 1)
@@ -96,7 +93,8 @@ class Experiment:
     """
 
     def __init__(self, config: ExperimentConfig, run_dir: Path) -> None:
-        settings = dump_toml(config.model_copy(update={"tested": {}})).encode()
+        one = {name: getattr(config, name).model_copy(update={"seeds": ()}) for name in NETWORKS}
+        settings = dump_toml(config.model_copy(update={"tested": {}, **one})).encode()  # these may grow
         if (run_dir / "config.toml").exists() and (run_dir / "config.toml").read_bytes() != settings:
             raise ConfigError(f"{run_dir}: holds figures of other settings; name another with --run-dir")
         write_file(run_dir / "config.toml", lambda file: file.write(settings))
@@ -162,11 +160,11 @@ class Experiment:
         start = self.reader if pretrained else None
         result = fit(task, training, folder, resume=True, start_from=start, device="cpu")
         seconds = time.process_time() - started
-        figures: dict[str, Any] = {"valid": result.metrics["accuracy"], "seconds": seconds}
+        figures: dict[str, Any] = {"valid": 1 - result.metrics["error"], "seconds": seconds}
         if test:
             network, units = load(result.best)
             scores = score(network, encode(units, kept))
-            figures |= {"test": judge(scores, kept)["accuracy"], "scores": scores.tolist()}
+            figures |= {"test": 1 - judge(scores, kept)["error"], "scores": scores.tolist()}
         if key != FIRST:
             shutil.rmtree(folder)
         self._note(**key, **figures)
@@ -180,7 +178,7 @@ class Experiment:
         shares = accuracies([*train, *valid], kept)
         scores = [row["scores"] for row in self.done("ours", source=source, fold=fold)]
         if len(scores) > 1:
-            shares[TOGETHER] = judge(torch.tensor(scores).mean(0), kept)["accuracy"]
+            shares[TOGETHER] = 1 - judge(torch.tensor(scores).mean(0), kept)["error"]
         for name, share in shares.items():
             self._note(name=name, source=source, fold=fold, seed=0, test=share, seconds=0.0)
 
@@ -206,17 +204,20 @@ class Experiment:
 
     def all(self) -> list[dict[str, Any]]:
         """Do all that is not done yet, and return the figures, a row for each thing that was trained."""
-        config = self.config
+        config, networks = self.config, {name: getattr(self.config, name) for name in NETWORKS}
         self.read()
+        for source, folds in config.tested.items():
+            for (name, model), fold in product(networks.items(), folds):
+                self.train(name, model, source, fold, model.seeds[0])
         for name, changes in config.ablation.items():
             table = merge(config.ours.model_dump(mode="json"), {"network": changes})
             model = parse(ModelConfig, table, f"ablation of {name}")
             for fold in config.ablation_folds:
                 self.train(name, model, "sentences", fold, FIRST["seed"], test=False)
-        for source, tested in config.tested.items():
-            for seed, fold in product(tested.seeds, tested.folds):
-                self.train("ours", config.ours, source, fold, seed)
-                self.train("tutorial", config.tutorial, source, fold, seed)
-            for fold in tested.folds:
+        for name, model in networks.items():
+            for seed, fold in product(model.seeds[1:], config.tested["sentences"]):
+                self.train(name, model, "sentences", fold, seed)
+        for source, folds in config.tested.items():
+            for fold in folds:
                 self.compare(source, fold)
         return self._rows()

@@ -68,10 +68,10 @@ class Classifier(nn.Module):
         Returns:
             scores `[B]`: log odds of being positive.
         """
-        weight = self.embedding.weight
+        x = self.locked(self.embedding(tokens))
         if self.training and self.embedding_dropout:
-            weight = weight * nn.functional.dropout(weight.new_ones(len(weight), 1), self.embedding_dropout)
-        x = self.locked(nn.functional.embedding(tokens, weight))
+            kept = nn.functional.dropout(x.new_ones(self.embedding.num_embeddings, 1), self.embedding_dropout)
+            x = x * kept[tokens]
         y, _ = self.recurrent(x, lengths)
         scores: Tensor = self.head(self.dropout(self._pool(y, lengths)))
         return scores.squeeze(1)

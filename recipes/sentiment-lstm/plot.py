@@ -37,12 +37,12 @@ def words(scored: Sequence[tuple[str, float]], path: Path) -> None:
 
 
 def folds(results: dict[str, Any], path: Path) -> None:
-    """Draw the accuracy of each classifier on each fold of the sentences, and its mean."""
-    rows = list(results["sentences"].items())[::-1]
+    """Draw the accuracy of what beats guessing on each fold of the sentences, and its mean."""
+    rows = [(name, row) for name, row in results["sentences"].items() if row["accuracy"] > 0.6][::-1]
     figure = Figure(figsize=(7.5, 0.55 * len(rows) + 1.1), facecolor=BACKGROUND)
     axes = figure.subplots()
     for place, (name, row) in enumerate(rows):
-        colour = COLOURS[0] if name == "ours" else INK
+        colour = COLOURS[0] if name.startswith("ours") else INK
         axes.plot(
             [100 * share for share in row["by_fold"]],
             [place] * len(row["by_fold"]),

@@ -45,7 +45,7 @@ class SentimentTask:
         seed: what the batches are drawn by.
     """
 
-    name, metric = "sentiment", "loss"
+    name, metric = "sentiment", "error"
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class SentimentTask:
         )
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return the cross-entropy and the accuracy on the validation texts."""
+        """Return the share of validation texts that are judged wrongly, and the cross-entropy."""
         return judge(score(model, self.held_out), self.valid)
 
     def header(self, card: dict[str, Any]) -> Header:
@@ -125,10 +125,10 @@ def score(model: nn.Module, texts: Sequence[Tensor]) -> Tensor:
 
 
 def judge(scores: Tensor, texts: Sequence[Text]) -> dict[str, float]:
-    """Return the cross-entropy and the accuracy of scores."""
+    """Return the share of scores that are on the wrong side, and the cross-entropy."""
     labels = torch.tensor([float(text.label) for text in texts])
     loss = binary_cross_entropy_with_logits(scores, labels).item()
-    return {"loss": loss, "accuracy": ((scores > 0) == (labels > 0)).float().mean().item()}
+    return {"error": ((scores > 0) != (labels > 0)).float().mean().item(), "loss": loss}
 
 
 def load(path: Path) -> tuple[Classifier, Units]:
