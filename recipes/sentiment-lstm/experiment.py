@@ -170,17 +170,17 @@ class Experiment:
         self._note(**key, **figures)
         return result.best
 
-    def compare(self, source: str, fold: int) -> None:
+    def compare(self, source: str, fold: int) -> list[dict[str, Any]]:
         """Judge the rivals on a fold, which learn from the validation texts too; and our models together."""
         train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
-        if self.done("majority", source=source, fold=fold):
-            return
         shares = accuracies([*train, *valid], kept)
         scores = [row["scores"] for row in self.done("ours", source=source, fold=fold)]
         if len(scores) > 1:
             shares[TOGETHER] = 1 - judge(torch.tensor(scores).mean(0), kept)["error"]
-        for name, share in shares.items():
-            self._note(name=name, source=source, fold=fold, seed=0, test=share, seconds=0.0)
+        return [
+            {"name": name, "source": source, "fold": fold, "seed": 0, "test": share, "seconds": 0.0}
+            for name, share in shares.items()
+        ]
 
     def done(self, name: str, **key: Any) -> list[dict[str, Any]]:
         """Return the figures that were measured already under a name."""
@@ -209,15 +209,13 @@ class Experiment:
         for source, folds in config.tested.items():
             for (name, model), fold in product(networks.items(), folds):
                 self.train(name, model, source, fold, model.seeds[0])
+        for name, model in networks.items():
+            for seed, fold in product(model.seeds[1:], config.tested["sentences"]):
+                self.train(name, model, "sentences", fold, seed)
         for name, changes in config.ablation.items():
             table = merge(config.ours.model_dump(mode="json"), {"network": changes})
             model = parse(ModelConfig, table, f"ablation of {name}")
             for fold in config.ablation_folds:
                 self.train(name, model, "sentences", fold, FIRST["seed"], test=False)
-        for name, model in networks.items():
-            for seed, fold in product(model.seeds[1:], config.tested["sentences"]):
-                self.train(name, model, "sentences", fold, seed)
-        for source, folds in config.tested.items():
-            for fold in folds:
-                self.compare(source, fold)
-        return self._rows()
+        places = ((source, fold) for source, folds in config.tested.items() for fold in folds)
+        return self._rows() + [row for place in places for row in self.compare(*place)]

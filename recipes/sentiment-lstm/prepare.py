@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import texts
@@ -30,7 +30,6 @@ def main() -> None:
         "your own texts: a file of lines pos<TAB>text and neg<TAB>text, or a folder of pos/*.txt, neg/*.txt",
     )  # fmt: skip
     parser.add_argument("--text", type=Path, help="more text to read before, one sentence a line, also .xz")
-    parser.add_argument("--every", type=int, default=1, help="take one sentence of that in so many")
     parser.add_argument("--out", type=Path, default=Path("runs/data/sentiment"))
     asked = parser.parse_args()
     archives = [(asked.source or asked.out) / name for name in ARCHIVES]
@@ -48,8 +47,7 @@ def main() -> None:
         readable += chain.from_iterable(others)
     print(texts.write(asked.out / "sentences.tsv", labelled))
     if asked.text:
-        more = map(" ".join, corpus.sentences(corpus.read([asked.text])))
-        readable += islice(more, 0, None, asked.every)
+        readable += map(" ".join, corpus.sentences(corpus.read([asked.text])))
     if readable:
         allowed = list(texts.without_copies(readable, kept_apart))
         print(f"left out {len(readable) - len(allowed)} unlabelled sentences that repeat what is tested on")

@@ -58,18 +58,11 @@ def reviews(archive: Path) -> dict[Text, list[str]]:
 def own(source: Path) -> list[Text]:
     """Read one's own texts: `pos<TAB>text` or `neg<TAB>text` a line, or files in folders `pos` and `neg`."""
     if source.is_dir():
-        pairs = [
-            (path.parent.name, path.read_text("utf-8"))
-            for label in LABELS
-            for path in sorted((source / label).glob("*.txt"))
-        ]
+        files = [(label, path) for label in LABELS for path in sorted((source / label).glob("*.txt"))]
+        pairs = [(label, _content(path)) for label, path in files]
     else:
-        try:
-            lines = source.read_text("utf-8").splitlines()
-        except OSError as error:
-            raise DataError(f"{source}: cannot be read ({error.strerror}); check the path") from None
         pairs = []
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_content(source).splitlines(), 1):
             label, tab, text = line.partition("\t")
             if label not in LABELS or not tab:
                 raise DataError(f"{source}:{number}: is not pos or neg, a tab and a text; correct the line")
@@ -85,7 +78,7 @@ def labelled(pairs: Iterable[tuple[str, str]]) -> list[Text]:
 
     Example:
         >>> labelled([("pos", "A fine film."), ("neg", "..."), ("pos", "a fine film !")])
-        [Text(words='a fine film', label=1, fold=3), Text(words='a fine film', label=1, fold=3)]
+        [Text(words='a fine film', label=1, fold=1), Text(words='a fine film', label=1, fold=1)]
     """
     plain = ((_plain(text), LABELS[label]) for label, text in pairs)
     return [Text(words, label, drawn(words) % FOLDS) for words, label in plain if words]
@@ -149,6 +142,15 @@ def lines(path: Path) -> list[str]:
             "ours.network.pretrained=false"
         )
     return path.read_text("utf-8").splitlines()
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from None
 
 
 def _plain(text: str) -> str:

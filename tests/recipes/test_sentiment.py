@@ -152,6 +152,9 @@ def test_ones_own_texts(recipe: Callable[[str], Any], tmp_path: Path) -> None:
     table.write_text("pos\tLovely!\n")
     with pytest.raises(DataError, match="both positive and negative"):
         texts.own(table)
+    table.write_bytes(b"pos\tcaf\xe9\n")
+    with pytest.raises(DataError, match=r"mine\.tsv: is not UTF-8 text"):
+        texts.own(table)
     with pytest.raises(DataError, match="gone: cannot be read"):
         texts.own(tmp_path / "gone")
 
