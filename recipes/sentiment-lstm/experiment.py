@@ -93,14 +93,14 @@ class Experiment:
     """
 
     def __init__(self, config: ExperimentConfig, run_dir: Path) -> None:
-        one = {name: getattr(config, name).model_copy(update={"seeds": ()}) for name in NETWORKS}
-        settings = dump_toml(config.model_copy(update={"tested": {}, **one})).encode()  # these may grow
-        if (run_dir / "config.toml").exists() and (run_dir / "config.toml").read_bytes() != settings:
-            raise ConfigError(f"{run_dir}: holds figures of other settings; name another with --run-dir")
-        write_file(run_dir / "config.toml", lambda file: file.write(settings))
         self.config, self.run_dir = config, run_dir
         self.journal = run_dir / "figures.jsonl"
         self.reader = run_dir / "reading" / "best.safetensors"
+        one = {name: getattr(config, name).model_copy(update={"seeds": ()}) for name in NETWORKS}
+        settings = dump_toml(config.model_copy(update={"tested": {}, **one})).encode()  # these may grow
+        if self.journal.exists() and (run_dir / "config.toml").read_bytes() != settings:
+            raise ConfigError(f"{run_dir}: holds figures of other settings; name another with --run-dir")
+        write_file(run_dir / "config.toml", lambda file: file.write(settings))
         torch.set_num_threads(1)
 
     def read(self) -> None:

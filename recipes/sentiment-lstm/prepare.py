@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import texts
@@ -18,6 +18,8 @@ ARCHIVES = {  # with their sums in the index.xml there
     "sentence_polarity.zip": "md5:5cdc0cae7f558040d050c90eb2b72e97",
     "movie_reviews.zip": "md5:155de2b77c6834dd8eea7cbe88e93acb",
 }
+SMOKE = 20
+"""A trial of seconds takes one text in so many."""
 HELD_OUT = 100
 """One sentence of the unlabelled text in so many is not trained on."""
 
@@ -31,29 +33,32 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--text", type=Path, help="more text to read before, one sentence a line, also .xz")
     parser.add_argument("--out", type=Path, default=Path("runs/data/sentiment"))
+    parser.add_argument("--smoke", action="store_true", help="one text in twenty, for train.py --smoke")
     asked = parser.parse_args()
     archives = [(asked.source or asked.out) / name for name in ARCHIVES]
+    out, every = (asked.out.with_name(f"{asked.out.name}-smoke"), SMOKE) if asked.smoke else (asked.out, 1)
     readable: list[str] = []
     if asked.source and not archives[0].exists():
-        labelled = kept_apart = texts.own(asked.source)
+        labelled = kept_apart = texts.own(asked.source)[::every]
     else:
         if not asked.source:
             for archive, checksum in zip(archives, ARCHIVES.values(), strict=True):
                 fetch(f"{URL}/{archive.name}", archive, checksum)
-        labelled, reviews = texts.polarity(archives[0]), texts.reviews(archives[1])
-        print(texts.write(asked.out / "reviews.tsv", list(reviews)))
+        labelled = texts.polarity(archives[0])[::every]
+        reviews = dict(islice(texts.reviews(archives[1]).items(), 0, None, every))
+        print(texts.write(out / "reviews.tsv", list(reviews)))
         kept_apart = labelled + [text for text in reviews if text.fold == texts.REVIEWS_TEST]
         others = (lines for text, lines in reviews.items() if text.fold != texts.REVIEWS_TEST)
         readable += chain.from_iterable(others)
-    print(texts.write(asked.out / "sentences.tsv", labelled))
+    print(texts.write(out / "sentences.tsv", labelled))
     if asked.text:
         readable += map(" ".join, corpus.sentences(corpus.read([asked.text])))
     if readable:
         allowed = list(texts.without_copies(readable, kept_apart))
         print(f"left out {len(readable) - len(allowed)} unlabelled sentences that repeat what is tested on")
         train = [line for number, line in enumerate(allowed) if number % HELD_OUT]
-        print(texts.save(asked.out / "unlabelled-train.txt", train))
-        print(texts.save(asked.out / "unlabelled-valid.txt", allowed[::HELD_OUT]))
+        print(texts.save(out / "unlabelled-train.txt", train))
+        print(texts.save(out / "unlabelled-valid.txt", allowed[::HELD_OUT]))
 
 
 if __name__ == "__main__":

@@ -107,6 +107,11 @@ def test_what_is_read_before_repeats_nothing_that_is_tested_on(
     assert not any("same line below all" in line for line in read)  # it is in the reviews tested on
     assert sum(line.startswith("in the year") for line in read) == 2 * 9
     told = capsys.readouterr().out
+    run(
+        RECIPE / "prepare.py", "--from", tmp_path / "archives", "--out", tmp_path / "out", "--smoke",
+        monkeypatch=monkeypatch,
+    )  # fmt: skip
+    assert len(texts.read(tmp_path / "out-smoke" / "sentences.tsv")) == 300 / 20
     assert "left out 37 unlabelled sentences" in told
 
 
