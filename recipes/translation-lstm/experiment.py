@@ -1,0 +1,126 @@
+"""Train a model a seed, tune its search on the validation pairs, and test it once, beside what is trivial."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from baselines import learn_dictionary, word_by_word
+from decode import Interpreter, hypotheses, ranked
+from pairs import Pair, needed, read_pairs
+from plot import draw_learning
+from translation import TranslationConfig, TranslationTask, bleu
+
+from audioseq import checkpoint
+from audioseq.files import write_atomically
+from audioseq.training import fit
+
+
+def run(config: TranslationConfig, run_dir: Path, hardware: str, *, resume: bool) -> dict[str, Any]:
+    """Do all of it, in one folder a seed, and return the figures."""
+    train, valid, test = (
+        read_pairs(files) for files in (config.data.train, config.data.valid, config.data.test)
+    )
+    runs = []
+    for seed in config.seeds:
+        folder = run_dir / f"seed-{seed}"
+        if resume and (folder / "results.json").exists():
+            runs.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
+            continue
+        training = config.training.model_copy(update={"seed": seed})
+        own = config.model_copy(update={"training": training})
+        runs.append(train_one(own, folder, train, valid, test, resume=resume))
+        _write(folder / "results.json", runs[-1])
+    sources, targets = zip(*test, strict=True)
+    dictionary, metric = learn_dictionary(train), needed("sacrebleu").BLEU()
+    copied = metric.corpus_score(list(sources), [list(targets)]).score
+    scores = {name: [one[name] for one in runs] for name in ("valid", "test", "test_lower_case")}
+    figures = {name: round(statistics.mean(values), 2) for name, values in scores.items()}
+    if len(runs) > 1:
+        figures["test_deviation"] = round(statistics.stdev(scores["test"]), 2)
+    return {
+        "headline": f"{figures['test']:.1f} BLEU",
+        "date": date.today().isoformat(),
+        "hardware": hardware,
+        "signature": str(metric.get_signature()),
+        **figures,
+        "baselines": {
+            "copy": round(copied, 2),
+            "dictionary": round(bleu([word_by_word(text, dictionary) for text in sources], targets), 2),
+        },
+        "runs": runs,
+    }
+
+
+def train_one(
+    config: TranslationConfig,
+    folder: Path,
+    train: list[Pair],
+    valid: list[Pair],
+    test: list[Pair],
+    *,
+    resume: bool,
+) -> dict[str, Any]:
+    """Train one model, tune its search, write it as `translator.safetensors`, and return its figures."""
+    started = time.process_time()
+    resumed = (folder / "state.pt").exists()
+    task = TranslationTask(config, train, valid)
+    best = fit(task, config.training, folder, resume=resume, card=config.card).best
+    minutes = (
+        None if resumed else round((time.process_time() - started) / 60, 1)
+    )  # those before are not known
+    interpreter, tried = tune(Interpreter.load(best), valid, config)
+    stored = checkpoint.load(best)
+    search = {"beams": [interpreter.beam], "penalties": [interpreter.penalty]}
+    header = replace(stored.header, config=stored.header.config | {"search": search})
+    checkpoint.save(folder / "translator.safetensors", stored.weights, header, half=True)
+    sources, targets = zip(*test, strict=True)
+    texts = [best.text for best, *_ in interpreter.translate(sources)]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    passes = [line["valid"]["bleu"] for line in lines if "valid" in line and "average" not in line]
+    return {
+        "seed": config.training.seed,
+        "parameters": sum(weight.numel() for weight in interpreter.model.parameters()),
+        "beam": interpreter.beam,
+        "penalty": interpreter.penalty,
+        "valid": max(figures["bleu"] for figures in tried),
+        "test": round(bleu(texts, targets), 2),
+        "test_lower_case": round(bleu(texts, targets, lowercase=True), 2),
+        "valid_by_search": tried,
+        "valid_by_pass": [round(score, 2) for score in passes],
+        "cpu_minutes": minutes,
+    }
+
+
+def tune(
+    interpreter: Interpreter, valid: list[Pair], config: TranslationConfig
+) -> tuple[Interpreter, list[dict[str, float]]]:
+    """Try all beams and penalties; return an interpreter with the best of them, and what each did.
+
+    The penalty decides only among what a beam has found, so each beam searches once.
+    """
+    sources, targets = zip(*valid, strict=True)
+    tried = []
+    for beam in config.search.beams:
+        found = hypotheses(interpreter.model, interpreter.subwords, sources, beam)
+        for penalty in config.search.penalties if beam > 1 else config.search.penalties[:1]:
+            texts = [interpreter.subwords.decode(ranked(row, penalty)[0].tokens) for row in found]
+            tried.append({"beam": beam, "penalty": penalty, "bleu": round(bleu(texts, targets), 2)})
+    best = max(tried, key=lambda figures: figures["bleu"])  # of equals the first: the smallest beam
+    return replace(interpreter, beam=int(best["beam"]), penalty=best["penalty"]), tried
+
+
+def publish(results: dict[str, Any], folder: Path) -> None:
+    """Write results.json and the curve of learning into a folder."""
+    _write(folder / "results.json", results)
+    draw_learning(results).savefig(folder / "learning.png", dpi=110)
+
+
+def _write(path: Path, figures: dict[str, Any]) -> None:
+    text = json.dumps(figures, indent=2) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))

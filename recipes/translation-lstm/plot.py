@@ -1,0 +1,41 @@
+"""Pictures: where the network looked for each word, and how it learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+
+def draw_attention(source: Sequence[str], target: Sequence[str], weights: Tensor) -> Figure:
+    """Draw how much each token of a translation (rows) looked at each token of the sentence (columns).
+
+    Args:
+        source, target: T and U pieces.
+        weights: `[U, T]`.
+    """
+    figure = Figure(figsize=(1.5 + 0.45 * len(source), 1.5 + 0.35 * len(target)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    names = [[piece.replace("▁", "·") for piece in pieces] for pieces in (source, target)]
+    axes.set_xticks(range(len(source)), names[0], rotation=60, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(target)), names[1])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    return figure
+
+
+def draw_learning(results: dict[str, Any]) -> Figure:
+    """Draw BLEU on the validation pairs after each pass."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for run in results["runs"]:
+        scores = run["valid_by_pass"]
+        axes.plot(range(1, len(scores) + 1), scores, ".-", label=f"seed {run['seed']}, greedy")
+    axes.axhline(results["baselines"]["dictionary"], color="grey", linestyle=":", label="word by word (test)")
+    axes.set(title="Learning to translate", xlabel="passes", ylabel="BLEU on the validation pairs")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower right")
+    return figure

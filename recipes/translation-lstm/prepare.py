@@ -1,0 +1,58 @@
+"""Fetch the pairs of Multi30k, English and German, and unpack them: a text file each, a sentence a line."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+import zlib
+from pathlib import Path
+
+from audioseq.download import fetch
+from audioseq.errors import AudioseqError, DataError
+from audioseq.files import write_atomically
+
+URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
+SHA256 = {
+    "train.en": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+    "train.de": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+    "val.en": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+    "val.de": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+    "test_2016_flickr.en": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+    "test_2016_flickr.de": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="source", type=Path, help="folder with train.en.gz and the others")
+    parser.add_argument("--out", type=Path, default=Path("runs/data/multi30k"))
+    parser.add_argument("--url", default=URL, help="or a mirror")
+    asked = parser.parse_args()
+    for name, digits in SHA256.items():
+        packed = asked.out / f"{name}.gz"
+        if asked.source:
+            packed = asked.source / packed.name
+        else:
+            fetch(f"{asked.url}/{packed.name}", packed, f"sha256:{digits}")
+        count = unpack(packed, asked.out / name)
+        print(f"{asked.out / name}: {count} sentences")
+
+
+def unpack(path: Path, target: Path) -> int:
+    try:
+        text = gzip.decompress(path.read_bytes())
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: is damaged ({error}); fetch it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); name its folder with --from") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(target, lambda file: file.write(text))
+    return text.count(b"\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AudioseqError as error:
+        sys.exit(f"error: {error}")
