@@ -53,9 +53,12 @@ class Interpreter:
     penalty: float = 1.0
 
     @classmethod
-    def load(cls, path: Path) -> Interpreter:
-        """Read a model file.
+    def load(cls, path: Path, *, beam: int = 1) -> Interpreter:
+        """Read a model file, which says how to search.
 
+        Args:
+            path: where it is.
+            beam: the narrowest that will do.
         Raises:
             CheckpointError: it is missing, damaged, or of another task.
         """
@@ -63,11 +66,11 @@ class Interpreter:
         subwords = Subwords.from_dict(stored.header.tokenizer)
         try:
             model = Translator(subwords.size, **stored.header.config["model"])
-            beam, penalty = (stored.header.config["search"][name][0] for name in ("beams", "penalties"))
-        except (KeyError, TypeError, IndexError):
+            tuned, penalty = (stored.header.config["search"][name][0] for name in ("beams", "penalties"))
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
             raise CheckpointError(f"{path}: its config is damaged; get or train it again") from None
         stored.fill(model, path)
-        return cls(model.eval(), subwords, beam, penalty)
+        return cls(model.eval(), subwords, max(tuned, beam), penalty)
 
     def translate(self, texts: Sequence[str]) -> list[list[Translation]]:
         """Return the translations of each sentence, the best first, up to `beam` of them.
@@ -75,12 +78,14 @@ class Interpreter:
         Raises:
             DataError: a text is empty, or far too long for a sentence.
         """
-        for text in texts:
+        for number, text in enumerate(texts, 1):
             length = len(self.subwords.encode(text))
             if length == 1:
-                raise DataError(f"{text!r}: there is nothing to translate; give a sentence")
+                raise DataError(f"sentence {number}: {text!r} is nothing to translate; leave it out")
             if length > LONGEST:
-                raise DataError(f"{text[:40]!r} …: is {length} tokens long; translate sentence by sentence")
+                raise DataError(
+                    f"sentence {number}: {text[:40]!r} … has {length} tokens; split it at full stops"
+                )
         found = hypotheses(self.model, self.subwords, texts, self.beam)
         return [[self._translation(each) for each in ranked(row, self.penalty)] for row in found]
 

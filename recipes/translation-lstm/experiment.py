@@ -71,16 +71,15 @@ def train_one(
     resumed = (folder / "state.pt").exists()
     task = TranslationTask(config, train, valid)
     best = fit(task, config.training, folder, resume=resume, card=config.card).best
-    minutes = (
-        None if resumed else round((time.process_time() - started) / 60, 1)
-    )  # those before are not known
-    interpreter, tried = tune(Interpreter.load(best), valid, config)
-    stored = checkpoint.load(best)
+    minutes = round((time.process_time() - started) / 60, 1)
+    stored, final = checkpoint.load(best), folder / "translator.safetensors"
+    checkpoint.save(final, stored.weights, stored.header, half=True)
+    interpreter, tried = tune(Interpreter.load(final), valid, config)  # measured is what is kept
     search = {"beams": [interpreter.beam], "penalties": [interpreter.penalty]}
     header = replace(stored.header, config=stored.header.config | {"search": search})
-    checkpoint.save(folder / "translator.safetensors", stored.weights, header, half=True)
+    checkpoint.save(final, stored.weights, header, half=True)
     sources, targets = zip(*test, strict=True)
-    texts = [best.text for best, *_ in interpreter.translate(sources)]
+    texts = [ranking[0].text for ranking in interpreter.translate(sources)]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     passes = [line["valid"]["bleu"] for line in lines if "valid" in line and "average" not in line]
     return {
@@ -93,7 +92,7 @@ def train_one(
         "test_lower_case": round(bleu(texts, targets, lowercase=True), 2),
         "valid_by_search": tried,
         "valid_by_pass": [round(score, 2) for score in passes],
-        "cpu_minutes": minutes,
+        "cpu_minutes": None if resumed else minutes,  # those before are not known
     }
 
 

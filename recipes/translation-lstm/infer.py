@@ -10,27 +10,28 @@ from decode import Interpreter
 from plot import draw_attention
 
 from audioseq.errors import AudioseqError
+from audioseq.files import telling
+
+MODEL = Path("runs/translation/seed-1/translator.safetensors")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "text", nargs="+", metavar="TEXT", help="a sentence; - reads stdin, a sentence a line"
-    )
-    parser.add_argument(
-        "-m", "--model", type=Path, default=Path("runs/translation/seed-1/translator.safetensors")
-    )
-    parser.add_argument("-n", type=int, default=1, help="how many translations of each, with their scores")
+    parser.add_argument("text", nargs="+", metavar="TEXT", help="a sentence; - reads stdin, one a line")
+    parser.add_argument("-m", "--model", type=Path, default=MODEL)
+    parser.add_argument("-n", type=int, choices=range(1, 101), metavar="N", help="the best N, with scores")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw where the first one looked")
     asked = parser.parse_args()
-    interpreter = Interpreter.load(asked.model)
+    interpreter = Interpreter.load(asked.model, beam=asked.n or 1)
     texts = [line.strip() for line in sys.stdin] if asked.text == ["-"] else asked.text
     found = interpreter.translate(texts)
     for translations in found:
-        for each in translations[: asked.n]:
-            print(each.text if asked.n == 1 else f"{each.score:.2f}\t{each.text}")
+        for each in translations[: asked.n or 1]:
+            print(f"{each.score:.2f}\t{each.text}" if asked.n else each.text)
     if asked.plot:
-        draw_attention(*interpreter.attention(texts[0], found[0][0])).savefig(asked.plot, dpi=110)
+        figure = draw_attention(*interpreter.attention(texts[0], found[0][0]))
+        with telling(asked.plot):
+            figure.savefig(asked.plot, dpi=110)
 
 
 if __name__ == "__main__":

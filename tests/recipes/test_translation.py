@@ -13,6 +13,7 @@ import runpy
 import shutil
 import sys
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.checkpoint import read_header
+from audioseq import checkpoint
 from audioseq.config import load
 from audioseq.errors import CheckpointError, DataError
 from audioseq.training import TrainingConfig
@@ -323,7 +324,7 @@ def test_a_small_run_learns_publishes_and_translates(
     assert again == {name: results[name] for name in again} | {"hardware": "unnamed hardware"}
 
     model = runs / "seed-1" / "translator.safetensors"
-    assert read_header(model).config["search"] == {"beams": [1], "penalties": [1.0]}
+    assert checkpoint.read_header(model).config["search"] == {"beams": [1], "penalties": [1.0]}
     english, german = (
         (RECIPE / "smoke" / f"pairs.{language}").read_text(encoding="utf-8").splitlines()
         for language in ("en", "de")
@@ -335,22 +336,31 @@ def test_a_small_run_learns_publishes_and_translates(
     assert len(run("infer.py", "-m", model, "Żółw 日本 🙂 " * 20, "--plot", plot)) == 1
     assert plot.stat().st_size > 5_000
     for text, complaint in {
-        " ": "there is nothing to translate",
-        "\u200b": "there is nothing to translate",
-        "rain " * 300: "tokens long; translate sentence by sentence",
+        " ": "' ' is nothing to translate",
+        "\u200b": "is nothing to translate",
+        "rain " * 300: "'rain .* … has [0-9]+ tokens; split it",
     }.items():
-        with pytest.raises(SystemExit, match=f"^error: .*{complaint}"):
-            run("infer.py", "-m", model, text)
+        with pytest.raises(SystemExit, match=f"^error: sentence 2: .*{complaint}"):
+            run("infer.py", "-m", model, "rain", text)
     with pytest.raises(SystemExit, match=r"^error: .*nothing\.safetensors: cannot be read"):
         run("infer.py", "-m", tmp_path / "nothing.safetensors", "text")
 
+    with pytest.raises(SystemExit, match=r"^error: .*no/a\.png: cannot be written"):
+        run("infer.py", "-m", model, "rain", "--plot", tmp_path / "no" / "a.png")
+
+    lines = [line.split("\t") for line in run("infer.py", "-m", model, "-n", 3, english[0])]
+    assert lines[0][1] == german[0] and len(lines) == 3
+    assert float(lines[0][0]) > float(lines[1][0]) >= float(lines[2][0])
     interpreter = recipe("decode").Interpreter.load(model)
-    several = recipe("decode").Interpreter(interpreter.model, interpreter.subwords, 3, 1.0)
-    (best, *others), _ = several.translate([english[0], "a"])
-    assert best.text == german[0] and len(others) == 2
-    assert best.score > others[0].score > others[1].score
-    source, target, weights = several.attention(english[0], best)
+    (best,) = interpreter.translate(english[:1])[0]
+    source, target, weights = interpreter.attention(english[0], best)
     assert weights.shape == (len(target), len(source)) and target[-1] == source[-1] == "</s>"
+
+    stored = checkpoint.load(model)
+    for config in ({}, {"model": {"size": "64", "layers": 2}, "search": {"beams": [], "penalties": [1.0]}}):
+        checkpoint.save(tmp_path / "odd.safetensors", stored.weights, replace(stored.header, config=config))
+        with pytest.raises(CheckpointError, match=r"odd\.safetensors: its config is damaged"):
+            recipe("decode").Interpreter.load(tmp_path / "odd.safetensors")
 
 
 def test_the_published_figures(recipe: Any) -> None:
