@@ -90,13 +90,13 @@ class Interpreter:
         return [[self._translation(each) for each in ranked(row, self.penalty)] for row in found]
 
     def attention(self, text: str, translation: Translation) -> tuple[list[str], list[str], Tensor]:
-        """Return the pieces of a sentence and of its translation, and where each was looked at `[U, T]`."""
+        """Return the pieces of a sentence and of its translation, and where each layer looked `[L, U, T]`."""
         tokens = self.subwords.encode(text)
         before = torch.tensor([[BEGIN, *translation.tokens[:-1]]])
         with torch.inference_mode():
             source, states = self.model.read(torch.tensor([tokens]), torch.tensor([len(tokens)]))
-            _, _, weights = self.model.write(before, source, states)
-        return self.subwords.pieces(tokens), self.subwords.pieces(translation.tokens), weights[0]
+            _, _, looked = self.model.write(before, source, states)
+        return self.subwords.pieces(tokens), self.subwords.pieces(translation.tokens), torch.cat(looked)
 
     def _translation(self, hypothesis: Hypothesis) -> Translation:
         text = self.subwords.decode(hypothesis.tokens)

@@ -14,16 +14,18 @@ def draw_attention(source: Sequence[str], target: Sequence[str], weights: Tensor
 
     Args:
         source, target: T and U pieces.
-        weights: `[U, T]`.
+        weights: of each layer `[L, U, T]`.
     """
-    figure = Figure(figsize=(1.5 + 0.45 * len(source), 1.5 + 0.35 * len(target)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    names = [[piece.replace("▁", "·") for piece in pieces] for pieces in (source, target)]
-    axes.set_xticks(range(len(source)), names[0], rotation=60, ha="left", rotation_mode="anchor")
-    axes.set_yticks(range(len(target)), names[1])
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
+    size = (len(weights) * (1 + 0.4 * len(source)), 1.5 + 0.3 * len(target))
+    figure = Figure(figsize=size, layout="constrained")
+    columns, rows = ([piece.replace("▁", "·") for piece in pieces] for pieces in (source, target))
+    for layer, axes in enumerate(figure.subplots(1, len(weights), sharey=True, squeeze=False).flat):
+        axes.imshow(weights[layer].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="left", rotation_mode="anchor")
+        axes.set_yticks(range(len(rows)), rows)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.set_xlabel(f"layer {layer + 1}")
     return figure
 
 

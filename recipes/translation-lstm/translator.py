@@ -104,21 +104,22 @@ class Translator(nn.Module):
 
     def write(
         self, target: Tensor, source: Source, states: Sequence[State]
-    ) -> tuple[Tensor, list[State], Tensor]:
+    ) -> tuple[Tensor, list[State], list[Tensor]]:
         """Score the token after each of those given `[B, U]`; the same at once or in steps.
 
         Returns:
-            unnormalised log probabilities `[B, U, V]`; the states to go on from; and where the last layer
-            looked at each step `[B, U, T]`.
+            unnormalised log probabilities `[B, U, V]`; the states to go on from; and where each layer looked
+            at each step `[B, U, T]`.
         """
-        x, after = self._embed(target), []
+        x, after, looked = self._embed(target), [], []
         for writer, attention, state in zip(self.writers, self.attentions, states, strict=True):
             y, last = writer(x, None, state)
             found, weights = attention(y, source)
             x = x + self.dropout(found)
             after.append(last)
+            looked.append(weights)
         scores: Tensor = self.head(self.dropout(self.projection(x)))
-        return scores, after, weights
+        return scores, after, looked
 
     def _embed(self, tokens: Tensor) -> Tensor:
         x: Tensor = self.embedding(tokens)

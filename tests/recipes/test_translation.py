@@ -139,12 +139,14 @@ def test_attention_ignores_padding_and_sums_to_one(recipe: Any) -> None:
     tokens, lengths = padded([[5, 4, 6, 3], [7, 3]])
     with torch.no_grad():
         source, states = model.read(tokens, lengths)
-        scores, _, weights = model.write(torch.tensor([[BEGIN, 4, 5]] * 2), source, states)
+        scores, _, looked = model.write(torch.tensor([[BEGIN, 4, 5]] * 2), source, states)
         noisy = source._replace(memory=torch.where(source.valid[..., None], source.memory, 1e3))
         assert torch.equal(model.write(torch.tensor([[BEGIN, 4, 5]] * 2), noisy, states)[0], scores)
-    assert weights.shape == (2, 3, 4)
-    assert torch.allclose(weights.sum(2), torch.ones(2, 3))
-    assert weights[1, :, 2:].eq(0).all() and weights[0].gt(0).all()
+    assert len(looked) == 2
+    for weights in looked:
+        assert weights.shape == (2, 3, 4)
+        assert torch.allclose(weights.sum(2), torch.ones(2, 3))
+        assert weights[1, :, 2:].eq(0).all() and weights[0].gt(0).all()
 
 
 def test_dropout_drops_whole_words_while_training_only(recipe: Any) -> None:
@@ -354,7 +356,7 @@ def test_a_small_run_learns_publishes_and_translates(
     interpreter = recipe("decode").Interpreter.load(model)
     (best,) = interpreter.translate(english[:1])[0]
     source, target, weights = interpreter.attention(english[0], best)
-    assert weights.shape == (len(target), len(source)) and target[-1] == source[-1] == "</s>"
+    assert weights.shape == (2, len(target), len(source)) and target[-1] == source[-1] == "</s>"
 
     stored = checkpoint.load(model)
     for config in ({}, {"model": {"size": "64", "layers": 2}, "search": {"beams": [], "penalties": [1.0]}}):
