@@ -13,8 +13,6 @@ from audioseq.errors import CheckpointError, ConfigError, DataError
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 """Tokens that are no part of a word."""
-ORDINARY = 300
-"""The least number of tokens: those, the 256 bytes, and some characters."""
 
 
 class Pair(NamedTuple):
