@@ -8,6 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
+LEGIBLE = 60
+"""Tokens for which a picture of attention has room; more are drawn closer."""
+
 
 def draw_attention(source: Sequence[str], target: Sequence[str], weights: Tensor) -> Figure:
     """Draw how much each token of a translation (rows) looked at each token of the sentence (columns).
@@ -16,7 +19,8 @@ def draw_attention(source: Sequence[str], target: Sequence[str], weights: Tensor
         source, target: T and U pieces.
         weights: of each layer `[L, U, T]`.
     """
-    size = (len(weights) * (1 + 0.4 * len(source)), 1.5 + 0.3 * len(target))
+    across, down = (min(len(pieces), LEGIBLE) for pieces in (source, target))
+    size = (len(weights) * (1 + 0.4 * across), 1.5 + 0.3 * down)
     figure = Figure(figsize=size, layout="constrained")
     columns, rows = ([piece.replace("▁", "·") for piece in pieces] for pieces in (source, target))
     for layer, axes in enumerate(figure.subplots(1, len(weights), sharey=True, squeeze=False).flat):
