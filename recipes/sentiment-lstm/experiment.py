@@ -29,6 +29,8 @@ FIRST: dict[str, Any] = {"name": "ours", "source": "sentences", "fold": 0, "seed
 """The model that is kept, to be used; parts are left out of it to see what they are worth."""
 
 NETWORKS = ("ours", "tutorial")
+START = "ours, before whole reviews"
+"""What is trained on sentences first, to start from."""
 TOGETHER = "ours, all seeds together"
 """The mean score of the models of all seeds."""
 
@@ -52,6 +54,7 @@ class NetworkConfig(Config):
     dropout: Share = 0.0
     embedding_dropout: Share = 0.0
     weight_drop: Share = 0.0
+    piece: Size = 10_000
     pretrained: bool = False
     """Whether it starts from what was learnt by reading."""
 
@@ -63,8 +66,16 @@ class ModelConfig(Config):
     batch_tokens: Size = 8192
     network: NetworkConfig
     training: TrainingConfig
+    sentences_first: bool = False
+    """Whether it starts from our network trained on sentences, those that repeat nothing of whole reviews."""
     seeds: tuple[int, ...] = (1,)
-    """One model a seed and fold of the sentences; the whole reviews take the first alone."""
+    """One model a seed and fold."""
+    reviews: dict[str, Any] = Field(default_factory=dict)
+    """What is changed for whole reviews."""
+
+    def changed(self, changes: dict[str, Any]) -> ModelConfig:
+        """Return the model with some values changed, table by table."""
+        return parse(ModelConfig, merge(self.model_dump(mode="json"), changes), "what is changed in a model")
 
 
 class ExperimentConfig(Config):
@@ -146,29 +157,40 @@ class Experiment:
         train, valid, kept = texts.split(texts.read(self.config.data / f"{source}.tsv"), fold)
         if not (train and valid and kept):
             raise DataError(f"{source}: too few texts for ten folds; give hundreds")
-        pretrained = model.network.pretrained
+        if name == START:
+            reviews = texts.read(self.config.data / "reviews.tsv")
+            allowed = set(texts.without_copies((text.words for text in train), reviews))
+            train = [text for text in train if text.words in allowed]
+        start = self._start(model)
         task = SentimentTask(
             model.network.model_dump(exclude={"pretrained"}),
             train,
             valid,
-            stored_units(self.reader) if pretrained else count_words(train),
+            stored_units(start) if start else count_words(train),
             batch_size=model.batch_size,
             batch_tokens=model.batch_tokens,
             seed=seed,
         )
         training, started = model.training.model_copy(update={"seed": seed}), time.process_time()
-        start = self.reader if pretrained else None
         result = fit(task, training, folder, resume=True, start_from=start, device="cpu")
         seconds = time.process_time() - started
+        path = result.best.replace(folder / "best.safetensors")  # the average may be best
         figures: dict[str, Any] = {"valid": 1 - result.metrics["error"], "seconds": seconds}
         if test:
-            network, units = load(result.best)
+            network, units = load(path)
             scores = score(network, encode(units, kept))
             figures |= {"test": 1 - judge(scores, kept)["error"], "scores": scores.tolist()}
-        if key != FIRST:
+        if key != FIRST and name != START:
             shutil.rmtree(folder)
         self._note(**key, **figures)
-        return result.best
+        return path
+
+    def _start(self, model: ModelConfig) -> Path | None:
+        """Return the model file that a model starts from."""
+        if model.sentences_first:
+            first = self.config.ours.changed({"sentences_first": False})
+            return self.train(START, first, "sentences", FIRST["fold"], FIRST["seed"], test=False)
+        return self.reader if model.network.pretrained else None
 
     def compare(self, source: str, fold: int) -> list[dict[str, Any]]:
         """Judge the rivals on a fold, which learn from the validation texts too; and our models together."""
@@ -206,15 +228,12 @@ class Experiment:
         """Do all that is not done yet, and return the figures, a row for each thing that was trained."""
         config, networks = self.config, {name: getattr(self.config, name) for name in NETWORKS}
         self.read()
-        for source, folds in config.tested.items():
-            for (name, model), fold in product(networks.items(), folds):
-                self.train(name, model, source, fold, model.seeds[0])
-        for name, model in networks.items():
-            for seed, fold in product(model.seeds[1:], config.tested["sentences"]):
-                self.train(name, model, "sentences", fold, seed)
+        for (name, model), (source, folds) in product(networks.items(), config.tested.items()):
+            settings = model.changed(model.reviews if source == "reviews" else {})
+            for seed, fold in product(model.seeds, folds):
+                self.train(name, settings, source, fold, seed)
         for name, changes in config.ablation.items():
-            table = merge(config.ours.model_dump(mode="json"), {"network": changes})
-            model = parse(ModelConfig, table, f"ablation of {name}")
+            model = config.ours.changed({"network": changes})
             for fold in config.ablation_folds:
                 self.train(name, model, "sentences", fold, FIRST["seed"], test=False)
         places = ((source, fold) for source, folds in config.tested.items() for fold in folds)

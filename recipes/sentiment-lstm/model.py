@@ -29,6 +29,7 @@ class Classifier(nn.Module):
         dropout: probability of zeroing a feature of all embeddings of a text, and of what is scored.
         embedding_dropout: probability of zeroing all features of a token wherever it stands in a batch.
         weight_drop: probability of zeroing a recurrent weight.
+        piece: tokens of a text that are read at once, at most; see `pieces`.
     Example:
         >>> model = Classifier(10, embedding_size=4, hidden_size=6, bidirectional=True, pooling="mean")
         >>> model(torch.ones(2, 5, dtype=torch.int64), torch.tensor([5, 2])).shape
@@ -46,9 +47,10 @@ class Classifier(nn.Module):
         dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         weight_drop: float = 0.0,
+        piece: int = 10_000,
     ) -> None:
         super().__init__()
-        self.pooling = pooling
+        self.pooling, self.piece = pooling, piece
         self.embedding_dropout = embedding_dropout
         self.embedding = nn.Embedding(vocabulary, embedding_size)
         nn.init.uniform_(self.embedding.weight, -SPREAD, SPREAD)
@@ -58,6 +60,10 @@ class Classifier(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.recurrent.output_size * (1 if pooling == "last" else 2), 1)
+
+    def pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Cut the tokens of a text `[T]` into as few pieces as it takes, of like length."""
+        return tokens.tensor_split(-(-len(tokens) // self.piece))
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Score texts.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from model import Classifier
@@ -37,11 +38,13 @@ class Batch(NamedTuple):
 class SentimentTask:
     """Texts and a network, as the training loop wants them.
 
+    Each piece of a long text is an example of its own, with the label of the text.
+
     Args:
         network: what `Classifier` is made with, beside the vocabulary.
         train, valid: texts.
         units: the tokens.
-        batch_size, batch_tokens: greatest number of texts in a batch, and of their tokens, padding counted.
+        batch_size, batch_tokens: greatest number of pieces in a batch, and of their tokens, padding counted.
         seed: what the batches are drawn by.
     """
 
@@ -61,13 +64,15 @@ class SentimentTask:
         torch.manual_seed(seed)
         self.options, self.units = network, units
         self.model = Classifier(units.size, **network)
-        self.train, self.held_out = encode(units, train), encode(units, valid)
-        self.valid = list(valid)
-        self.labels = torch.tensor([float(text.label) for text in train])
+        pieces = [self.model.pieces(tokens) for tokens in encode(units, train)]
+        self.train = list(chain.from_iterable(pieces))
+        labels = torch.tensor([float(text.label) for text in train])
+        self.labels = labels.repeat_interleave(torch.tensor([len(own) for own in pieces]))
+        self.held_out, self.valid = encode(units, valid), list(valid)
         self.batch_size, self.batch_tokens, self.seed = batch_size, batch_tokens, seed
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Group texts of like length, in an order of the epoch's own."""
+        """Group pieces of like length, in an order of the epoch's own."""
         lengths = [float(len(tokens)) for tokens in self.train]
         return length_batches(
             lengths,
@@ -79,11 +84,11 @@ class SentimentTask:
         )
 
     def collate(self, indices: Sequence[int], epoch: int) -> Batch:
-        """Return the batch of these texts."""
+        """Return the batch of these pieces."""
         return Batch(*pad([self.train[index] for index in indices]), self.labels[indices])
 
     def loss(self, batch: Batch, model: nn.Module) -> Loss:
-        """Return the binary cross-entropy, in nats; its weight is the number of texts."""
+        """Return the binary cross-entropy, in nats; its weight is the number of pieces."""
         scores = model(batch.tokens, batch.lengths)
         return Loss(
             binary_cross_entropy_with_logits(scores.float(), batch.labels, reduction="sum"), len(scores)
@@ -91,7 +96,7 @@ class SentimentTask:
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return the share of validation texts that are judged wrongly, and the cross-entropy."""
-        return judge(score(model, self.held_out), self.valid)
+        return judge(score(cast(Classifier, model), self.held_out), self.valid)
 
     def header(self, card: dict[str, Any]) -> Header:
         """Return what it takes to make the model again."""
@@ -116,12 +121,17 @@ def stored_units(path: Path) -> Units:
 
 
 @torch.no_grad()
-def score(model: nn.Module, texts: Sequence[Tensor]) -> Tensor:
-    """Return the scores of tokenised texts `[N]`; the model is in evaluation mode."""
-    scores = torch.empty(len(texts))
-    for batch in length_batches([len(t) for t in texts], SCORED, seed=0, epoch=0, shortest_first=True):
-        scores[batch] = model(*pad([texts[index] for index in batch]))
-    return scores
+def score(model: Classifier, texts: Sequence[Tensor]) -> Tensor:
+    """Return the scores of tokenised texts `[N]`, each the mean over its pieces.
+
+    The model is in evaluation mode.
+    """
+    cut = [model.pieces(tokens) for tokens in texts]
+    pieces = list(chain.from_iterable(cut))
+    scores = torch.empty(len(pieces))
+    for batch in length_batches([len(t) for t in pieces], SCORED, seed=0, epoch=0, shortest_first=True):
+        scores[batch] = model(*pad([pieces[index] for index in batch]))
+    return torch.stack([own.mean() for own in scores.split([len(own) for own in cut])])
 
 
 def judge(scores: Tensor, texts: Sequence[Text]) -> dict[str, float]:
