@@ -85,14 +85,17 @@ def test_several_at_once_are_what_each_would_be(compose: Callable[..., int]) -> 
 
 
 def test_a_copy_is_told_of(model: str, compose: Callable[..., int], capsys: Captured) -> None:
-    assert compose("--seed", "5", "--bars", "8", "-o", "a.mid") == 0
+    assert compose("--seed", "5", "--bars", "8", "--top-k", "1", "-o", "a.mid") == 0
     assert "training data" not in capsys.readouterr().err
     piece = to_grid(Score.load("a.mid"))
     own = Path("own.safetensors")
     own.write_bytes(Path(model).read_bytes())
     remember(Fingerprint.of([piece]), {own})
-    assert run(["compose", "-m", str(own), "--seed", "5", "--bars", "8"]) == 0
-    assert "shares a run of more than 16 notes" in capsys.readouterr().err
+    command = ["compose", "-m", str(own), "--seed", "5", "--bars", "8"]
+    assert run([*command, "--top-k", "1"]) == 0  # so it has no choice
+    assert "seems to share a run of notes with the training data" in capsys.readouterr().err
+    assert run([*command, "-o", "b.mid"]) == 0
+    assert "training data" not in capsys.readouterr().err
 
 
 def test_python_draws_as_the_command_does(model: str, compose: Callable[..., int]) -> None:

@@ -83,13 +83,13 @@ def compose(
     ] = 1,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Lower is plainer, higher is wilder; 0.95 unless given, or 0.5 to harmonise."),
+        typer.Option(help="Lower is plainer, higher is wilder; 1 unless given, or 0.5 to harmonise."),
     ] = None,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
     top_p: Annotated[
         float | None,
         typer.Option(
-            help="Choose among the likeliest of this probability; 0.97 unless given, or 1 to harmonise."
+            help="Choose among the likeliest of this probability; 0.98 unless given, or 1 to harmonise."
         ),
     ] = None,
     wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
@@ -154,7 +154,7 @@ def compose(
             path = _aside(_numbered(Path(f"{name}-{piece.seed}.mid"), piece.number, count))
         piece.save(path)
         if isinstance(piece, pipeline.Composition) and piece.copied:
-            note(f"{path}: shares a run of more than 16 notes with the training data")
+            note(f"{path}: seems to share a run of notes with the training data")
         if wav is not None:
             from audioseq import audio
             from audioseq.music.render import render

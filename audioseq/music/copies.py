@@ -17,9 +17,9 @@ SEED = 8
 WIDEST, SLOWEST = 64, 64
 """Semitones and sixteenths; a larger step counts as this one."""
 _RANDOM = np.random.default_rng(20250101)
-_STEPS = _RANDOM.integers(2**63, size=(2 * WIDEST + 1) * (SLOWEST + 1), dtype=np.uint64)
+NUMBERS = _RANDOM.integers(2**63, size=(2 * WIDEST + 1) * (SLOWEST + 1), dtype=np.uint64)
 """A random number for each step from a note to the next."""
-_BASE = int(_RANDOM.integers(2**62)) * 2 + 1
+BASE = int(_RANDOM.integers(2**62)) * 2 + 1
 """Odd, so that it has an inverse among the numbers of 64 bits."""
 
 
@@ -108,11 +108,11 @@ class Hashes(NamedTuple):
     def of(cls, voices: Sequence[np.ndarray], ends: np.random.Generator) -> Hashes:
         """Chain voices; each ends with a random number, so that no run goes on into the next."""
         numbers = ends.integers(2**63, size=len(voices), dtype=np.uint64)
-        parts = [part for voice, end in zip(voices, numbers, strict=True) for part in (_STEPS[voice], [end])]
+        parts = [part for voice, end in zip(voices, numbers, strict=True) for part in (NUMBERS[voice], [end])]
         steps = np.concatenate(parts).astype(np.uint64) if parts else np.zeros(0, np.uint64)
         sums = np.zeros(len(steps) + 1, np.uint64)
-        np.cumsum(steps * _powers(_BASE, len(steps)), out=sums[1:])
-        return cls(sums, _powers(pow(_BASE, -1, 2**64), len(steps) + 1))
+        np.cumsum(steps * _powers(BASE, len(steps)), out=sums[1:])
+        return cls(sums, _powers(pow(BASE, -1, 2**64), len(steps) + 1))
 
     def windows(self, length: int, places: np.ndarray) -> np.ndarray:
         """Return the hashes of the stretches of one length that begin at these places."""
@@ -138,3 +138,13 @@ def voices(piece: Piece) -> Iterator[np.ndarray]:
         times = np.minimum(np.diff(struck // PITCHES), SLOWEST)
         intervals = np.clip(np.diff(struck % PITCHES), -WIDEST, WIDEST)
         yield times * (2 * WIDEST + 1) + intervals + WIDEST
+
+
+def place_of(onset: int) -> int:
+    """Return the sixteenth that is nearest to an onset in ticks, as `voices` does."""
+    return round(onset / SIXTEENTH)
+
+
+def step_of(time: int, interval: int) -> int:
+    """Return the step of so many sixteenths and semitones, as `voices` does."""
+    return min(time, SLOWEST) * (2 * WIDEST + 1) + min(max(interval, -WIDEST), WIDEST) + WIDEST

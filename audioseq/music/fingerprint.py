@@ -1,8 +1,8 @@
-"""What a model file keeps of the pieces that it was trained on, to tell when a new piece copies one."""
+"""What a model file keeps of the pieces that it was trained on, so that new pieces copy none of them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,70 +14,92 @@ from audioseq import checkpoint
 from audioseq.music.copies import Hashes, voices
 from audioseq.music.grid import Piece
 
-RUN = 16
-"""Steps from note to note in a run: 17 notes, the first that is longer than 16."""
-MOST = 100_000
-"""Runs that are kept, 4 bytes each."""
-TENSOR = "training_fingerprint"
+EVERY = 5
+"""Of so many runs that begin one after the other, one is kept at least."""
+RUN = 17 - EVERY
+"""Steps from note to note in a run that is kept; 17 notes, the shortest copy that counts, have `EVERY`."""
+PROBES = 8
+"""Bits that stand for a run."""
+ROOM = 16
+"""Bits of the table for each run, at least: of runs that are not kept, 1 in 2,500 at most seems to be."""
+TENSOR = "training_runs"
 """Its name in a model file."""
-ALL = 2**32 - 1
-_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Some of the runs of 17 notes of some pieces, whatever their key: those with the smallest hashes.
+    """The runs of notes of some pieces, whatever their key, in a table of bits.
 
-    A copy is found if it has one of these runs. Where all runs are kept, any copy is; where there are more
-    than `MOST`, one run in `every` stands for all, and a copy of n notes is missed with a probability of
-    (1 - 1 / every) ** (n - 16): what is long is found. Source: Broder 1997, "On the resemblance and
-    containment of documents", whose documents are sampled by hashes in this way.
+    Every 17 notes in a row of these pieces hold a run of 13 that is kept, so a piece that has none of those
+    shares no 17 notes with them. Of the runs of a long passage one in five is enough for that, as all runs of
+    a new piece are looked up. (Where both sides are thinned, it takes two in six: Schleimer, Wilkerson and
+    Aiken 2003, "Winnowing".) The table is a Bloom filter (Bloom 1970): it forgets no run, and takes some that
+    are new for known.
 
     Example:
         >>> from audioseq.music.grid import GridNote
-        >>> tune = [GridNote(6 * n, 0, -60 - n * n % 7, 6, 80) for n in range(40)]
+        >>> tune = [GridNote(6 * n, 0, -60 - n * n % 7 - n // 9, 6, 80) for n in range(40)]
         >>> heard = Fingerprint.of([Piece(tuple(tune), (0,), (0,))])
         >>> higher = tuple(note._replace(down=note.down - 5) for note in tune)
-        >>> [heard.has_run_of(Piece(higher[:count], (0,), (0,))) for count in (16, 17)]
+        >>> [heard.has_run_of(Piece(higher[9 : 9 + count], (0,), (0,))) for count in (12, 17)]
         [False, True]
     """
 
-    limit: int
-    """The upper 32 bits of the hashes that are kept are at most this."""
-    hashes: np.ndarray
-    """The lower 32 bits of each, uint32, sorted."""
-
-    @property
-    def every(self) -> float:
-        """How many runs one that is kept stands for."""
-        return (ALL + 1) / (self.limit + 1)
+    bits: bytes
+    """The table, as many bits as a power of two."""
 
     @classmethod
     def of(cls, pieces: Iterable[Piece]) -> Fingerprint:
         """Take the fingerprint of pieces."""
-        every = np.unique(np.concatenate([np.zeros(0, np.uint64), *map(_runs, pieces)]))
-        limit = int(every[MOST - 1] >> _HALF) if len(every) > MOST else ALL
-        return cls(limit, np.unique(every[:MOST].astype(np.uint32)))
+        kept: set[int] = set()
+        for runs in _runs(pieces):
+            missed = 0
+            for run in runs.tolist():
+                missed = 0 if run in kept else missed + 1
+                if missed == EVERY:
+                    kept.add(run)
+                    missed = 0
+        size = 1 << (max(ROOM * len(kept), 8) - 1).bit_length()
+        table = np.zeros(size, bool)
+        for places in _places(np.array(sorted(kept), np.uint64), size):
+            table[places] = True
+        return cls(np.packbits(table, bitorder="little").tobytes())
 
     def __or__(self, other: Fingerprint) -> Fingerprint:
-        """Return that of the pieces of both."""
-        return Fingerprint(max(self.limit, other.limit), np.union1d(self.hashes, other.hashes))
+        """Return that of the pieces of both; a small table repeated is a large one: places are remainders."""
+        small, large = sorted((self.bits, other.bits), key=len)
+        small *= len(large) // len(small)
+        return Fingerprint((np.frombuffer(small, np.uint8) | np.frombuffer(large, np.uint8)).tobytes())
+
+    def __contains__(self, run: int) -> bool:
+        """Return whether a run is known, by its hash of 64 bits."""
+        last, stride, bits = 8 * len(self.bits) - 1, run >> 32 | 1, self.bits
+        for _ in range(PROBES):
+            place = run & last
+            if not bits[place >> 3] >> (place & 7) & 1:
+                return False
+            run += stride
+        return True
 
     def has_run_of(self, piece: Piece) -> bool:
-        """Return whether the piece has one of the runs."""
-        runs = _runs(piece)
-        asked = runs[runs >> _HALF <= self.limit].astype(np.uint32)
-        return bool(np.isin(asked, self.hashes).any())
+        """Return whether a piece has one of the runs; if not, it shares no 17 notes in a row with them."""
+        table, size = np.frombuffer(self.bits, np.uint8), 8 * len(self.bits)
+        for runs in _runs([piece]):
+            known = np.ones(len(runs), bool)
+            for places in _places(runs, size):
+                known &= (table[places >> np.uint64(3)] >> (places & np.uint64(7)) & 1).astype(bool)
+            if known.any():
+                return True
+        return False
 
     def tensor(self) -> Tensor:
-        """Return it as a model file keeps it `[1 + runs]` int32."""
-        return torch.from_numpy(np.concatenate(([self.limit], self.hashes)).astype(np.uint32).view(np.int32))
+        """Return it as a model file keeps it `[bytes]` uint8."""
+        return torch.frombuffer(bytearray(self.bits), dtype=torch.uint8)
 
     @classmethod
     def from_tensor(cls, tensor: Tensor) -> Fingerprint:
         """Take it from what a model file keeps."""
-        numbers = tensor.numpy().view(np.uint32)
-        return cls(int(numbers[0]), numbers[1:])
+        return cls(tensor.numpy().tobytes())
 
 
 def remember(heard: Fingerprint, models: Collection[Path], *, known_to: str | Path | None = None) -> None:
@@ -95,11 +117,18 @@ def remember(heard: Fingerprint, models: Collection[Path], *, known_to: str | Pa
         checkpoint.save(path, {**stored.weights, TENSOR: heard.tensor()}, stored.header)
 
 
-def _runs(piece: Piece) -> np.ndarray:
-    """Return the hashes of the runs of a piece, uint64."""
-    found = [np.zeros(0, np.uint64)]
-    for steps in voices(piece):
-        if len(steps) >= RUN:
-            hashes = Hashes.of([steps], np.random.default_rng(0))
-            found.append(hashes.windows(RUN, np.arange(len(steps) - RUN + 1)))
-    return np.unique(np.concatenate(found))
+def _runs(pieces: Iterable[Piece]) -> Iterator[np.ndarray]:
+    """Yield the hashes of the runs of each voice, one after the other, uint64."""
+    for piece in pieces:
+        for steps in voices(piece):
+            if len(steps) >= RUN:
+                hashes = Hashes.of([steps], np.random.default_rng(0))
+                yield hashes.windows(RUN, np.arange(len(steps) - RUN + 1))
+
+
+def _places(runs: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield the places of the bits that stand for each run (double hashing: Kirsch & Mitzenmacher 2006)."""
+    strides = runs >> np.uint64(32) | np.uint64(1)
+    for _ in range(PROBES):
+        yield runs & np.uint64(size - 1)
+        runs = runs + strides

@@ -10,6 +10,7 @@ from typing import Any
 
 from audioseq.music import vocabulary as v
 from audioseq.music.decode import Sampling
+from audioseq.music.fingerprint import Fingerprint
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grid import Piece
 from audioseq.music.model import MusicModel
@@ -25,7 +26,12 @@ TRIES = 12
 
 
 def come_home(
-    model: MusicModel, drafts: Sequence[Draft], sampling: Sampling, step: EventStep, first: int = 0
+    model: MusicModel,
+    drafts: Sequence[Draft],
+    sampling: Sampling,
+    step: EventStep,
+    first: int = 0,
+    known: Fingerprint | None = None,
 ) -> None:
     """Compose the last two bars anew until the last bass note is the tonic, as in nearly all real pieces.
 
@@ -36,6 +42,7 @@ def come_home(
         drafts: to be changed where they have ended elsewhere.
         step: the model's.
         first: events at the beginning that must stay: those of a primer.
+        known: runs of notes that are to be avoided.
     """
     for _ in range(TRIES):
         away = [draft for draft in drafts if not at_home(draft)]
@@ -45,7 +52,7 @@ def come_home(
             draft.events = draft.events[: max(lines[max(-ENDING, 1 - len(lines))], first)]
         if not away:
             return
-        generate(model, away, sampling, step)
+        generate(model, away, sampling, step, known)
 
 
 def at_home(draft: Draft) -> bool:

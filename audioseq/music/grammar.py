@@ -22,8 +22,6 @@ MOST_NOTES = 512
 """Notes in a bar after which a sampled bar must end."""
 MOST_AMISS = 4
 """Classes of density that a piece is led by at once, at most: a doubling."""
-HASTE = 0.4
-"""Nats that a quarter's wait for the next note costs for each class of density that is missing."""
 
 COLUMNS = {
     "position": v.STEPS,
@@ -89,25 +87,43 @@ class Walk:
 
     Args:
         conditions: what is asked of the piece.
-        steered: lead the piece to the density and the key that were asked for, where it has left them.
+        steered: the piece is being composed: a higher density is asked for where it was too low so far, and
+            the key is listened for; see `lead`.
     """
+
+    compass: Compass
+    """Which key the piece is in."""
+    missing: float
+    """Classes of density by which there were too few notes so far."""
+    back: int
+    """How many bars ago that was to which this bar comes back; 0 if to none."""
+    start: int
+    """Of this bar, in ticks from the beginning of the piece."""
+    length: int
+    """Of this bar, in ticks; 0 before the first."""
+    position: int
+    """Of the last note in this bar, in ticks; -1 if there is none."""
+    ends: dict[int, int]
+    """Of each track, when its last note ends, in ticks from the beginning."""
 
     def __init__(self, conditions: Conditions, steered: bool = False) -> None:
         self.conditions = conditions
         self.steered = steered
-        self._compass = Compass(conditions.tonic, conditions.minor)
-        self._haste = 0.0
+        self.compass = Compass(conditions.tonic, conditions.minor)
+        self.missing = 0.0
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
-        self._length = 0  # of this bar, in ticks
-        self._position = -1
+        self.length = 0
+        self.position = -1
         self._track = self._pitch = -1  # of the last note in this bar
         self._notes = 0  # in this bar
         self._played = 0  # in the bars before
-        self._start = 0  # of this bar, in ticks from the beginning
+        self.start = 0
         self._bars: list[list[tuple[int, int, int, int]]] = []  # position, track, -pitch, duration class
-        self._pointers = [0] * len(LAGS)
+        self._pointers: dict[int, int] = {}  # how far the bars were read at which it looks back
+        self.back = 0
+        self.ends = {}
         self._before: dict[int, int] = {}  # the last pitch of each track
         self._sounding: list[tuple[int, int]] = []  # end, pitch
         self._features = [size - 1 for size in COLUMNS.values()]
@@ -125,93 +141,104 @@ class Walk:
         if step == END:
             self.ended = True
         elif step == BAR:
-            self._start += self._length
+            self.start += self.length
             self._played += self._notes
-            if self.steered and self._start > 0:
+            if self.steered and self.start > 0:
                 self._steer()
-            self._length = v.METER_TICKS[event[METER]]
-            self._position = self._track = self._pitch = -1
+            self.length = v.METER_TICKS[event[METER]]
+            self.position = self._track = self._pitch = -1
             self._notes = 0
             self.remaining -= 1
             features[0:6] = BAR, 1, v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES
             features[6:11] = event[METER], v.countdown_class(max(self.remaining, 0)), 49, 49, 24
             features[11:14] = len(self._bars) % 8, v.TICKS, v.DRUMS + 1
             self._bars.append([])
-            self._pointers = [0] * len(LAGS)
+            self._pointers.clear()
         else:
             self._note(step, event[TRACK], event[PITCH], event[DURATION], event[VELOCITY])
 
     def _note(self, step: int, track: int, pitch: int, duration: int, velocity: int) -> None:
         features, conditions = self._features, self.conditions
         if step != SAME:
-            self._position = step
-            now = self._start + step
+            self.position = step
+            now = self.start + step
             while self._sounding and self._sounding[0][0] <= now:
                 heapq.heappop(self._sounding)
         self._track, self._pitch = track, pitch
         self._notes += 1
-        self._bars[-1].append((self._position, track, -pitch, duration))
-        end = self._start + self._position + v.DURATION_TICKS[duration]
+        self._bars[-1].append((self.position, track, -pitch, duration))
+        end = self.start + self.position + v.DURATION_TICKS[duration]
+        self.ends[track] = max(end, self.ends.get(track, 0))
         heapq.heappush(self._sounding, (end, pitch))
         written = pitch - self.shift
         if self.steered and conditions.programs[track] != v.DRUMS:
-            self._compass.push(pitch)
+            self.compass.push(pitch)
         before = self._before.get(track)
         self._before[track] = pitch
         bass = min(other for _, other in self._sounding)
-        features[0:6] = self._position, 2 + (step == SAME), track, written - LOWEST, duration, velocity
+        features[0:6] = self.position, 2 + (step == SAME), track, written - LOWEST, duration, velocity
         features[8] = 49 if before is None else max(-24, min(24, pitch - before)) + 24
         features[9] = min(48, pitch - bass)
         features[10] = written % 12 + 12 * conditions.minor
-        features[12] = self._position % v.TICKS
+        features[12] = self.position % v.TICKS
         features[13] = conditions.programs[track]
 
     def _steer(self) -> None:
         """Ask for more notes where there were too few, and for fewer where there were too many."""
         asked = self.conditions.density
-        missing = asked - 4 * math.log2(max(self._played, 1) * v.TICKS / self._start)
+        missing = asked - 4 * math.log2(max(self._played, 1) * v.TICKS / self.start)
         missing = min(max(missing, -MOST_AMISS), MOST_AMISS)
         self._features[INDEX["density"]] = min(max(asked + round(missing), 0), v.DENSITIES - 1)
-        self._haste = HASTE * missing
+        self.missing = missing
+
+    @property
+    def bar(self) -> int:
+        """Which bar this is, from 0."""
+        return len(self._bars) - 1
+
+    def onset(self, step: int) -> int:
+        """Return when a note at a step begins, in ticks from the beginning of the piece."""
+        return self.start + (self.position if step == SAME else step)
 
     def aim(self, ticks: float) -> None:
         """Count the bars that remain after this one anew: as many like it as make the piece so long."""
-        self.remaining = max(0, round((ticks - self._start) / self._length) - 1)
+        self.remaining = max(0, round((ticks - self.start) / self.length) - 1)
         self._features[INDEX["countdown"]] = v.countdown_class(self.remaining)
 
     def features(self) -> list[int]:
         """Return what the model is told before the next event `[FEATURES]`; see `COLUMNS`."""
         result = self._features.copy()
-        here = (self._position, self._track, -self._pitch)
-        bars = self._bars
-        for i, lag in enumerate(LAGS):
-            if lag >= len(bars):
-                result += NOTHING
-                continue
-            bar, at = bars[-1 - lag], self._pointers[i]
-            while at < len(bar) and bar[at][:3] <= here:
-                at += 1
-            self._pointers[i] = at
-            if at < len(bar):
-                position, track, pitch, duration = bar[at]
-                step = SAME if position == self._position else position
-                result += (step, track, -pitch - self.shift - LOWEST, duration)
-            else:
-                result += (BAR, *NOTHING[1:])
+        for lag in LAGS:
+            result += self.look(lag)
         bits = 0
         for _, pitch in self._sounding:
             bits |= 1 << (pitch - self.shift) % 12
         result.append(bits)
         return result
 
+    def look(self, lag: int) -> tuple[int, ...]:
+        """Return what came next, so many bars ago: step, track, pitch as it is written, duration."""
+        if lag >= len(self._bars):
+            return NOTHING
+        bar, at = self._bars[-1 - lag], self._pointers.get(lag, 0)
+        here = (self.position, self._track, -self._pitch)
+        while at < len(bar) and bar[at][:3] <= here:
+            at += 1
+        self._pointers[lag] = at
+        if at == len(bar):
+            return BAR, *NOTHING[1:]
+        position, track, down, duration = bar[at]
+        step = SAME if position == self.position else position
+        return step, track, -down - self.shift - LOWEST, duration
+
     def steps(self) -> np.ndarray:
         """Return which steps may come next `[STEPS]` bool; at least one, unless the piece has ended."""
         allowed = np.zeros(v.STEPS, bool)
-        begun = self._length > 0
+        begun = self.length > 0
         full = self._notes >= MOST_NOTES
         if begun and not full:
-            allowed[self._position + 1 : self._length] = True
-            allowed[SAME] = self._position >= 0 and self.tracks(SAME).any()
+            allowed[self.position + 1 : self.length] = True
+            allowed[SAME] = self.position >= 0 and self.tracks(SAME).any()
         allowed[BAR] = self.remaining > 0
         allowed[END] = begun and self.remaining <= 0
         return allowed
@@ -229,23 +256,6 @@ class Walk:
         if step == SAME and track == self._track:
             allowed[self._pitch :] = False
         return allowed
-
-    def lead(self, field: int, event: Sequence[int]) -> np.ndarray | float:
-        """Return what to add to the scores of a field's values to lead the piece to what was asked for.
-
-        Args:
-            field: column of an event; steps are led to the density, pitches to the key.
-            event: as far as it is known.
-        """
-        if self.steered and field == STEP and self._length:
-            place = max(self._position, 0)
-            ahead = np.arange(v.STEPS) - place
-            ahead[SAME], ahead[BAR], ahead[END] = 0, self._length - place, self._length - place
-            return -self._haste * ahead / v.TICKS
-        if self.steered and field == PITCH and self.conditions.programs[event[TRACK]] != v.DRUMS:
-            sounding = np.arange(RELATIVE_PITCHES) + LOWEST + self.shift
-            return self._compass.leaning()[sounding % 12]
-        return 0.0
 
     def allows(self, event: Sequence[int]) -> bool:
         """Return whether an event may come next."""

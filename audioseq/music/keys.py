@@ -17,7 +17,7 @@ MEMORY = 48
 """Notes after which what was heard counts only a third."""
 DOUBT = 0.3
 """What a note counts as evidence: notes of one chord are not independent."""
-LEAD = 0.1
+LEAD = 0.05
 """How strongly a piece is led back: at 1, what Bayes says, songs were more diatonic than real ones."""
 
 
@@ -51,7 +51,7 @@ class Compass:
         >>> for pitch in (62, 66, 69, 74, 73, 69, 66, 62) * 8:  # it is in D major
         ...     compass.push(pitch)
         >>> leaning = compass.leaning()
-        >>> bool(leaning[5] > 0.1 and leaning[6] < -0.1)  # F instead of F sharp
+        >>> bool(leaning[5] > 0.05 and leaning[6] < -0.05)  # F instead of F sharp
         True
     """
 

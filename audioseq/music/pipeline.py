@@ -27,8 +27,8 @@ from audioseq.music.step import EventStep
 from audioseq.music.tokenizer import decode, encode
 from audioseq.training.distributed import choose_device
 
-USUAL = Sampling(temperature=0.95, top_p=0.97)
-"""How values are drawn unless told: without what is least likely, and a little plainer."""
+USUAL = Sampling(top_p=0.98)
+"""How values are drawn unless told: without what is least likely."""
 DEFAULT_SECONDS = 60.0
 MOST_AT_ONCE = 64
 LONGEST_SECONDS = 3600.0
@@ -81,7 +81,9 @@ class Composition:
         number: which of the pieces of this seed, from 0.
         asked: what the model was asked for.
         nats_per_event: of the model, at temperature 1; lower is likelier.
-        copied: whether a run of more than 16 notes is known to be in the training data; see `Fingerprint`.
+        copied: whether a run of notes seems to be in the training data, as nothing else could be drawn. If
+            not, no 17 notes in a row are in what the model file knows of it; see `Fingerprint`.
+        redrawn: how often an event was drawn again for that.
     """
 
     score: Score
@@ -90,6 +92,7 @@ class Composition:
     asked: Conditions
     nats_per_event: float
     copied: bool = False
+    redrawn: int = 0
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; the seed is in it."""
@@ -103,7 +106,7 @@ class Composer:
         model: the network, with its weights.
         header: what the model file says about it.
         device: where it runs.
-        heard: what the file knows of the training data, if it does.
+        heard: runs of notes of the training data, which it avoids, if the file knows them.
     """
 
     def __init__(
@@ -164,8 +167,8 @@ class Composer:
         step = EventStep(self.model)
         for first in range(0, len(drafts), MOST_AT_ONCE):
             some = drafts[first : first + MOST_AT_ONCE]
-            generate(self.model, some, sampling, step)
-            come_home(self.model, some, sampling, step, first=len(given))
+            generate(self.model, some, sampling, step, self.heard)
+            come_home(self.model, some, sampling, step, first=len(given), known=self.heard)
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
             tries: list[tuple[int, float, int, Composition]] = []
@@ -174,7 +177,7 @@ class Composer:
                 score = to_score(piece, text=_remark(seed, number, draft.conditions, bpm))
                 nats = draft.nats / max(draft.sampled, 1)
                 copied = self.heard is not None and self.heard.has_run_of(piece)
-                made = Composition(score, seed, number, draft.conditions, nats, copied)
+                made = Composition(score, seed, number, draft.conditions, nats, copied, draft.redrawn)
                 tries.append((stuck(draft.events) + copied, nats, len(tries), made))
             found.append(min(tries)[-1])
         return found

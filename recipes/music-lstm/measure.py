@@ -38,7 +38,7 @@ from audioseq.music.tokenizer import encode
 HERE, DATA = Path(__file__).parent, Path("runs/data/music")
 BARS = 32
 LEARNT = 600  # training pieces of a style that the classifier of styles learns from
-SEARCHED = 10  # pieces of a style that are looked for in the training data, at most
+MOST_COPIED = 16  # notes in a row that may be in the training data too
 
 
 def middle(piece: Piece) -> Piece:
@@ -142,9 +142,11 @@ class Reference:
         """Return the share of pieces of each style whose style is told right."""
         return {s: float(np.mean(self.teller.predict([*map(histograms, pieces[s])]) == s)) for s in pieces}
 
-    def longest_copies(self, pieces: list[Piece]) -> list[int]:
-        """Return the notes of the longest run that each of the first pieces shares with a training piece."""
-        return sorted(self.index.longest_run(piece).notes for piece in pieces[:SEARCHED])
+    def copies(self, pieces: list[Piece]) -> dict[str, float]:
+        """Return how long the longest run of notes is that a piece shares with a training piece."""
+        notes = [self.index.longest_run(piece).notes for piece in pieces]
+        over = np.mean(np.array(notes) > MOST_COPIED)
+        return {"median": float(np.median(notes)), "longest": max(notes), "too_long": float(over)}
 
 
 def by_style(examples: list[Example], most: int) -> dict[str, list[Piece]]:
@@ -173,7 +175,7 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
         "granted": granted(composer, pieces),
         "end_by_themselves": ends,
         "final_bass_on_tonic": tonics,
-        "known_copies": float(np.mean([each.copied for _, each in every])),
+        "copied": float(np.mean([each.copied for _, each in every])),
     }
     for style in styles:
         own, theirs = (
@@ -183,8 +185,10 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
         print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
         figures[style] = {
             "outside": [row.name for row in rows if not row.alike],
-            "longest_copies": reference.longest_copies(ours[style]),
-            "longest_copies_of_real_pieces": reference.longest_copies(reference.real[style]),
+            "copies": reference.copies(ours[style]),
+            "copies_of_real_pieces": reference.copies(reference.real[style]),
+            "redrawn": float(np.mean([each.redrawn for each in made[style]])),
+            "pieces_with_redrawn": float(np.mean([each.redrawn > 0 for each in made[style]])),
         }
     return figures
 

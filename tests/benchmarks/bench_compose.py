@@ -13,7 +13,9 @@ which a matrix of so many bytes is multiplied with a vector again and again: it 
 weights do. Arithmetic: its operations, at the speed of the same kind of product with 64 rows. Overhead: a
 step of the same network with one unit a layer, whose arithmetic is nothing.
 
-With `--model` whole processes of `audioseq compose` are timed too: a minute of music, from the cold.
+With `--model` ours also listens for runs of notes of the training data, as `audioseq compose` does, and is
+compared with itself when it does not; and whole processes of `audioseq compose` are timed: a minute of music,
+from the cold.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +41,7 @@ from audioseq.config import read_toml
 from audioseq.music import pipeline
 from audioseq.music.config import ModelConfig
 from audioseq.music.decode import Sampling
+from audioseq.music.fingerprint import Fingerprint
 from audioseq.music.generate import Draft, generate
 from audioseq.music.grammar import Conditions
 from audioseq.music.model import MusicModel, build
@@ -62,21 +66,26 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model, empty = networks(options.model)
+    model, empty, known = networks(options.model)
     size = sum(parameter.numel() for parameter in model.parameters())
     print(f"{size / 1e6:.2f} M parameters, weights held in fp16")
-    ways = {"plain": (plain.generate, model), "ours": (generate, model), "overhead": (generate, empty)}
+    ways = {"plain": (plain.generate, model), "deaf": (generate, model), "overhead": (generate, empty)}
+    if known is not None:
+        ways["ours"] = (partial(generate, known=known), model)
     for batch in options.batches:
         found = {name: Steps() for name in ways}
         for _ in range(options.rounds):
             for name, (way, network) in ways.items():
                 found[name].measure(way, network, batch, options.bars)
-        for name in ("plain", "ours"):
+        usual = "deaf" if known is None else "ours"
+        for name in ("plain", usual):
             print(f"batch {batch}: {name:6}{found[name]}")
-        step, overhead = found["ours"].seconds, found["overhead"].seconds
+        step, overhead = found[usual].seconds, found["overhead"].seconds
         reading, arithmetic = bounds(model, batch)
         share = (overhead + max(reading, arithmetic)) / step
-        print(f"batch {batch}: ours / plain {found['plain'].seconds / step:.1f}")
+        print(f"batch {batch}: {usual} / plain {found['plain'].seconds / step:.1f}")
+        if known is not None:
+            print(f"batch {batch}: listening takes {step / found['deaf'].seconds - 1:.1%} more time")
         print(f"batch {batch}: a step takes {1e6 * step:.0f} µs; reading {1e6 * reading:.0f}, ", end="")
         print(f"arithmetic {1e6 * arithmetic:.0f}, overhead {1e6 * overhead:.0f}; ", end="")
         print(f"overhead and the greater of the two are {share:.0%} of it", flush=True)
@@ -140,16 +149,18 @@ class Steps:
         return "".join(f"{rate:8.0f} {what}/s" for rate, what in told) + f"; the first after {ready:.0f} ms"
 
 
-def networks(path: Path | None) -> tuple[MusicModel, MusicModel]:
-    """Return the network, its weights rounded to what a model file in fp16 holds, and an empty one."""
+def networks(path: Path | None) -> tuple[MusicModel, MusicModel, Fingerprint | None]:
+    """Return the network, its weights rounded to what fp16 holds, an empty one, and what it learnt from."""
+    known = None
     if path is None:
         config = ModelConfig(**read_toml(RECIPE)["model"])
         model = build(config)
     else:
         composer = pipeline.load(path, "cpu")
+        known = composer.heard
         model, config = composer.model, ModelConfig(**composer.header.config["model"])
     empty = build(config.model_copy(update={"hidden_size": 1, "width": 1, "look_width": 1}))
-    return model.half().float().eval(), empty.eval()
+    return model.half().float().eval(), empty.eval(), known
 
 
 def bounds(model: MusicModel, batch: int) -> tuple[float, float]:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.music.decode import Sampling, draw
-from audioseq.music.generate import Draft, allowed_values
+from audioseq.music.generate import Draft, allowed_values, begin_bar
 from audioseq.music.grammar import LOWEST, Walk
+from audioseq.music.lead import lead
 from audioseq.music.model import SIZES, MusicModel
 from audioseq.music.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import Recurrent, RecurrentStack
@@ -56,8 +57,8 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
             draft.events.append(event)
             if len(draft.events) > len(primer):
                 draft.sampled += 1
-                if event[STEP] == BAR and draft.ticks is not None:
-                    walk.aim(draft.ticks)
+                if event[STEP] == BAR:
+                    begin_bar(walk, draft)
         kept = [i for i, way in enumerate(ways) if not way.walk.ended]
         if len(kept) < len(ways):
             ways = [ways[i] for i in kept]
@@ -90,7 +91,7 @@ def sample(model: MusicModel, summary: Tensor, ways: Sequence[Way], sampling: Sa
             step = events[i][STEP]
             if field == STEP or (step != END and (step == BAR) == (field == METER)):
                 allowed = allowed_values(walk, field, events[i])
-                led = logits[i].numpy() + walk.lead(field, events[i])
+                led = lead(walk, field, events[i], logits[i].numpy())
                 events[i][field] = draw(led, allowed, sampling, draft.random)
                 draft.nats += float(nats[i, events[i][field]])
         chosen[field] = torch.tensor([max(event[field], 0) for event in events])

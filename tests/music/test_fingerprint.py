@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audioseq import checkpoint
 from audioseq.midi import Note, Score
-from audioseq.music import fingerprint
 from audioseq.music.copies import Copies
-from audioseq.music.fingerprint import TENSOR, Fingerprint, remember
+from audioseq.music.fingerprint import EVERY, RUN, TENSOR, Fingerprint, remember
 from audioseq.music.grid import Piece, to_grid
 from tests.music import tiny
 
@@ -28,30 +29,41 @@ def excerpt(piece: Piece, length: int, higher: int = 0, start: int = 9) -> Piece
 
 
 @pytest.mark.parametrize("higher", [0, 5, -3])
-def test_a_run_of_17_notes_is_known_in_any_key(higher: int) -> None:
+@pytest.mark.parametrize("start", range(9, 9 + EVERY))
+def test_17_notes_are_known_in_any_key_wherever_they_begin(start: int, higher: int) -> None:
     heard = Fingerprint.of(tune(seed) for seed in range(5))
-    assert heard.every == 1
-    assert heard.has_run_of(excerpt(tune(3), 17, higher))
-    assert not heard.has_run_of(excerpt(tune(3), 16, higher))
-    assert not any(heard.has_run_of(tune(seed)) for seed in range(5, 30))
+    assert heard.has_run_of(excerpt(tune(3), 17, higher, start))
+    assert not heard.has_run_of(excerpt(tune(3), RUN, higher, start))
+    assert sum(heard.has_run_of(tune(seed)) for seed in range(5, 30)) <= 1
 
 
-def test_it_agrees_with_the_search_through_all_notes() -> None:
+def test_what_it_does_not_know_shares_no_17_notes() -> None:
     pieces = [tiny.song(seed, bars=12) for seed in range(6)]
     heard, index = Fingerprint.of(pieces), Copies.of(pieces)
-    for seed in range(40):
-        piece = tiny.song(seed, bars=12)
-        assert heard.has_run_of(piece) == (index.longest_run(piece).notes > 16)
+    found = [
+        heard.has_run_of(piece) for piece in pieces + [tiny.song(seed, bars=12) for seed in range(6, 40)]
+    ]
+    assert all(found[:6])
+    for seed in range(6, 40):
+        run = index.longest_run(tiny.song(seed, bars=12)).notes
+        assert run > RUN if found[seed] else run <= 16
 
 
-def test_of_many_pieces_some_runs_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint, "MOST", 500)
-    heard = Fingerprint.of(tune(seed, 200) for seed in range(20))
-    assert heard.every == pytest.approx(20 * 184 / 500, rel=0.15)
-    assert heard.tensor().shape == (501,)
-    found = sum(heard.has_run_of(excerpt(tune(seed, 200), 40)) for seed in range(20))
-    assert found >= 15  # 1 - (1 - 1 / 7.4) ** 24 is 0.97
-    assert not any(heard.has_run_of(tune(seed, 200)) for seed in range(20, 60))
+def test_few_new_runs_are_taken_for_known() -> None:
+    heard = Fingerprint.of(tune(seed, 400) for seed in range(40))
+    assert len(heard.bits) == 8192  # 40 x 388 / 5 runs, 16 bits each
+    random = np.random.default_rng(0).integers(2**64, size=40_000, dtype=np.uint64).tolist()
+    assert sum(run in heard for run in random) < 40
+
+
+@given(st.integers(0, 5), st.integers(0, 30))
+@settings(deadline=None, max_examples=10)
+def test_two_are_joined_whatever_their_size(few: int, many: int) -> None:
+    one, other = (Fingerprint.of(tune(seed) for seed in range(n, 2 * n)) for n in (few, many))
+    for both in (one | other, other | one):
+        assert len(both.bits) == max(len(one.bits), len(other.bits))
+        for n in (few, many):
+            assert all(both.has_run_of(tune(seed)) for seed in range(n, 2 * n))
 
 
 def test_a_model_file_keeps_it_and_that_of_the_model_before(tmp_path: Path) -> None:

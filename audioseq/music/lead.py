@@ -1,0 +1,77 @@
+"""What leads a piece that is being composed to what was asked for, and to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from audioseq.music import vocabulary as v
+from audioseq.music.grammar import LOWEST, NOTHING, RELATIVE_PITCHES, Walk
+from audioseq.music.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK
+
+HASTE = 0.4
+"""Nats that a quarter's wait for the next note costs for each class of density that is missing."""
+RECALL = 4.0
+"""Nats by which each field is led to what came next in the bar to which a piece comes back."""
+RECALLED = (STEP, TRACK, PITCH, DURATION)
+"""The fields that are led so, as `Walk.look` returns them."""
+SUNG = (v.STYLES.index("chorale"),)
+"""Styles in which each track is a voice that goes on from note to note."""
+SINGING = 5.0
+"""Nats that it costs a voice there to sing two notes at once, or none."""
+FIRM = 1.15
+"""What scores are multiplied by there."""
+
+
+def lead(walk: Walk, field: int, event: Sequence[int], scores: np.ndarray) -> np.ndarray:
+    """Return the scores of a field's values as they are led.
+
+    Args:
+        walk: through the piece so far.
+        field: column of an event.
+        event: as far as it is known, its pitch as it is written.
+        scores: of the model `[V]`.
+    """
+    if not walk.steered:
+        return scores
+    if walk.conditions.style in SUNG:
+        scores = FIRM * scores + _sung(walk, field, event)
+    if field == STEP and walk.length:
+        scores = scores - HASTE * walk.missing * _ahead(walk) / v.TICKS
+    if field == PITCH and walk.conditions.programs[event[TRACK]] != v.DRUMS:
+        sounding = np.arange(RELATIVE_PITCHES) + LOWEST + walk.shift
+        scores = scores + walk.compass.leaning()[sounding % 12]
+    if walk.back and field in RECALLED:
+        scores = scores + _recalled(walk, field, event)
+    return scores
+
+
+def _ahead(walk: Walk) -> np.ndarray:
+    """Return how many ticks away each step is `[STEPS]`."""
+    place = max(walk.position, 0)
+    ahead = np.arange(v.STEPS) - place
+    ahead[SAME], ahead[BAR], ahead[END] = 0, walk.length - place, walk.length - place
+    return ahead
+
+
+def _recalled(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | float:
+    """Lead to what came next in the bar to which the piece comes back, while the event goes along with it."""
+    recalled, at = walk.look(walk.back), RECALLED.index(field)
+    apart = any(event[known] != value for known, value in zip(RECALLED[:at], recalled, strict=False))
+    if apart or recalled[at] == NOTHING[at]:
+        return 0.0
+    led = np.zeros(NOTHING[at])
+    led[recalled[at]] = RECALL
+    return led
+
+
+def _sung(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | float:
+    """Lead voices from note to note: none sings two at once, none is silent while others sing."""
+    if field == STEP and walk.ends and walk.length:
+        here = walk.start + max(walk.position, 0)
+        return -SINGING * (here + _ahead(walk) > min(walk.ends.values()))
+    if field == TRACK:
+        now = walk.onset(event[STEP])
+        return -SINGING * np.array([walk.ends.get(track, 0) > now for track in range(v.TRACKS)])
+    return 0.0
