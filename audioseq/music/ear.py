@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from audioseq.music.copies import BASE, NUMBERS, place_of, step_of
 from audioseq.music.fingerprint import RUN, Fingerprint
@@ -16,8 +17,7 @@ _BACK = pow(BASE, RUN - 1, 2**64)
 _NUMBERS: list[int] = NUMBERS.tolist()
 
 
-@dataclass(frozen=True)
-class _Voice:
+class _Voice(NamedTuple):
     """The end of one voice, as far as it was heard.
 
     A hash is rolled on from note to note (Karp & Rabin 1987): that of a run is the difference of two sums of

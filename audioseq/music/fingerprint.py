@@ -21,7 +21,7 @@ RUN = 17 - EVERY
 PROBES = 8
 """Bits that stand for a run."""
 ROOM = 16
-"""Bits of the table for each run, at least: of runs that are not kept, 1 in 2,500 at most seems to be."""
+"""Bits of the table for each run, at least: of runs that are not kept, 1 in 1,700 at most seems to be."""
 TENSOR = "training_runs"
 """Its name in a model file."""
 
