@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import mido
@@ -15,6 +18,7 @@ from audioseq.midi import Score
 ASSETS = Path(__file__).parents[2] / "assets"
 LINES = re.findall(r"^ +(audioseq compose .*)$", (ASSETS / "README.md").read_text(), flags=re.MULTILINE)
 COMMANDS = [words for words in map(shlex.split, LINES) if "--style" in words]
+MUSESCORE = shutil.which("mscore3") or shutil.which("mscore")
 
 
 def value(words: list[str], option: str) -> str:
@@ -45,3 +49,18 @@ def test_a_piece_is_what_its_command_makes(words: list[str]) -> None:
             elif message.type == "note_off":
                 sounding.remove(message.note)
         assert not sounding
+
+
+@pytest.mark.skipif(MUSESCORE is None, reason="MuseScore is not installed")
+@pytest.mark.parametrize("name", ["quartet", "pop", "lied", "chorale", "ode-to-joy-harmonised"])
+def test_musescore_reads_every_note(name: str, tmp_path: Path) -> None:
+    path, written = ASSETS / f"{name}.mid", tmp_path / "score.musicxml"
+    subprocess.run(
+        [str(MUSESCORE), "-o", str(written), str(path)], env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    found = written.read_text()
+    notes = found.count("<pitch>") - found.count(
+        '<tie type="stop"'
+    )  # a note over a bar line is written twice
+    assert notes == len(Score.load(path).notes)
