@@ -83,7 +83,7 @@ def compose(
     ] = 1,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Lower is plainer, higher is wilder; 1 unless given, or 0.5 to harmonise."),
+        typer.Option(help="Lower is plainer, higher is wilder; 1.05 unless given, or 0.5 to harmonise."),
     ] = None,
     top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
     top_p: Annotated[

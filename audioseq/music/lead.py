@@ -20,7 +20,7 @@ SUNG = (v.STYLES.index("chorale"),)
 """Styles in which each track is a voice that goes on from note to note."""
 SINGING = 5.0
 """Nats that it costs a voice there to sing two notes at once, or none."""
-FIRM = 1.15
+FIRM = 1.2
 """What scores are multiplied by there."""
 
 
