@@ -1,4 +1,4 @@
-"""Write the mean of the weights of models: of runs that began at the same weights, it is often better than each.
+"""Write the mean of the weights of models, such as a run and one that goes on from it: often better.
 
 Source: Izmailov et al. 2018, "Averaging weights leads to wider optima and better generalization".
 """
