@@ -18,9 +18,9 @@ RECALLED = (STEP, TRACK, PITCH, DURATION)
 """The fields that are led so, as `Walk.look` returns them."""
 SUNG = (v.STYLES.index("chorale"),)
 """Styles in which each track is a voice that goes on from note to note."""
-SINGING = 5.0
+SINGING = 8.0
 """Nats that it costs a voice there to sing two notes at once, or none."""
-FIRM = 1.2
+FIRM = 1.25
 """What scores are multiplied by there."""
 
 
@@ -69,9 +69,19 @@ def _recalled(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | floa
 def _sung(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | float:
     """Lead voices from note to note: none sings two at once, none is silent while others sing."""
     if field == STEP and walk.ends and walk.length:
-        here = walk.start + max(walk.position, 0)
-        return -SINGING * (here + _ahead(walk) > min(walk.ends.values()))
+        here, first = walk.start + max(walk.position, 0), min(walk.ends.values())
+        times = here + _ahead(walk)
+        wrong = times != first
+        wrong[[BAR, END]] = times[BAR] > first
+        wrong[SAME] = not (_free(walk, here) & walk.tracks(SAME)).any()
+        return -SINGING * wrong
     if field == TRACK:
-        now = walk.onset(event[STEP])
-        return -SINGING * np.array([walk.ends.get(track, 0) > now for track in range(v.TRACKS)])
+        step = event[STEP]
+        waiting = np.flatnonzero(_free(walk, walk.onset(step)) & walk.tracks(step))
+        return -SINGING * (np.arange(v.TRACKS) != waiting[0]) if len(waiting) else 0.0
     return 0.0
+
+
+def _free(walk: Walk, tick: int) -> np.ndarray:
+    """Return which tracks have no note that sounds on at a tick `[TRACKS]` bool."""
+    return np.array([walk.ends.get(track, 0) <= tick for track in range(v.TRACKS)])
