@@ -43,7 +43,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="music-small",
         task="music",
         file="music-small.safetensors",
-        sha256="f7b04702c8aff0b7c4431381f2196abedd6cf331da814922985dfc6abf5c3f9b",
+        sha256="bb594b98ec121215375ba727d5b94946be745834e6e6a3e558fbf07b9c0076bd",
         summary="pop piano, songs, string quartets and chorales",
     ),
     Model(

@@ -74,11 +74,11 @@ def _sung(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | float:
         wrong = times != first
         wrong[[BAR, END]] = times[BAR] > first
         wrong[SAME] = not (_free(walk, here) & walk.tracks(SAME)).any()
-        return -SINGING * wrong
+        return np.where(wrong, -SINGING, 0.0)
     if field == TRACK:
         step = event[STEP]
         waiting = np.flatnonzero(_free(walk, walk.onset(step)) & walk.tracks(step))
-        return -SINGING * (np.arange(v.TRACKS) != waiting[0]) if len(waiting) else 0.0
+        return np.where(np.arange(v.TRACKS) == waiting[0], 0.0, -SINGING) if len(waiting) else 0.0
     return 0.0
 
 

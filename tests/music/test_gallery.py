@@ -13,7 +13,11 @@ import mido
 import pretty_midi
 import pytest
 
+from audioseq import checkpoint
 from audioseq.midi import Score
+from audioseq.models import resolve
+from audioseq.music.fingerprint import TENSOR, Fingerprint
+from audioseq.music.grid import to_grid
 
 ASSETS = Path(__file__).parents[2] / "assets"
 LINES = re.findall(r"^ +(audioseq compose .*)$", (ASSETS / "README.md").read_text(), flags=re.MULTILINE)
@@ -24,6 +28,9 @@ MUSESCORE = shutil.which("mscore3") or shutil.which("mscore")
 def value(words: list[str], option: str) -> str:
     """Return what follows an option."""
     return words[words.index(option) + 1]
+
+
+PIECES = [ASSETS.parent / value(words, "-o") for words in COMMANDS]
 
 
 def test_there_is_a_piece_of_each_style() -> None:
@@ -49,6 +56,12 @@ def test_a_piece_is_what_its_command_makes(words: list[str]) -> None:
             elif message.type == "note_off":
                 sounding.remove(message.note)
         assert not sounding
+
+
+def test_no_piece_has_a_run_that_the_model_learnt_from() -> None:
+    heard = Fingerprint.from_tensor(checkpoint.load(resolve("music-small")).weights[TENSOR])
+    assert len(heard.bits) == 2**21
+    assert not any(heard.has_run_of(to_grid(Score.load(path))) for path in PIECES)
 
 
 @pytest.mark.skipif(MUSESCORE is None, reason="MuseScore is not installed")
