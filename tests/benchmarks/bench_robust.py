@@ -1,6 +1,6 @@
 """How much worse recordings are understood that are not as they should be.
 
-    python tests/benchmarks/bench_robust.py MANIFEST [--model MODEL] [--every 1]
+    python -m tests.benchmarks.bench_robust MANIFEST [--model MODEL] [--every 1]
 
 Each utterance is taken as it is; as a telephone would pass it on (8 kHz); in white and pink noise of 10 dB;
 at half the volume and at a tenth; and played at 0.9 and 1.1 times its speed, pitch and all. Printed are the
