@@ -20,8 +20,8 @@ SUNG = (v.STYLES.index("chorale"),)
 """Styles in which each track is a voice that goes on from note to note."""
 SINGING = 8.0
 """Nats that it costs a voice there to sing two notes at once, or none."""
-FIRM = 1.25
-"""What scores are multiplied by there."""
+MELODY, RHYTHM = 1.4, 1.3
+"""What the scores of pitches are multiplied by there, and those of steps everywhere else."""
 
 
 def lead(walk: Walk, field: int, event: Sequence[int], scores: np.ndarray) -> np.ndarray:
@@ -35,8 +35,11 @@ def lead(walk: Walk, field: int, event: Sequence[int], scores: np.ndarray) -> np
     """
     if not walk.steered:
         return scores
-    if walk.conditions.style in SUNG:
-        scores = FIRM * scores + _sung(walk, field, event)
+    sung = walk.conditions.style in SUNG
+    if field == (PITCH if sung else STEP):
+        scores = scores * (MELODY if sung else RHYTHM)
+    if sung:
+        scores = scores + _sung(walk, field, event)
     if field == STEP and walk.length:
         scores = scores - HASTE * walk.missing * _ahead(walk) / v.TICKS
     if field == PITCH and walk.conditions.programs[event[TRACK]] != v.DRUMS:

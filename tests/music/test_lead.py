@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from audioseq.music.grammar import INDEX, LOWEST, Conditions, Walk
-from audioseq.music.lead import RECALL, lead
+from audioseq.music.lead import MELODY, RECALL, RHYTHM, lead
 from audioseq.music.vocabulary import (
     BAR,
     DRUMS,
@@ -115,3 +115,17 @@ def test_voices_of_a_chorale_go_on_from_note_to_note() -> None:
     assert (free(STEP), free(TRACK, SAME)) == ([SAME], [1])
     found.push((SAME, -1, 1, 62, 47, 8))
     assert free(STEP) == [BAR]
+
+
+def test_rhythm_is_held_firm_and_in_chorales_the_melody() -> None:
+    scores = np.linspace(-1, 0, FIELDS[STEP])
+    for style, factor in (("pop", RHYTHM), ("quartet", RHYTHM), ("chorale", 1)):
+        empty = Walk(Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), steered=True)
+        assert np.array_equal(lead(empty, STEP, [-1] * 6, scores), factor * scores)
+    pitches = np.linspace(-1, 0, FIELDS[PITCH] + 12)
+    for style, factor in (("pop", 1), ("chorale", MELODY)):
+        empty = Walk(Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), steered=True)
+        known = [0, -1, 0, -1, -1, -1]
+        assert np.allclose(
+            lead(empty, PITCH, known, pitches) - lead(empty, PITCH, known, 0 * pitches), factor * pitches
+        )
