@@ -60,7 +60,8 @@ def fetch(url: str, path: Path, checksum: str | None) -> Path:
 def unpack(archive: Path, inside: str, folder: Path) -> Path:
     """Take one folder out of a tar archive; it appears when it is complete.
 
-    Names that lead outside, links that do, and devices are refused (the "data" filter of `tarfile`).
+    Names that lead outside, links and devices are refused. (The filters of `tarfile` would do, but Python has
+    them from 3.11.4 on only.)
 
     Args:
         archive: `.tar`, `.tar.gz` or alike.
@@ -73,7 +74,8 @@ def unpack(archive: Path, inside: str, folder: Path) -> Path:
     try:
         shutil.rmtree(work, ignore_errors=True)
         with tarfile.open(archive) as tar:
-            tar.extractall(work, filter="data")
+            for member in tar:
+                _extract(tar, member, work)
         os.replace(work / inside, folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(f"{archive}: is damaged or unsafe ({error}); delete it and fetch it again") from error
@@ -82,6 +84,17 @@ def unpack(archive: Path, inside: str, folder: Path) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a file of an archive below a folder."""
+    path, source = folder / member.name, tar.extractfile(member) if member.isfile() else None
+    if not (source or member.isdir()) or not path.resolve().is_relative_to(folder.resolve()):
+        raise tarfile.TarError(f"it holds {member.name}, which is outside or no file")
+    if source:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with source, open(path, "wb") as file:
+            shutil.copyfileobj(source, file)
 
 
 def fetch_folder(url: str, checksum: str, inside: str, folder: Path) -> Path:
