@@ -1,10 +1,11 @@
 """What hotwords bring: words that the language model lacks are looked for, among as many that nobody says.
 
-    python recipes/english-ctc/hotwords.py MODEL MANIFEST --lm FILE [--distractors 100] [--boost 1.0]
+    python recipes/english-ctc/hotwords.py MODEL MANIFEST --lm FILE --others MANIFEST [--boost 0.4 0.8]
 
 The hotwords are the words of the manifest that the language model does not know, and distractors that nobody
-says: words that it knows, taken at random, with their letters in another order. Printed are how many of the
-words sought were found, without and with hotwords, and the word error rate of the utterances without them.
+says in it: words of the other manifest that the language model does not know either, taken at random. Printed
+are how many of the words sought were found, without and with hotwords, and the word error rate of the
+utterances without them.
 """
 
 from __future__ import annotations
