@@ -142,14 +142,7 @@ class RunDirectory:
 
     def average(self, updates: list[int]) -> dict[str, Tensor]:
         """Return the mean of the snapshots' weights; what is no floating-point number is the last's."""
-        mean: dict[str, Tensor] = {}
-        for count, update in enumerate(updates, 1):
-            for name, value in checkpoint.load(self.snapshot(update)).weights.items():
-                if name in mean and value.is_floating_point():
-                    mean[name] += (value - mean[name]) / count
-                else:
-                    mean[name] = value.clone()
-        return mean
+        return checkpoint.mean(checkpoint.load(self.snapshot(update)).weights for update in updates)
 
 
 def _rank(figure: float) -> float:
