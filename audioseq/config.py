@@ -44,6 +44,28 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 
 
+def read_recipe(
+    source: Path, valid: Path | None, own: Mapping[str, Any] | None = None, examples: str = "examples"
+) -> dict[str, Any]:
+    """Return the table that is to be trained by: that of a recipe, or one for data of the user's own.
+
+    Args:
+        source: a recipe's `config.toml`, or a manifest to train on, for which `own` is the recipe.
+        valid: manifest to validate on, instead of the recipe's.
+        own: without it, everything is taken for a recipe.
+        examples: what a manifest lists.
+    Raises:
+        ConfigError: the recipe cannot be read; there is nothing to validate on.
+    """
+    if own is None or source.suffix == ".toml":
+        table = read_toml(source)
+    elif valid is None:
+        raise ConfigError(f"{source}: give --valid MANIFEST too, {examples} that are not trained on")
+    else:
+        table = merge(own, {"data": {"train": [str(source)]}})
+    return table if valid is None else merge(table, {"data": {"valid": [str(valid)]}})
+
+
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table with changes laid over it, table by table.
 

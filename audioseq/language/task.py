@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Header
-from audioseq.config import merge, read_toml, resolve
+from audioseq.config import read_recipe, resolve
 from audioseq.errors import DataError
 from audioseq.language import corpus
 from audioseq.language.config import LanguageConfig
@@ -56,10 +56,7 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the recipe, the texts or the model.
     """
-    table = read_toml(source)
-    if valid is not None:
-        table = merge(table, {"data": {"valid": [str(valid)]}})
-    config = resolve(LanguageConfig, table, overrides, smoke=smoke, where=str(source))
+    config = resolve(LanguageConfig, read_recipe(source, valid), overrides, smoke=smoke, where=str(source))
     units = None
     if start_from is not None:
         start_from = models.resolve(start_from, task="language")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
-from audioseq.config import merge, read_toml, resolve
-from audioseq.errors import ConfigError, DataError
+from audioseq.config import read_recipe, resolve
+from audioseq.errors import DataError
 from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
 from audioseq.music.corpora import divide
@@ -79,17 +79,10 @@ def train(
         group = join(device)
         source, held_out = group.first(lambda: divide(source, run_dir))
         valid = valid or held_out
-    if source.suffix == ".toml":
-        table = read_toml(source)
-    elif valid is None:
-        raise ConfigError(f"{source}: give --valid MANIFEST too, pieces that are not trained on")
-    else:
-        table = {"data": {"train": [str(source)]}}
-        if start_from is not None:  # the model stays what it is
-            model = {"model": checkpoint.read_header(start_from).config["model"]}
-            table = merge(merge(table, ADAPTING), model)
-    if valid is not None:
-        table = merge(table, {"data": {"valid": [str(valid)]}})
+    own = {}
+    if start_from is not None:  # the model stays what it is
+        own = {**ADAPTING, "model": checkpoint.read_header(start_from).config["model"]}
+    table = read_recipe(source, valid, own, "pieces")
     config = resolve(MusicConfig, table, overrides, smoke=smoke, where=str(source))
     group = join(device)
     examples, others = group.first(lambda: read_data(config.data))

@@ -19,9 +19,9 @@ from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
 from audioseq.cache import WaveformCache
 from audioseq.checkpoint import Header
-from audioseq.config import merge, read_toml, resolve
+from audioseq.config import merge, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
-from audioseq.errors import ConfigError, DataError
+from audioseq.errors import DataError
 from audioseq.features import global_statistics
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
@@ -94,19 +94,11 @@ def _config(
     start: Header | None,
     run_dir: Path,
 ) -> SpeechConfig:
-    if source.suffix == ".toml":
-        table = read_toml(source)
-    elif valid is None:
-        raise ConfigError(f"{source}: give --valid MANIFEST too, recordings that are not trained on")
-    else:
-        table = {"data": {"train": [str(source)], "cache": str(run_dir / "cache")}}
-        if start is not None:
-            table = merge(ADAPTING, table)
+    own = merge({} if start is None else ADAPTING, {"data": {"cache": str(run_dir / "cache")}})
+    table = read_recipe(source, valid, own, "recordings")
     if start is not None:  # the model stays what it is, where the recipe does not say otherwise
         kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
         table = kept | table
-    if valid is not None:
-        table = merge(table, {"data": {"valid": [str(valid)]}})
     return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
 
 

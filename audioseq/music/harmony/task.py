@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from audioseq import checkpoint, models
 from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
-from audioseq.config import merge, read_toml, resolve
+from audioseq.config import read_recipe, resolve
 from audioseq.data import length_batches, pad
 from audioseq.errors import DataError
 from audioseq.music.corpora import read_manifest
@@ -50,12 +50,10 @@ def train(
     Raises:
         ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
     """
-    table = read_toml(source)
+    table = read_recipe(source, valid)
     if start_from is not None:
         start_from = models.resolve(start_from, task="harmony")
         table = {"model": checkpoint.read_header(start_from).config["model"]} | table
-    if valid is not None:
-        table = merge(table, {"data": {"valid": [str(valid)]}})
     config = resolve(HarmonyConfig, table, overrides, smoke=smoke, where=str(source))
     pieces, held_out = (
         read_all(tune for path in paths for tune in read_manifest(path))
