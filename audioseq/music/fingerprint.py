@@ -83,14 +83,7 @@ class Fingerprint:
 
     def has_run_of(self, piece: Piece) -> bool:
         """Return whether a piece has one of the runs; if not, it shares no 17 notes in a row with them."""
-        table, size = np.frombuffer(self.bits, np.uint8), 8 * len(self.bits)
-        for runs in _runs([piece]):
-            known = np.ones(len(runs), bool)
-            for places in _places(runs, size):
-                known &= (table[places >> np.uint64(3)] >> (places & np.uint64(7)) & 1).astype(bool)
-            if known.any():
-                return True
-        return False
+        return any(run in self for runs in _runs([piece]) for run in runs.tolist())
 
     def tensor(self) -> Tensor:
         """Return it as a model file keeps it `[bytes]` uint8."""
