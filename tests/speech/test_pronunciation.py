@@ -1,0 +1,59 @@
+"""Dictionaries of pronunciations."""
+
+from __future__ import annotations
+
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioseq.errors import DataError
+from audioseq.speech.pronunciation import MARK, PHONES, UNITS, Pronunciations
+
+LINES = """;;; a remark
+cat K AE1 T
+read R IY1 D # present
+READ(2) R EH1 D
+"""
+
+
+def names(units: list[int]) -> str:
+    return " ".join("|" if unit == MARK else PHONES[unit - 2] for unit in units)
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Pronunciations:
+    (tmp_path / "dictionary.txt").write_text(LINES)
+    return Pronunciations.read(tmp_path / "dictionary.txt")
+
+
+def test_a_dictionary_in_the_format_of_cmudict_is_read(said: Pronunciations) -> None:
+    units = said.units("cat read cat")
+    assert units and names(units) == "K AE T | R IY D | K AE T"
+    assert [names(list(way)) for way in said.ways("read")] == ["R IY D", "R EH D"]
+    assert said.units("cat dog") is None and said.ways("dog") == () and said.units("") == []
+    assert max(max(way) for way in said.ways("read")) < UNITS
+
+
+def test_a_compressed_dictionary_is_read(tmp_path: Path) -> None:
+    (tmp_path / "d.xz").write_bytes(lzma.compress(LINES.encode()))
+    assert len(Pronunciations.read(tmp_path / "d.xz").ways("read")) == 2
+
+
+def test_words_are_said_in_other_ways_now_and_then(said: Pronunciations) -> None:
+    random = np.random.default_rng(0)
+    drawn = [names(said.units("read", random) or []) for _ in range(400)]
+    assert set(drawn) == {"R IY D", "R EH D"} and 40 < drawn.count("R EH D") < 80  # half of three in ten
+
+
+@pytest.mark.parametrize(("line", "message"), [("cat K A T", "'A' is no phone"), ("cat", "no phones follow")])
+def test_a_bad_line_is_named(line: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text(f"a AH\n{line}\n")
+    with pytest.raises(DataError, match=rf"d\.txt:2: .*{message}.*; write"):
+        Pronunciations.read(tmp_path / "d.txt")
+
+
+def test_a_missing_dictionary_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
+        Pronunciations.read(tmp_path / "none.txt")
