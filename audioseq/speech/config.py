@@ -27,6 +27,8 @@ class ModelConfig(Config):
     lower_size: Size = 256
     upper_layers: Size = 2
     upper_size: Size = 320
+    speller_layers: Annotated[int, Field(ge=0)] = 0
+    speller_size: Size = 288
     join: Size = 2
     bidirectional: bool = True
     dropout: Weight = 0.1
@@ -47,15 +49,29 @@ class DataConfig(Config):
     """Number of epochs, from the first, that go from short to long utterances."""
 
 
+class SpellingConfig(Config):
+    """What a model with a speller learns phones and spellings from, see `Unspoken`."""
+
+    dictionary: Path
+    """Pronunciations in the format of CMUdict."""
+    texts: tuple[Path, ...] = ()
+    """Texts without recordings, a sentence a line, for the speller alone."""
+    segments: Path | None = None
+    """What the model hears of recordings, to say these texts with; without it subwords are found in them."""
+    sentences: Size = 5
+    """Of these texts, with each recording."""
+
+
 class SpeechConfig(Config):
     """A speech recipe: waveform to text by CTC."""
 
     task: Literal["speech"] = "speech"
     alphabet: str = DEFAULT_ALPHABET
     subwords: Annotated[int, Field(ge=0, le=5000)] = 0
-    """Tokens that the upper layers emit, learnt from the training texts; 0: characters there too."""
+    """Tokens that the model emits, learnt from the training texts; 0: characters."""
     intermediate_weight: Weight = 0.4
-    """Share of the loss that the CTC of characters on top of the lower layers has."""
+    """Share of the loss that the CTC of characters on top of the lower layers has, or that of phones."""
+    spelling: SpellingConfig | None = None
     data: DataConfig
     model: ModelConfig = ModelConfig()
     wave_augment: WaveAugment | None = WaveAugment()

@@ -1,4 +1,4 @@
-"""The acoustic model: log-mel frames in, CTC log-probabilities of characters out."""
+"""The acoustic model: log-mel frames in, CTC log-probabilities of tokens out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from audioseq.audio import SAMPLE_RATE
 from audioseq.features import FRAMES_PER_SECOND, LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
+from audioseq.nn.masking import Padding
 from audioseq.speech.config import SpeechConfig
+from audioseq.speech.pronunciation import UNITS
 from audioseq.text.tokenizer import Tokenizer
+
+SOFTENED = 2.0
+"""The temperature at which a speller reads the probabilities of phones."""
 
 
 class Emissions(NamedTuple):
@@ -21,27 +26,32 @@ class Emissions(NamedTuple):
     """`[B, T', V]`, float32."""
     lengths: Tensor
     """Valid output frames `[B]`, int64."""
-    intermediate: Tensor
-    """Of characters, from the lower layers: a second loss that gets training off its plateau."""
+    intermediate: tuple[Tensor, ...]
+    """Of characters or phones at 40 ms, from the lower layers and, before a speller, from the upper ones."""
     intermediate_lengths: Tensor
 
 
 class AcousticModel(nn.Module):
-    """Strided convolutions, two recurrent stacks, and a CTC head on each.
+    """Strided convolutions, two recurrent stacks, perhaps a speller, and CTC heads on all of them.
 
     The lower stack runs at 40 ms with two strided convolutions, the upper one on groups of `join`
     neighbouring frames, so it costs `1 / join` of the time. A head that is `fine` emits `join` output frames
     for each of its steps: the resolution that spelling needs is kept. The head on the lower stack is there
     for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
 
+    With a speller the upper stack emits phones, and the speller reads nothing but these and writes tokens. So
+    the lower layers learn sounds, of which hours of speech hold enough, and the speller learns spellings, for
+    which no recordings are needed (`spell`).
+
     Args:
         vocabulary: number of tokens V, the blank included.
-        characters: number of characters that the head on the lower stack emits, the blank included.
+        units: number of characters (with a speller: phones) of the other heads, the blank included.
         n_mels: mel bands F of the input.
         channels: outputs of the strided convolutions; each halves the frame rate.
         lower_layers, lower_size: layers of the lower stack, and its hidden size in each direction.
         upper_layers, upper_size: the same for the upper stack.
-        join: frames of the lower stack to one step of the upper stack.
+        speller_layers, speller_size: the same for the speller; there is none of 0 layers.
+        join: frames of the lower stack to one step of the others.
         fine: whether the output has the frames of the lower stack, else those of the upper one.
         bidirectional: whether the layers read the recording in both directions.
         dropout: probability of zeroing an output of a layer while training.
@@ -55,7 +65,7 @@ class AcousticModel(nn.Module):
     def __init__(
         self,
         vocabulary: int,
-        characters: int,
+        units: int,
         *,
         cell: CellName = "lstm",
         n_mels: int = 80,
@@ -64,6 +74,8 @@ class AcousticModel(nn.Module):
         lower_size: int = 256,
         upper_layers: int = 2,
         upper_size: int = 320,
+        speller_layers: int = 0,
+        speller_size: int = 288,
         join: int = 2,
         fine: bool = True,
         bidirectional: bool = True,
@@ -73,16 +85,22 @@ class AcousticModel(nn.Module):
         self.join, self.fine = join, fine
         self.log_mel = LogMel(n_mels=n_mels)
         self.subsample = Subsample(n_mels, channels)
-        self.lower = RecurrentStack(
-            cell, channels[-1], lower_size, lower_layers,
-            bidirectional=bidirectional, dropout=dropout, layer_norm=True, residual=True,
-        )  # fmt: skip
-        self.upper = RecurrentStack(
-            cell, self.lower.output_size * join, upper_size, upper_layers,
-            bidirectional=bidirectional, dropout=dropout, layer_norm=True, residual=True,
-        )  # fmt: skip
-        self.intermediate_head = FrameHead(self.lower.output_size, characters)
-        self.head = FrameHead(self.upper.output_size, vocabulary, frames=join if fine else 1)
+
+        def stack(inputs: int, size: int, layers: int) -> RecurrentStack:
+            return RecurrentStack(
+                cell, inputs, size, layers,
+                bidirectional=bidirectional, dropout=dropout, layer_norm=True, residual=True,
+            )  # fmt: skip
+
+        self.lower = stack(channels[-1], lower_size, lower_layers)
+        self.upper = stack(self.lower.output_size * join, upper_size, upper_layers)
+        self.intermediate_head = FrameHead(self.lower.output_size, units)
+        self.speller = self.phone_head = None
+        top = self.upper
+        if speller_layers:
+            self.phone_head = FrameHead(self.upper.output_size, units, frames=join)
+            self.speller = top = stack(units * join, speller_size, speller_layers)
+        self.head = FrameHead(top.output_size, vocabulary, frames=join if fine else 1)
 
     @property
     def frame_seconds(self) -> float:
@@ -94,18 +112,37 @@ class AcousticModel(nn.Module):
         """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions."""
         x, lengths = self.subsample(features, lengths)
         x, _ = self.lower(x, lengths)
-        intermediate = self.intermediate_head(x)
+        intermediate = [_log_softmax(self.intermediate_head(x))]
+        x, joined = self._join(x, lengths)
+        x, _ = self.upper(x, joined)
+        if self.phone_head is None:
+            log_probs, ends = _log_softmax(self.head(x)), lengths if self.fine else joined
+        else:
+            intermediate.append(_log_softmax(self.phone_head(x)))
+            log_probs, ends = self.spell(intermediate[-1], lengths)
+        return Emissions(log_probs, ends, tuple(intermediate), lengths)
+
+    def spell(self, phones: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn log-probabilities of phones into those of tokens, with the speller.
+
+        Args:
+            phones: `[B, T, U]`, at 40 ms a frame: what was heard, or what a text would sound like.
+            lengths: valid frames `[B]`.
+        Returns:
+            `[B, T', V]`, and the valid frames of it `[B]`.
+        """
+        assert self.speller is not None
+        # Softened, second choices are seen too: those of 1 % become 10 % of the first.
+        x = Padding(lengths, phones.shape[1]).clear((phones / SOFTENED).softmax(-1))
+        x, joined = self._join(x, lengths)
+        x, _ = self.speller(x, joined)
+        return _log_softmax(self.head(x)), lengths if self.fine else joined
+
+    def _join(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Join each `join` neighbouring frames of `[B, T, F]` to one."""
         x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.join))
         x = x.reshape(x.shape[0], x.shape[1] // self.join, x.shape[2] * self.join)
-        joined = (lengths + self.join - 1) // self.join
-        x, _ = self.upper(x, joined)
-        # The softmax is taken in float32: CTC sums thousands of these, and bfloat16 keeps three digits.
-        return Emissions(
-            log_probs=self.head(x).float().log_softmax(-1),
-            lengths=lengths if self.fine else joined,
-            intermediate=intermediate.float().log_softmax(-1),
-            intermediate_lengths=lengths,
-        )
+        return x, (lengths + self.join - 1) // self.join
 
     @torch.no_grad()
     def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
@@ -117,6 +154,11 @@ class AcousticModel(nn.Module):
         features, frames = self.log_mel(waveforms, lengths)
         features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % FRAMES_PER_SECOND))
         return self.forward(features, frames)
+
+
+def _log_softmax(scores: Tensor) -> Tensor:
+    """Take it in float32: CTC sums thousands of these, and bfloat16 keeps three digits."""
+    return scores.float().log_softmax(-1)
 
 
 def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
@@ -137,5 +179,5 @@ def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Ten
 
 def build(config: SpeechConfig, tokenizer: Tokenizer) -> AcousticModel:
     """Make the model of a recipe; subwords need no finer frames than those of the upper layers."""
-    characters = len(config.alphabet) + 1
-    return AcousticModel(tokenizer.size, characters, fine=not config.subwords, **config.model.model_dump())
+    units = UNITS if config.model.speller_layers else len(config.alphabet) + 1
+    return AcousticModel(tokenizer.size, units, fine=not config.subwords, **config.model.model_dump())

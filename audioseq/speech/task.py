@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,10 +23,14 @@ from audioseq.config import merge, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.features import global_statistics
-from audioseq.speech.config import SpeechConfig
+from audioseq.language.corpus import read, sentences
+from audioseq.speech.batch import SpeechBatch, Unrecorded, loss, pad_ids
+from audioseq.speech.config import SpeechConfig, SpellingConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.metrics import ErrorRate
-from audioseq.speech.model import build, ctc
+from audioseq.speech.model import AcousticModel, build
+from audioseq.speech.pronunciation import Pronunciations
+from audioseq.speech.unspoken import Segments, Unspoken
 from audioseq.text.subwords import SubwordTokenizer, restore
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
 from audioseq.training import Loss, Result, fit
@@ -34,6 +38,8 @@ from audioseq.training.distributed import Group, join
 
 STATISTICS_UTTERANCES = 500
 """Recordings from which the mean and deviation of each mel band are taken."""
+SUBWORD_SENTENCES = 50_000
+"""Sentences without recordings in which subwords are looked for."""
 ADAPTING: dict[str, Any] = {
     "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
     "training": {"learning_rate": 2e-4, "warmup": 20, "epochs": 10.0, "decay": 0.8},
@@ -102,8 +108,10 @@ def _config(
     return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
 
 
-def _targets(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    return pad([torch.tensor(tokenizer.encode(text), dtype=torch.int64) for text in texts])
+def _sentences(spelling: SpellingConfig | None) -> Iterator[str]:
+    """Yield the first texts without recordings: subwords are found in them too."""
+    texts = () if spelling is None else spelling.texts
+    yield from map(" ".join, islice(sentences(read(texts)), SUBWORD_SENTENCES))
 
 
 def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
@@ -112,22 +120,6 @@ def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
         for path in paths
         for utterance in read_manifest(path)
     ]
-
-
-class SpeechBatch(NamedTuple):
-    """Padded examples on their way to the model."""
-
-    features: Tensor
-    """Normalised log-mel `[B, T, F]`."""
-    feature_lengths: Tensor
-    targets: Tensor
-    """Token ids `[B, U]`."""
-    target_lengths: Tensor
-    characters: Tensor
-    """The same texts in characters, for the lower layers."""
-    character_lengths: Tensor
-    seconds: float
-    """Audio in the batch, without padding."""
 
 
 class SpeechTask:
@@ -152,11 +144,23 @@ class SpeechTask:
         tokenizer: Tokenizer | None = None,
     ) -> None:
         self.config = config
-        self.characters = CharTokenizer(config.alphabet)
-        self.tokenizer: Tokenizer = self.characters
+        self.tokenizer: Tokenizer = CharTokenizer(config.alphabet)
+        self.units: Callable[[str], Sequence[int] | None] = self.tokenizer.encode
+        spelling = config.spelling
         if config.subwords:
-            texts = (utterance.text for utterance in train)
+            texts = chain((utterance.text for utterance in train), _sentences(spelling))
             self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
+        self.intermediate_weight = config.intermediate_weight
+        self.unspoken: Unspoken | None = None
+        if config.model.speller_layers:
+            if spelling is None:  # only the way through the speller can be learnt
+                self.intermediate_weight = 0.0
+            else:
+                pronunciations = Pronunciations.read(spelling.dictionary)
+                self.units = pronunciations.units
+                if spelling.segments:
+                    segments = Segments.load(spelling.segments)
+                    self.unspoken = Unspoken(spelling.texts, pronunciations, segments)
         torch.manual_seed(config.training.seed)
         self.model = build(config, self.tokenizer)
         self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
@@ -203,6 +207,7 @@ class SpeechTask:
     def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
         """Read, augment and pad the utterances; augmentation depends on (seed, epoch, utterance) alone."""
         features, texts, seconds = [], [], 0.0
+        phones, spelt = [], []
         for index in indices:
             utterance = self.train[index]
             waveform = self._waveform(utterance)
@@ -215,19 +220,22 @@ class SpeechTask:
             features.append(frames)
             texts.append(utterance.text)
             seconds += utterance.duration
+            for heard, sentence in self._unrecorded(generator):
+                phones.append(heard)
+                spelt.append(sentence)
+        encode = self.tokenizer.encode
         return SpeechBatch(
-            *pad(features), *_targets(self.tokenizer, texts), *_targets(self.characters, texts), seconds
-        )
+            *pad(features), *pad_ids(map(encode, texts)),
+            *pad_ids(self.units(text) or () for text in texts),
+            Unrecorded(*pad(phones), *pad_ids(map(encode, spelt))) if phones else None,
+            sum(map(len, texts)) + sum(map(len, spelt)), seconds,
+        )  # fmt: skip
 
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
         """Return the CTC loss summed over the batch; its weight is the number of characters."""
-        emissions = model(batch.features, batch.feature_lengths)
-        share = self.config.intermediate_weight
-        upper, lengths, lower, lower_lengths = emissions
-        total = (1 - share) * ctc(upper, lengths, batch.targets, batch.target_lengths)
-        if share:
-            total = total + share * ctc(lower, lower_lengths, batch.characters, batch.character_lengths)
-        return Loss(total, int(batch.character_lengths.sum()), batch.seconds)
+        return Loss(
+            loss(batch, cast(AcousticModel, model), self.intermediate_weight), batch.characters, batch.seconds
+        )
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -259,6 +267,14 @@ class SpeechTask:
         """Return what the model file says about the model."""
         config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
+
+    def _unrecorded(self, generator: torch.Generator) -> Iterator[tuple[Tensor, str]]:
+        """Yield texts without recordings, and what they would sound like."""
+        if self.unspoken is not None and self.config.spelling is not None:
+            seed = int(torch.randint(2**62, (), generator=generator))
+            random = np.random.default_rng(seed)
+            for _ in range(self.config.spelling.sentences):
+                yield self.unspoken.draw(random)
 
     def _objection(self, utterance: Utterance) -> str | None:
         """Return why CTC cannot learn from an utterance, if it cannot."""

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from audioseq.speech.model import AcousticModel, ctc
 from tests.speech.tiny import MODEL
 
+SPELLER = {**MODEL.model_dump(), "speller_layers": 1, "speller_size": 24}
+
 
 @pytest.fixture(scope="module")
 def model() -> AcousticModel:
@@ -19,11 +21,22 @@ def model() -> AcousticModel:
     return AcousticModel(29, 29, **MODEL.model_dump()).eval()
 
 
+@pytest.fixture(scope="module")
+def speller() -> AcousticModel:
+    torch.manual_seed(0)
+    return AcousticModel(29, 9, **SPELLER).eval()
+
+
 @settings(deadline=None, max_examples=15)
-@given(lengths=st.lists(st.integers(1, 60), min_size=2, max_size=3), seed=st.integers(0, 99))
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=2, max_size=3),
+    seed=st.integers(0, 99),
+    spells=st.booleans(),
+)
 def test_an_utterance_alone_and_in_a_batch_gives_the_same(
-    model: AcousticModel, lengths: list[int], seed: int
+    model: AcousticModel, speller: AcousticModel, lengths: list[int], seed: int, spells: bool
 ) -> None:
+    model = speller if spells else model
     torch.manual_seed(seed)
     features = torch.randn(len(lengths), max(lengths) + 5, 20)
     batch = model(features, torch.tensor(lengths))
@@ -31,7 +44,10 @@ def test_an_utterance_alone_and_in_a_batch_gives_the_same(
         alone = model(features[i : i + 1, :length], torch.tensor([length]))
         frames = int(alone.lengths)
         assert frames == int(batch.lengths[i]) == -(-length // 4)
-        for one, many in ((alone.log_probs, batch.log_probs), (alone.intermediate, batch.intermediate)):
+        pairs = zip(
+            (alone.log_probs, *alone.intermediate), (batch.log_probs, *batch.intermediate), strict=True
+        )
+        for one, many in pairs:
             torch.testing.assert_close(one[0, :frames], many[i, :frames])
 
 
@@ -59,8 +75,23 @@ def test_the_upper_layers_emit_every_frame_they_joined(join: int) -> None:
     assert emissions.log_probs.shape[1] >= int(emissions.lengths) == 23
     coarse = AcousticModel(5, 3, fine=False, **options)
     emissions = coarse(torch.zeros(1, 90, 20), torch.tensor([90]))
-    assert emissions.log_probs.shape == (1, -(-23 // join), 5) and emissions.intermediate.shape == (1, 23, 3)
+    assert emissions.log_probs.shape == (1, -(-23 // join), 5) and emissions.intermediate[0].shape == (
+        1,
+        23,
+        3,
+    )
     assert coarse.frame_seconds == pytest.approx(0.04 * join)
+
+
+def test_a_speller_reads_the_phones_and_nothing_else(speller: AcousticModel) -> None:
+    emissions = speller(torch.randn(2, 90, 20), torch.tensor([90, 41]))
+    assert [head.shape[2] for head in emissions.intermediate] == [9, 9]
+    spelt, lengths = speller.spell(emissions.intermediate[1], emissions.intermediate_lengths)
+    assert torch.equal(lengths, emissions.lengths) and lengths.tolist() == [23, 11]
+    torch.testing.assert_close(spelt, emissions.log_probs)
+    coarse = AcousticModel(29, 9, fine=False, **SPELLER).eval()
+    spelt, lengths = coarse.spell(emissions.intermediate[1], emissions.intermediate_lengths)
+    assert spelt.shape == (2, 12, 29) and lengths.tolist() == [12, 6] and coarse.frame_seconds == 0.08
 
 
 def test_the_loss_is_the_probability_of_every_path_that_spells_the_text() -> None:
