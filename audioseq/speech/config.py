@@ -59,7 +59,7 @@ class SpellingConfig(Config):
     segments: Path | None = None
     """What the model hears of recordings, to say these texts with; without it subwords are found in them."""
     sentences: Size = 5
-    """Of these texts, with each recording."""
+    """Of these texts, to each recording."""
 
 
 class SpeechConfig(Config):

@@ -207,7 +207,6 @@ class SpeechTask:
     def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
         """Read, augment and pad the utterances; augmentation depends on (seed, epoch, utterance) alone."""
         features, texts, seconds = [], [], 0.0
-        phones, spelt = [], []
         for index in indices:
             utterance = self.train[index]
             waveform = self._waveform(utterance)
@@ -220,10 +219,8 @@ class SpeechTask:
             features.append(frames)
             texts.append(utterance.text)
             seconds += utterance.duration
-            for heard, sentence in self._unrecorded(generator):
-                phones.append(heard)
-                spelt.append(sentence)
         encode = self.tokenizer.encode
+        phones, spelt = self._unrecorded(indices, epoch)
         return SpeechBatch(
             *pad(features), *pad_ids(map(encode, texts)),
             *pad_ids(self.units(text) or () for text in texts),
@@ -268,13 +265,14 @@ class SpeechTask:
         config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
 
-    def _unrecorded(self, generator: torch.Generator) -> Iterator[tuple[Tensor, str]]:
-        """Yield texts without recordings, and what they would sound like."""
-        if self.unspoken is not None and self.config.spelling is not None:
-            seed = int(torch.randint(2**62, (), generator=generator))
-            random = np.random.default_rng(seed)
-            for _ in range(self.config.spelling.sentences):
-                yield self.unspoken.draw(random)
+    def _unrecorded(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
+        """Return what texts without recordings would sound like, and these texts, for a batch of utterances."""
+        if self.unspoken is None or self.config.spelling is None:
+            return [], []
+        generator = keyed_generator(self.config.training.seed, epoch, f"texts {self.train[indices[0]].id}")
+        random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+        drawn = self.unspoken.draw(self.config.spelling.sentences * len(indices), random)
+        return [phones for phones, _ in drawn], [text for _, text in drawn]
 
     def _objection(self, utterance: Utterance) -> str | None:
         """Return why CTC cannot learn from an utterance, if it cannot."""

@@ -23,9 +23,11 @@ ENOUGH = 4
 PAUSE = 3
 """A gap of more frames beside a mark between words belongs to the mark."""
 LONGEST = 25
-"""Words; longer sentences are passed over."""
+"""Words; longer sentences are left out."""
+LIKE = 0.01
+"""Sentences that are drawn together are among so many of all, ordered by length: there is little to pad."""
 TRIES = 100
-"""So many sentences in a row may have words whose pronunciation is not known."""
+"""So many sentences, and half of those that are tried, may have words whose pronunciation is not known."""
 
 Ints = NDArray[np.int64]
 
@@ -115,26 +117,34 @@ class Unspoken:
 
     def __init__(self, texts: Iterable[Path], pronunciations: Pronunciations, segments: Segments) -> None:
         self._pronunciations, self._segments = pronunciations, segments
-        lines = [" ".join(words).encode() for words in sentences(read(texts))]
+        found = (words for words in sentences(read(texts)) if len(words) <= LONGEST)
+        lines = sorted((" ".join(words).encode() for words in found), key=len)
         if not lines:
             raise DataError("spelling.texts hold no sentences; name files with a sentence a line")
         self._ends = np.cumsum([len(line) for line in lines])
         self._text = b"".join(lines)
 
-    def draw(self, random: np.random.Generator) -> tuple[Tensor, str]:
-        """Return log-probabilities of phones `[T, U]`, and the sentence that they are of.
+    def draw(self, count: int, random: np.random.Generator) -> list[tuple[Tensor, str]]:
+        """Return log-probabilities of phones `[T, U]` and the sentence that they are of, for several of like length.
 
         Raises:
             DataError: there is hardly a sentence whose words can all be said.
         """
-        for _ in range(TRIES):
-            index = random.integers(len(self._ends))
-            start = self._ends[index - 1] if index else 0
-            sentence = self._text[start : self._ends[index]].decode()
-            if sentence.count(" ") < LONGEST and (units := self._pronunciations.units(sentence, random)):
+        drawn: list[tuple[Tensor, str]] = []
+        middle = random.random()
+        for _ in range(TRIES + 2 * count):
+            place = np.clip(middle + LIKE * (random.random() - 0.5), 0, 1)
+            sentence = self._sentence(int(place * (len(self._ends) - 1)))
+            if units := self._pronunciations.units(sentence, random):
                 heard = self._segments.join([MARK, *units, MARK], random)
-                return torch.from_numpy(heard.astype(np.float32)), sentence
-        raise DataError("spelling.texts: hardly a sentence has only words that spelling.dictionary has")
+                drawn.append((torch.from_numpy(heard.astype(np.float32)), sentence))
+                if len(drawn) == count:
+                    return drawn
+        raise DataError("spelling.texts: too many sentences have words that spelling.dictionary lacks")
+
+    def _sentence(self, index: int) -> str:
+        start = self._ends[index - 1] if index else 0
+        return self._text[start : self._ends[index]].decode()
 
 
 def label(spans: Sequence[Span], units: Sequence[int], frames: int) -> NDArray[np.uint8]:

@@ -83,17 +83,28 @@ def test_sentences_with_unknown_words_and_long_ones_are_passed_over(tmp_path: Pa
     (tmp_path / "t.txt").write_text(f"A cab.\nbe dull\n\nbe\n{'a ' * 26}\n")
     unspoken = Unspoken([tmp_path / "t.txt"], SAID, segments([[(unit, 2) for unit in (1, 2, 3, 4, 5)]]))
     random = np.random.default_rng(0)
-    drawn = [unspoken.draw(random) for _ in range(40)]
+    drawn = [each for _ in range(40) for each in unspoken.draw(1, random)]
     assert {sentence for _, sentence in drawn} == {"a cab", "be"}
     expected = {"a cab": [1, 2, 1, 5, 2, 3, 1], "be": [1, 3, 4, 1]}
     assert all(heard(phones.numpy()) == expected[sentence] for phones, sentence in drawn)
 
 
+def test_sentences_that_are_drawn_together_are_of_like_length(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("".join(f"{'a ' * (1 + n % 25)}\n" for n in range(2000)))
+    unspoken = Unspoken([tmp_path / "t.txt"], SAID, segments([[(1, 2), (2, 2)]]))
+    random, middles = np.random.default_rng(0), set()
+    for _ in range(60):
+        words = [len(text.split()) for _, text in unspoken.draw(20, random)]
+        assert len(words) == 20 and max(words) - min(words) <= 1
+        middles.add(words[0])
+    assert len(middles) > 15
+
+
 def test_texts_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     made = segments([[(2, 1)]])
     (tmp_path / "t.txt").write_text("dull things\n")
-    with pytest.raises(DataError, match=r"hardly a sentence"):
-        Unspoken([tmp_path / "t.txt"], SAID, made).draw(np.random.default_rng(0))
+    with pytest.raises(DataError, match=r"too many sentences"):
+        Unspoken([tmp_path / "t.txt"], SAID, made).draw(1, np.random.default_rng(0))
     with pytest.raises(DataError, match=r"no sentences"):
         Unspoken([], SAID, made)
 
