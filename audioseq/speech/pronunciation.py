@@ -81,5 +81,5 @@ class Pronunciations:
             if not ways:
                 return None
             other = random is not None and len(ways) > 1 and random.random() > USUAL
-            units += [MARK, *ways[random.integers(len(ways)) if other and random else 0]]
+            units += [MARK, *ways[int(random.integers(len(ways))) if other and random else 0]]
         return units[1:]

@@ -266,7 +266,7 @@ class SpeechTask:
         return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
 
     def _unrecorded(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
-        """Return what texts without recordings would sound like, and these texts, for a batch of utterances."""
+        """Return what texts without recordings would sound like, and these texts, for a batch."""
         if self.unspoken is None or self.config.spelling is None:
             return [], []
         generator = keyed_generator(self.config.training.seed, epoch, f"texts {self.train[indices[0]].id}")

@@ -125,7 +125,7 @@ class Unspoken:
         self._text = b"".join(lines)
 
     def draw(self, count: int, random: np.random.Generator) -> list[tuple[Tensor, str]]:
-        """Return log-probabilities of phones `[T, U]` and the sentence that they are of, for several of like length.
+        """Return what sentences of like length sound like, log-probabilities of phones `[T, U]`, and the sentences.
 
         Raises:
             DataError: there is hardly a sentence whose words can all be said.
@@ -133,8 +133,8 @@ class Unspoken:
         drawn: list[tuple[Tensor, str]] = []
         middle = random.random()
         for _ in range(TRIES + 2 * count):
-            place = np.clip(middle + LIKE * (random.random() - 0.5), 0, 1)
-            sentence = self._sentence(int(place * (len(self._ends) - 1)))
+            place = min(max(middle + LIKE * (random.random() - 0.5), 0.0), 1.0)
+            sentence = self._sentence(round(place * (len(self._ends) - 1)))
             if units := self._pronunciations.units(sentence, random):
                 heard = self._segments.join([MARK, *units, MARK], random)
                 drawn.append((torch.from_numpy(heard.astype(np.float32)), sentence))
