@@ -24,8 +24,8 @@ PAUSE = 3
 """A gap of more frames beside a mark between words belongs to the mark."""
 LONGEST = 25
 """Words; longer sentences are left out."""
-LIKE = 0.01
-"""Sentences that are drawn together are among so many of all, ordered by length: there is little to pad."""
+LIKE = 0.005
+"""Sentences that are drawn together are within this share of all, ordered by length: little is padded."""
 TRIES = 100
 """So many sentences, and half of those that are tried, may have words whose pronunciation is not known."""
 
@@ -125,16 +125,17 @@ class Unspoken:
         self._text = b"".join(lines)
 
     def draw(self, count: int, random: np.random.Generator) -> list[tuple[Tensor, str]]:
-        """Return what sentences of like length sound like, log-probabilities of phones `[T, U]`, and the sentences.
+        """Return log-probabilities of phones `[T, U]` and their sentence, for several of like length.
 
         Raises:
             DataError: there is hardly a sentence whose words can all be said.
         """
         drawn: list[tuple[Tensor, str]] = []
-        middle = random.random()
+        last = len(self._ends) - 1
+        middle, around = random.integers(last + 1), max(5, round(LIKE * last))
         for _ in range(TRIES + 2 * count):
-            place = min(max(middle + LIKE * (random.random() - 0.5), 0.0), 1.0)
-            sentence = self._sentence(round(place * (len(self._ends) - 1)))
+            place = middle + random.integers(-around, around + 1)
+            sentence = self._sentence(min(max(int(place), 0), last))
             if units := self._pronunciations.units(sentence, random):
                 heard = self._segments.join([MARK, *units, MARK], random)
                 drawn.append((torch.from_numpy(heard.astype(np.float32)), sentence))
