@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from audioseq.augment import WaveAugment
 from audioseq.config import Config
@@ -58,7 +58,7 @@ class SpellingConfig(Config):
     """Texts without recordings, a sentence a line, for the speller alone."""
     segments: Path | None = None
     """What the model hears of recordings, to say these texts with; without it subwords are found in them."""
-    sentences: Size = 5
+    sentences: Size = 3
     """Of these texts, to each recording."""
 
 
@@ -79,3 +79,9 @@ class SpeechConfig(Config):
     training: TrainingConfig = TrainingConfig()
     card: dict[str, Any] = Field(default_factory=dict)
     """What the model files say beside what training itself knows: data, licences, limits."""
+
+    @model_validator(mode="after")
+    def _spelling_needs_a_speller(self) -> Self:
+        if self.spelling is not None and not self.model.speller_layers:
+            raise ValueError("spelling is for a model with a speller; set model.speller_layers, say to 2")
+        return self

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,14 +23,12 @@ from audioseq.config import merge, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.features import global_statistics
-from audioseq.language.corpus import read, sentences
 from audioseq.speech.batch import SpeechBatch, Unrecorded, loss, pad_ids
-from audioseq.speech.config import SpeechConfig, SpellingConfig
+from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.pronunciation import Pronunciations
-from audioseq.speech.unspoken import Segments, Unspoken
+from audioseq.speech.unspoken import Units, Unspoken, first_sentences, open_spelling
 from audioseq.text.subwords import SubwordTokenizer, restore
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
 from audioseq.training import Loss, Result, fit
@@ -38,8 +36,6 @@ from audioseq.training.distributed import Group, join
 
 STATISTICS_UTTERANCES = 500
 """Recordings from which the mean and deviation of each mel band are taken."""
-SUBWORD_SENTENCES = 50_000
-"""Sentences without recordings in which subwords are looked for."""
 ADAPTING: dict[str, Any] = {
     "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
     "training": {"learning_rate": 2e-4, "warmup": 20, "epochs": 10.0, "decay": 0.8},
@@ -108,12 +104,6 @@ def _config(
     return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
 
 
-def _sentences(spelling: SpellingConfig | None) -> Iterator[str]:
-    """Yield the first texts without recordings: subwords are found in them too."""
-    texts = () if spelling is None else spelling.texts
-    yield from map(" ".join, islice(sentences(read(texts)), SUBWORD_SENTENCES))
-
-
 def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
     return [
         replace(utterance, text=normalise(utterance.text, alphabet).text)
@@ -145,22 +135,13 @@ class SpeechTask:
     ) -> None:
         self.config = config
         self.tokenizer: Tokenizer = CharTokenizer(config.alphabet)
-        self.units: Callable[[str], Sequence[int] | None] = self.tokenizer.encode
-        spelling = config.spelling
-        if config.subwords:
-            texts = chain((utterance.text for utterance in train), _sentences(spelling))
-            self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
-        self.intermediate_weight = config.intermediate_weight
+        self.units: Units | None = self.tokenizer.encode
         self.unspoken: Unspoken | None = None
         if config.model.speller_layers:
-            if spelling is None:  # only the way through the speller can be learnt
-                self.intermediate_weight = 0.0
-            else:
-                pronunciations = Pronunciations.read(spelling.dictionary)
-                self.units = pronunciations.units
-                if spelling.segments:
-                    segments = Segments.load(spelling.segments)
-                    self.unspoken = Unspoken(spelling.texts, pronunciations, segments)
+            self.units, self.unspoken = open_spelling(config.spelling)
+        if config.subwords:
+            texts = chain((utterance.text for utterance in train), first_sentences(config.spelling))
+            self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
         torch.manual_seed(config.training.seed)
         self.model = build(config, self.tokenizer)
         self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
@@ -223,16 +204,15 @@ class SpeechTask:
         phones, spelt = self._unrecorded(indices, epoch)
         return SpeechBatch(
             *pad(features), *pad_ids(map(encode, texts)),
-            *pad_ids(self.units(text) or () for text in texts),
+            *pad_ids((self.units and self.units(text)) or () for text in texts),
             Unrecorded(*pad(phones), *pad_ids(map(encode, spelt))) if phones else None,
             sum(map(len, texts)) + sum(map(len, spelt)), seconds,
         )  # fmt: skip
 
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
         """Return the CTC loss summed over the batch; its weight is the number of characters."""
-        return Loss(
-            loss(batch, cast(AcousticModel, model), self.intermediate_weight), batch.characters, batch.seconds
-        )
+        share = self.config.intermediate_weight if self.units else 0.0
+        return Loss(loss(batch, cast(AcousticModel, model), share), batch.characters, batch.seconds)
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from audioseq.errors import DataError
 from audioseq.files import write_atomically
 from audioseq.language.corpus import read, sentences
 from audioseq.speech.align import Span
+from audioseq.speech.config import SpellingConfig
 from audioseq.speech.pronunciation import MARK, UNITS, Pronunciations
 
 ENOUGH = 4
@@ -29,7 +30,12 @@ LIKE = 0.005
 TRIES = 100
 """So many sentences, and half of those that are tried, may have words whose pronunciation is not known."""
 
+SUBWORD_SENTENCES = 50_000
+"""In so many sentences subwords are looked for."""
+
 Ints = NDArray[np.int64]
+Units = Callable[[str], Sequence[int] | None]
+"""How a text is said, None if it is not known."""
 
 
 class Segments:
@@ -146,6 +152,26 @@ class Unspoken:
     def _sentence(self, index: int) -> str:
         start = self._ends[index - 1] if index else 0
         return self._text[start : self._ends[index]].decode()
+
+
+def open_spelling(config: SpellingConfig | None) -> tuple[Units | None, Unspoken | None]:
+    """Return how texts are said, and the texts without recordings, as far as there are such.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    if config is None:
+        return None, None
+    pronunciations = Pronunciations.read(config.dictionary)
+    if config.segments is None:
+        return pronunciations.units, None
+    return pronunciations.units, Unspoken(config.texts, pronunciations, Segments.load(config.segments))
+
+
+def first_sentences(config: SpellingConfig | None) -> Iterator[str]:
+    """Yield the first texts without recordings: subwords are found in them too."""
+    texts = () if config is None else config.texts
+    return map(" ".join, islice(sentences(read(texts)), SUBWORD_SENTENCES))
 
 
 def label(spans: Sequence[Span], units: Sequence[int], frames: int) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from audioseq.augment import WaveAugment
 from audioseq.config import dump_toml
@@ -14,10 +15,11 @@ from audioseq.data import write_manifest
 from audioseq.errors import ConfigError, DataError
 from audioseq.features import SpecAugment
 from audioseq.speech import pipeline, task
+from audioseq.speech.config import DataConfig, SpeechConfig, SpellingConfig
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit
 from audioseq.training.distributed import join
-from tests.speech.tiny import config, say, utterances
+from tests.speech.tiny import MODEL, config, say, utterances
 
 TEXTS = ["ab", "ba cd", "cab", "dad", "a bad cab", "dab", "abba", "cd ab", "bcd", "dcba"]
 
@@ -188,6 +190,25 @@ def test_a_recipe_keeps_the_layers_of_the_model_it_starts_from(tmp_path: Path) -
     before, after = (pipeline.load(result.best, "cpu").model.state_dict() for result in (first, second))
     for name, weights in before.items():
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
+
+
+def test_a_model_with_a_speller_learns_without_a_dictionary_too(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
+    learner = SpeechTask(config().model_copy(update={"model": speller}), made, made)
+    learner.prepare(join("cpu"))
+    found = learner.loss(learner.collate([0, 1], epoch=0), learner.model)
+    found.total.backward()
+    moved = {name for name, weights in learner.model.named_parameters() if weights.grad is not None}
+    assert {"lower", "upper", "phone_head", "speller", "head"} <= {name.split(".")[0] for name in moved}
+    assert not any(name.startswith("intermediate_head") for name in moved)
+
+
+def test_spelling_is_for_a_model_with_a_speller(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"set model\.speller_layers"):
+        SpeechConfig(
+            data=DataConfig(train=(), valid=()), spelling=SpellingConfig(dictionary=tmp_path / "d.txt")
+        )
 
 
 def test_a_manifest_alone_asks_for_something_to_validate_on(tmp_path: Path) -> None:
