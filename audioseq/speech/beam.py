@@ -44,6 +44,8 @@ class Weights:
     """Added for each word: against texts of few words."""
     unknown: float = -1.5
     """Added for each letter of a word that the model does not know, besides what it gives to such words."""
+    blank: float = 0.0
+    """Taken off the log-probability of the blank in each frame: networks are too sure of saying nothing."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,9 @@ _COLUMNS = [field.name for field in fields(_Beam)]
 class BeamDecoder:
     """Finds the texts that acoustic and language model together hold for the most probable.
 
-    The score of a text is its probability by CTC, summed over all its spellings in tokens, and for each of
-    its words alpha times the language model's log-probability, plus beta; hotwords in it add their boosts.
+    The score of a text is its probability by CTC, summed over all its spellings in tokens (with blanks made
+    less probable by weights.blank), and for each of its words alpha times the language model's
+    log-probability, plus beta; hotwords in it add their boosts.
     Hypotheses with the same text and the same last token have the same future: they are one. Source: Graves
     and Jaitly 2014, "Towards end-to-end speech recognition with recurrent neural networks"; Hannun et al.
     2014, "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs".
@@ -171,11 +174,12 @@ class BeamDecoder:
         if np.isnan(log_probs).any():
             raise ValueError("log_probs has NaN values")
         self._parents, self._tokens = [], []
+        log_probs = _less_blank(log_probs.astype(np.float64), self.weights.blank)
         beam = self._first()
         most = min(self.limits.tokens, log_probs.shape[1] - 1)
         best = np.argpartition(-log_probs[:, 1:], most - 1, axis=1)[:, :most] + 1
         certain = log_probs[:, BLANK] > np.log(self.limits.silence)
-        for frame, tokens, silent in zip(log_probs.astype(np.float64), best, certain, strict=True):
+        for frame, tokens, silent in zip(log_probs, best, certain, strict=True):
             if silent:
                 beam.blank = np.logaddexp(beam.blank, beam.spoken) + frame[BLANK]
                 beam.spoken = np.full_like(beam.blank, -np.inf)
@@ -316,6 +320,14 @@ class BeamDecoder:
             tokens.append(self._tokens[record])
             record = self._parents[record]
         return tuple(reversed(tokens))
+
+
+def _less_blank(log_probs: Floats, penalty: float) -> Floats:
+    """Make the blank of log-probabilities `[T, V]` less probable; those of each frame sum to 1 as before."""
+    if not penalty:
+        return log_probs
+    changed = log_probs - np.where(np.arange(log_probs.shape[1]) == BLANK, penalty, 0.0)
+    return changed - np.logaddexp.reduce(changed, axis=1, keepdims=True)
 
 
 def _starts(values: Hashes) -> Ints:

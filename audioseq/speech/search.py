@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,7 +111,7 @@ def _tuned(options: BeamSearch, card: Mapping[str, Any]) -> tuple[Weights, float
     numbers = {
         name: float(value)
         for name, value in (stored.items() if isinstance(stored, Mapping) else ())
-        if name in ("alpha", "beta", "unknown", "gamma") and isinstance(value, int | float)
+        if name in (*(each.name for each in fields(Weights)), "gamma") and isinstance(value, int | float)
     }
     gamma = numbers.pop("gamma", USUAL_GAMMA)
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, NamedTuple
 
 from audioseq.data import Utterance
@@ -15,8 +15,8 @@ from audioseq.speech.nbest import Scorer
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.search import BeamSearch
 
-STEPS = (0.2, 0.8, 0.4, 0.1)
-"""First steps of alpha, beta, unknown and gamma."""
+STEPS = (0.2, 0.8, 0.4, 1.0, 0.1)
+"""First steps of alpha, beta, unknown, blank and gamma."""
 HALVINGS = 2
 
 Point = tuple[float, ...]
@@ -56,7 +56,7 @@ class Tuned:
         ]
         return "\n".join(
             [
-                f"alpha {w.alpha:g}  beta {w.beta:g}  unknown {w.unknown:g}  gamma {self.gamma:g}",
+                "  ".join(f"{name} {value:g}" for name, value in {**asdict(w), "gamma": self.gamma}.items()),
                 f"{self.trials} trials on the speakers {', '.join(self.speakers)}",
                 "WER        before    after",
                 *rows,
@@ -101,13 +101,13 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSear
     )
 
     def errors(part: Sequence[Heard], point: Point) -> list[Result]:
-        search.decoder.weights, search.gamma = Weights(*point[:3]), point[3]
+        search.decoder.weights, search.gamma = Weights(*point[:-1]), point[-1]
         return [item.decode(search) for item in part]
 
     weights = search.decoder.weights
-    start = (weights.alpha, weights.beta, weights.unknown, search.gamma)
+    start = (*astuple(weights), search.gamma)
     steps = [
-        step * (search.scorer is not None if index == 3 else beam.lm is not None)
+        step * (beam.lm is not None if index < len(STEPS) - 1 else search.scorer is not None)
         for index, step in enumerate(STEPS)
     ]
     tried: dict[Point, float] = {}
@@ -122,7 +122,7 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSear
     for point in (start, best):
         one, two = errors(first, point), errors(rest, point)
         rates.append(Rates(*(word_errors(results).rate for results in (one, two, one + two))))
-    return Tuned(Weights(*best[:3]), best[3], tuple(chosen), rates[0], rates[1], len(tried))
+    return Tuned(Weights(*best[:-1]), best[-1], tuple(chosen), rates[0], rates[1], len(tried))
 
 
 def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float], halvings: int) -> Point:

@@ -47,6 +47,8 @@ def by_brute_force(
     """Return the score and the acoustic log-probability of every text, from all paths."""
     sound: dict[str, float] = {}
     frames = np.arange(len(log_probs))
+    shares = np.exp(log_probs) * [np.exp(-weights.blank), *[1.0] * (len(pieces) - 1)]
+    log_probs = np.log(shares / shares.sum(axis=1, keepdims=True))
     for path in product(range(len(pieces)), repeat=len(log_probs)):
         spelt = "".join(pieces[token] for token, _ in groupby(path) if token != BLANK)
         text = " ".join(spelt.split())
@@ -71,7 +73,7 @@ def by_brute_force(
     frames=st.integers(0, 5),
     pieces=st.sampled_from([CHARACTERS, SUBWORDS]),
     words=st.none() | st.sets(st.sampled_from(["a", "b", "ab", "ba", "aab"])),
-    weights=st.builds(Weights, st.floats(0, 2), st.floats(-2, 2), st.floats(-2, 0.5)),
+    weights=st.builds(Weights, st.floats(0, 2), st.floats(-2, 2), st.floats(-2, 0.5), st.floats(0, 4)),
     hotwords=st.lists(st.sampled_from(["a", "ab", "bb", "a b", "ab a", "b a b"]), unique=True, max_size=3),
     boost=st.floats(0.1, 3),
 )
