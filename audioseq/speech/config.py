@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from audioseq.augment import WaveAugment
 from audioseq.config import Config
 from audioseq.features import SpecAugment
+from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
 
@@ -52,8 +53,8 @@ class DataConfig(Config):
 class SpellingConfig(Config):
     """What a model with a speller learns phones and spellings from, see `Unspoken`."""
 
-    dictionary: Path
-    """Pronunciations in the format of CMUdict."""
+    dictionary: str | Path = ENGLISH
+    """Pronunciations: `english`, or a file in the format of CMUdict."""
     texts: tuple[Path, ...] = ()
     """Texts without recordings, a sentence a line, for the speller alone."""
     segments: Path | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from audioseq.errors import DataError
 from audioseq.language.corpus import read
+from audioseq.models import bundled_dir
 from audioseq.text.tokenizer import BLANK
 
 PHONES = (
@@ -23,6 +24,9 @@ UNITS = len(PHONES) + 2
 """The blank, the mark between words, and the phones."""
 USUAL = 0.7
 """Share of words that are said in their first way where any will do."""
+
+ENGLISH = "english"
+"""The dictionary that comes with the package, of 62,000 words."""
 
 _IDS = {phone: MARK + 1 + index for index, phone in enumerate(PHONES)}
 
@@ -48,9 +52,12 @@ class Pronunciations:
         Each line has a word and its phones, which may carry the digits of stress; further pronunciations are
         those of `word(2)`, `word(3)`; what follows a `#` or starts with `;;;` is a remark.
 
+        Args:
+            path: of a file, or `english` for the dictionary that comes with the package.
         Raises:
             DataError: the file cannot be read, or a line is not as it should be.
         """
+        path = bundled_dir() / "english-dictionary.txt.xz" if str(path) == ENGLISH else path
         words: dict[str, list[tuple[int, ...]]] = {}
         for number, line in enumerate(read([path]), 1):
             word, *phones = line.partition(" #")[0].split() or [";;;"]

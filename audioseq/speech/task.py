@@ -24,10 +24,11 @@ from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.features import global_statistics
 from audioseq.speech.batch import SpeechBatch, Unrecorded, loss, pad_ids
-from audioseq.speech.config import SpeechConfig
+from audioseq.speech.config import SpeechConfig, SpellingConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
+from audioseq.speech.pronunciation import ENGLISH
 from audioseq.speech.unspoken import Units, Unspoken, first_sentences, open_spelling
 from audioseq.text.subwords import SubwordTokenizer, restore
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
@@ -101,7 +102,12 @@ def _config(
     if start is not None:  # the model stays what it is, where the recipe does not say otherwise
         kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
         table = kept | table
-    return resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
+    config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
+    if start is not None and config.spelling is None and config.alphabet == start.config.get("alphabet"):
+        spelling = start.config.get("spelling")
+        if isinstance(spelling, dict) and spelling.get("dictionary") == ENGLISH:
+            return config.model_copy(update={"spelling": SpellingConfig()})
+    return config
 
 
 def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:

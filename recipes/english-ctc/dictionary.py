@@ -18,7 +18,6 @@ from audioseq.language import ngram
 from audioseq.models import resolve
 from audioseq.speech.pronunciation import PHONES, Pronunciations
 
-HERE = Path(__file__).parent
 MOST = 4
 """Pronunciations of a word."""
 Way = tuple[str, ...]
@@ -43,7 +42,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dictionaries", nargs="+", type=Path, help="the first is trusted most: cmudict.dict")
     parser.add_argument("--manifest", type=Path, nargs="*", default=[Path("runs/data/english/train.jsonl")])
-    parser.add_argument("-o", "--out", type=Path, default=HERE / "dictionary.txt.xz")
+    parser.add_argument("-o", "--out", type=Path, default=Path("assets/models/english-dictionary.txt.xz"))
     asked = parser.parse_args()
     try:
         dictionaries = [Pronunciations.read(path) for path in asked.dictionaries]

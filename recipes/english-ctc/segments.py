@@ -17,11 +17,10 @@ from audioseq.data import Utterance, pad, read_manifest
 from audioseq.features import SpecAugment
 from audioseq.speech.align import align
 from audioseq.speech.pipeline import Recogniser
-from audioseq.speech.pronunciation import Pronunciations
+from audioseq.speech.pronunciation import ENGLISH, Pronunciations
 from audioseq.speech.unspoken import Segments, label
 from audioseq.training.precision import autocast, choose_precision
 
-HERE = Path(__file__).parent
 # Mild: so changed, training recordings are heard about as badly as others' are that were never learnt from.
 WAVE = WaveAugment(speed=(1.0, 1.0), low_pass_prob=0.5, noise_prob=0.25)
 SPEC = SpecAugment(freq_masks=1, freq_width=12, time_masks_per_second=0.25)
@@ -70,7 +69,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="one that emits phones")
     parser.add_argument("--manifest", type=Path, default=Path("runs/data/english/train.jsonl"))
-    parser.add_argument("--dictionary", type=Path, default=HERE / "dictionary.txt.xz")
+    parser.add_argument("--dictionary", default=ENGLISH, help="of pronunciations, as in config.toml")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/data/english/segments.npz"))
     asked = parser.parse_args()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 from collections import Counter
 from pathlib import Path
 
@@ -85,9 +84,3 @@ def test_pronunciations_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert said == {"cat's": ["K AE T S"], "fox's": ["F AA K S IH Z"], "do's": ["D UW Z"]}
     assert dictionary.ways("'cat", first) == dictionary.ways("cat", first)
     assert dictionary.ways("dog", first) == dictionary.ways("dog's", first) == []
-
-
-def test_the_dictionary_says_what_the_model_learns() -> None:
-    said = Pronunciations.read(RECIPE / "dictionary.txt.xz")
-    assert said.units("through the thorough night's recorder") is not None
-    assert len(lzma.decompress((RECIPE / "dictionary.txt.xz").read_bytes()).splitlines()) > 62_000

@@ -60,3 +60,9 @@ def test_a_bad_line_is_named(line: str, message: str, tmp_path: Path) -> None:
 def test_a_missing_dictionary_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
         Pronunciations.read(tmp_path / "none.txt")
+
+
+def test_the_english_dictionary_comes_along() -> None:
+    said = Pronunciations.read("english")
+    assert names(said.units("through the knight's enough") or []) == "TH R UW | DH AH | N AY T S | IH N AH F"
+    assert said.ways("qwxz") == ()

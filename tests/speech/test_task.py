@@ -9,9 +9,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from audioseq import checkpoint
 from audioseq.augment import WaveAugment
 from audioseq.config import dump_toml
-from audioseq.data import write_manifest
+from audioseq.data import Utterance, write_manifest
 from audioseq.errors import ConfigError, DataError
 from audioseq.features import SpecAugment
 from audioseq.speech import pipeline, task
@@ -26,7 +27,11 @@ TEXTS = ["ab", "ba cd", "cab", "dad", "a bad cab", "dab", "abba", "cd ab", "bcd"
 
 def ready(folder: Path, texts: list[str] = TEXTS, **training: object) -> SpeechTask:
     made = utterances(folder, texts)
-    prepared = SpeechTask(config(**training), made, made)
+    return ready_with(config(**training), made)
+
+
+def ready_with(recipe: SpeechConfig, made: list[Utterance]) -> SpeechTask:
+    prepared = SpeechTask(recipe, made, made)
     prepared.prepare(join("cpu"))
     return prepared
 
@@ -202,6 +207,24 @@ def test_a_model_with_a_speller_learns_without_a_dictionary_too(tmp_path: Path) 
     moved = {name for name, weights in learner.model.named_parameters() if weights.grad is not None}
     assert {"lower", "upper", "phone_head", "speller", "head"} <= {name.split(".")[0] for name in moved}
     assert not any(name.startswith("intermediate_head") for name in moved)
+
+
+@pytest.mark.parametrize(("alphabet", "dictionary"), [(None, "english"), (" äabcd", None)])
+def test_an_adapted_model_keeps_its_dictionary_with_its_alphabet(
+    alphabet: str | None, dictionary: str | None, tmp_path: Path
+) -> None:
+    made = utterances(tmp_path, ["a bad cab", "dad"])
+    write_manifest(tmp_path / "mine.jsonl", made)
+    speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
+    whole = config(epochs=1).model_copy(update={"model": speller, "spelling": SpellingConfig()})
+    first = fit(ready_with(whole, made), whole.training, tmp_path / "one", device="cpu").last
+    options = ["data.min_seconds=0.1", "training.epochs=1", *([f"alphabet={alphabet!r}"] if alphabet else [])]
+    mine = tmp_path / "mine.jsonl"
+    adapted = task.train(
+        mine, valid=mine, run_dir=tmp_path / "two", overrides=options, start_from=first, device="cpu"
+    )
+    spelling = checkpoint.read_header(adapted.last).config["spelling"]
+    assert (spelling and spelling["dictionary"]) == dictionary
 
 
 def test_spelling_is_for_a_model_with_a_speller(tmp_path: Path) -> None:
