@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import math
 import time
 import zlib
@@ -81,7 +82,8 @@ def fit(
     state = group.first(lambda: run.open(resume))
     model = task.model.to(group.device)
     optimizer = make_optimizer(model, config)
-    at = run.restore(state, model, optimizer) if state else Progress()
+    tokens = json.dumps(task.header({}).tokenizer)
+    at = run.restore(state, model, optimizer, tokens) if state else Progress()
     with Report(
         run.path, kept=at.metrics_bytes, update=at.update, done=at.position / config.epochs,
         silent=group.rank > 0, tensorboard=config.tensorboard,
@@ -96,7 +98,8 @@ def fit(
         recipe: Config = getattr(task, "config", config)
         group.first(lambda: run.write_config(dump_toml(recipe)))
         precision = choose_precision(config.precision, group.device, report.note)
-        return _Trainer(task, config, run, card or {}, group, optimizer, at, report, precision).train()
+        trainer = _Trainer(task, config, run, card or {}, group, optimizer, at, report, precision, tokens)
+        return trainer.train()
 
 
 class _Trainer:
@@ -113,7 +116,9 @@ class _Trainer:
         at: Progress,
         report: Report,
         precision: torch.dtype,
+        tokens: str,
     ) -> None:
+        self.tokens = tokens
         self.task, self.config, self.run, self.card = task, config, run, card
         self.group, self.optimizer, self.precision = group, optimizer, precision
         self.at, self.report = at, report
@@ -233,7 +238,7 @@ class _Trainer:
 
         def save() -> None:
             self.at.metrics_bytes = self.report.position()
-            self.run.save_state(self.model, self.optimizer, self.at, carry)
+            self.run.save_state(self.model, self.optimizer, self.at, carry, self.tokens)
 
         self._lap()
         self.group.first(save)

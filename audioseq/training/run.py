@@ -111,23 +111,37 @@ class RunDirectory:
         return self.path / "snapshots" / f"{update:08d}.safetensors"
 
     def save_state(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, at: Progress, carry: tuple[Tensor, ...]
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        at: Progress,
+        carry: tuple[Tensor, ...],
+        tokens: str,
     ) -> None:
         """Write the training state, and delete the snapshots that it no longer refers to."""
-        state = {"progress": asdict(at), "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        state = {
+            "progress": asdict(at), "model": model.state_dict(), "optimizer": optimizer.state_dict(),
+            "tokens": tokens,
+        }  # fmt: skip
         checkpoint.save_state(self.state, state | ({"carry": carry} if carry else {}))
         kept = {self.snapshot(update) for update in at.snapshots}
         for path in set(self.snapshot(0).parent.glob("*.safetensors")) - kept:
             path.unlink()
 
     def restore(
-        self, state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
+        self, state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, tokens: str
     ) -> Progress:
         """Put a training state back into a model and its optimiser.
 
         Raises:
             CheckpointError: it is the state of another model, or of another version of this package.
+            ConfigError: the numbers of its tokens mean something else by now.
         """
+        if state.get("tokens", tokens) != tokens:
+            raise ConfigError(
+                f"{self.path}: the run has other tokens than would be learnt now; resume it with the same "
+                "command and data, --from included"
+            )
         try:
             misfits = compare(model, state["model"])
             if misfits:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from audioseq import checkpoint
+from audioseq.checkpoint import Header
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.training import TrainingConfig, fit
 from tests.training.conftest import assert_same_end
@@ -80,6 +81,14 @@ def test_the_state_of_another_model(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(CheckpointError, match=r"head.weight is \[2, 6\], was \[1, 6\]") as caught:
         fit(Toy(CONFIG, outputs=2), CONFIG, tmp_path, resume=True, device="cpu")
+    one_line(caught)
+
+
+def test_tokens_that_mean_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tmp_path)
+    monkeypatch.setattr(Toy, "header", lambda self, card: Header("toy", tokenizer={"merges": [["a", "b"]]}))
+    with pytest.raises(ConfigError, match=r"other tokens than would .* --from included") as caught:
+        fit(Toy(CONFIG), CONFIG, tmp_path, resume=True, device="cpu")
     one_line(caught)
 
 
