@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,8 @@ from audioseq.speech.config import SpeechConfig
 from audioseq.speech.pronunciation import UNITS
 from audioseq.text.tokenizer import Tokenizer
 
+LATER = 2
+"""Frames of log-mel, 20 ms: half a step of the lower layers."""
 SOFTENED = 2.0
 """The temperature at which a speller reads the probabilities of phones."""
 
@@ -110,17 +113,23 @@ class AcousticModel(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
         """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions."""
-        x, lengths = self.subsample(features, lengths)
+        x, joined, intermediate, lengths = self._hear(features, lengths)
+        if self.speller is not None:
+            log_probs, ends = self.spell(intermediate[-1], lengths)
+        else:
+            log_probs, ends = _log_softmax(self.head(x)), lengths if self.fine else joined
+        return Emissions(log_probs, ends, intermediate, lengths)
+
+    def _hear(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
+        """Return what the upper layers make of frames, its lengths, what the heads emit, and its lengths."""
+        x, lengths = self.subsample(x, lengths)
         x, _ = self.lower(x, lengths)
         intermediate = [_log_softmax(self.intermediate_head(x))]
         x, joined = self._join(x, lengths)
         x, _ = self.upper(x, joined)
-        if self.phone_head is None:
-            log_probs, ends = _log_softmax(self.head(x)), lengths if self.fine else joined
-        else:
+        if self.phone_head is not None:
             intermediate.append(_log_softmax(self.phone_head(x)))
-            log_probs, ends = self.spell(intermediate[-1], lengths)
-        return Emissions(log_probs, ends, tuple(intermediate), lengths)
+        return x, joined, tuple(intermediate), lengths
 
     def spell(self, phones: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Turn log-probabilities of phones into those of tokens, with the speller.
@@ -148,12 +157,25 @@ class AcousticModel(nn.Module):
     def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
         """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients.
 
+        A model with a speller hears everything twice, the second time `LATER`, and spells the mean of both:
+        some of its mistakes depend on where the steps of its layers fall.
+
         Frames are padded to whole seconds, so that in hours of audio there are few shapes: for each of up to
         a thousand, oneDNN keeps what it has compiled. The padding changes no valid frame.
         """
         features, frames = self.log_mel(waveforms, lengths)
-        features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % FRAMES_PER_SECOND))
-        return self.forward(features, frames)
+        spare = 0 if self.speller is None else LATER
+        rest = -(features.shape[1] + spare) % FRAMES_PER_SECOND
+        features = nn.functional.pad(features, (0, 0, 0, spare + rest))
+        if self.speller is None:
+            return self.forward(features, frames)
+        both = torch.cat([features, features.roll(LATER, dims=1)])
+        _, _, heard, ends = self._hear(both, torch.cat([frames, frames + LATER]))
+        halves = [head.chunk(2) for head in heard]
+        intermediate = tuple(torch.logaddexp(now, later) - math.log(2) for now, later in halves)
+        ends = ends[: len(features)]
+        log_probs, spelt = self.spell(intermediate[-1], ends)
+        return Emissions(log_probs, spelt, intermediate, ends)
 
 
 def _log_softmax(scores: Tensor) -> Tensor:

@@ -68,6 +68,28 @@ def test_waveforms_emit_what_their_features_do(model: AcousticModel) -> None:
         torch.testing.assert_close(one[:length], other[:length])
 
 
+@settings(deadline=None, max_examples=8)
+@given(sizes=st.lists(st.integers(1, 30_000), min_size=1, max_size=2), seed=st.integers(0, 9))
+def test_a_model_with_a_speller_spells_the_mean_of_hearing_twice(
+    speller: AcousticModel, sizes: list[int], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    waveforms, lengths = 0.1 * torch.randn(len(sizes), max(sizes)), torch.tensor(sizes)
+    emitted = speller.emit(waveforms, lengths)
+    for row, (waveform, size) in enumerate(zip(waveforms, sizes, strict=True)):
+        features, frames = speller.log_mel(waveform[None, :size], torch.tensor([size]))
+        later = torch.nn.functional.pad(features, (0, 0, 2, 0))  # by 20 ms
+        with torch.no_grad():
+            now, then = speller(features, frames), speller(later, frames + 2)
+            count = int(now.intermediate_lengths)
+            halves = [each.intermediate[-1][:, :count].exp() / 2 for each in (now, then)]
+            spelt, ends = speller.spell(sum(halves).log(), torch.tensor([count]))
+        assert int(ends) == int(emitted.lengths[row])
+        torch.testing.assert_close(
+            emitted.log_probs[row, : int(ends)], spelt[0, : int(ends)], rtol=1e-4, atol=1e-4
+        )
+
+
 @pytest.mark.parametrize("join", [1, 2, 3])
 def test_the_upper_layers_emit_every_frame_they_joined(join: int) -> None:
     options = {**MODEL.model_dump(), "join": join}
