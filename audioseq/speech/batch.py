@@ -61,9 +61,9 @@ def loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor:
     if batch.unrecorded is not None:
         phones, phone_lengths, targets, target_lengths = batch.unrecorded
         total = total + ctc(*model.spell(phones, phone_lengths), targets, target_lengths)
-    if not share:
-        return total
     known = batch.unit_lengths > 0
+    if not share or not known.any():
+        return (1 - share) * total
     others = [
         ctc(head[known], emissions.intermediate_lengths[known], batch.units[known], batch.unit_lengths[known])
         for head in emissions.intermediate

@@ -227,6 +227,16 @@ def test_an_adapted_model_keeps_its_dictionary_with_its_alphabet(
     assert (spelling and spelling["dictionary"]) == dictionary
 
 
+def test_recordings_whose_words_the_dictionary_lacks_are_learnt_from(tmp_path: Path) -> None:
+    made = utterances(tmp_path, ["a bad cab", "dbca"])
+    speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
+    learner = ready_with(config().model_copy(update={"model": speller, "spelling": SpellingConfig()}), made)
+    for indices in ([0], [1], [0, 1]):
+        total = learner.loss(learner.collate(indices, epoch=0), learner.model).total
+        total.backward()
+        assert torch.isfinite(total) and total > 0
+
+
 def test_spelling_is_for_a_model_with_a_speller(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=r"set model\.speller_layers"):
         SpeechConfig(
