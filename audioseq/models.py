@@ -29,7 +29,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-small",
         task="speech",
         file="english-small.safetensors",
-        sha256="e86990adc4f27da214b00eec2935c0ee8a8aa408c8e8f08b19da9ff9e64cf0a7",
+        sha256="7c9171829a56f9f1930bbf47e4224e2ae6f5fc1524e8e91de88f135d8c95beb0",
         summary="read English, by many speakers; to be adapted to one's own",
     ),
     Model(
