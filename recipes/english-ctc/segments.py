@@ -74,7 +74,7 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     try:
         said = Pronunciations.read(asked.dictionary)
-        heard = collect(audioseq.load(asked.model), read_manifest(asked.manifest), said)
+        heard = collect(audioseq.load(asked.model, "cpu"), read_manifest(asked.manifest), said)
         heard.save(asked.out)
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
