@@ -16,7 +16,7 @@ from audioseq.data import read_manifest
 from audioseq.files import write_atomically
 from audioseq.language import ngram
 from audioseq.models import resolve
-from audioseq.speech.pronunciation import PHONES, Pronunciations
+from audioseq.speech.pronunciation import MARK, PHONES, Pronunciations
 
 MOST = 4
 """Pronunciations of a word."""
@@ -25,7 +25,7 @@ Way = tuple[str, ...]
 
 def ways(word: str, dictionary: Pronunciations) -> list[Way]:
     """Return the pronunciations of a word, or of what is before its `'s` or `'`, with the sound of that."""
-    found = [tuple(PHONES[unit - 2] for unit in way) for way in dictionary.ways(word)]
+    found = [tuple(PHONES[unit - MARK - 1] for unit in way) for way in dictionary.ways(word)]
     if not found and word.endswith("'s"):
         found = [(*way, *possessive(way[-1])) for way in ways(word[:-2], dictionary)]
     return found or (ways(word.strip("'"), dictionary) if word != word.strip("'") else [])
