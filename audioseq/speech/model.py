@@ -117,7 +117,7 @@ class AcousticModel(nn.Module):
         if self.speller is not None:
             log_probs, ends = self.spell(intermediate[-1], lengths)
         else:
-            log_probs, ends = _log_softmax(self.head(x)), lengths if self.fine else joined
+            log_probs, ends = self._write(x, lengths, joined)
         return Emissions(log_probs, ends, intermediate, lengths)
 
     def _hear(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
@@ -145,6 +145,10 @@ class AcousticModel(nn.Module):
         x = Padding(lengths, phones.shape[1]).clear((phones / SOFTENED).softmax(-1))
         x, joined = self._join(x, lengths)
         x, _ = self.speller(x, joined)
+        return self._write(x, lengths, joined)
+
+    def _write(self, x: Tensor, lengths: Tensor, joined: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log-probabilities of tokens that the top layers give, and their valid frames."""
         return _log_softmax(self.head(x)), lengths if self.fine else joined
 
     def _join(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
