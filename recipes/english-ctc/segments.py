@@ -14,6 +14,7 @@ from torch import Tensor
 import audioseq
 from audioseq.augment import WaveAugment, keyed_generator
 from audioseq.data import Utterance, pad, read_manifest
+from audioseq.errors import DataError
 from audioseq.features import SpecAugment
 from audioseq.speech.align import align
 from audioseq.speech.pipeline import Recogniser
@@ -45,13 +46,14 @@ def collect(recogniser: Recogniser, utterances: list[Utterance], said: Pronuncia
         return frames[0]  # type: ignore[no-any-return]
 
     log_probs, labels = [], []
-    utterances = sorted(utterances, key=lambda utterance: utterance.duration)
-    for start in track(range(0, len(utterances), BATCH), "listening"):
+    known = [(utterance, units) for utterance in utterances if (units := said.units(utterance.text))]
+    if not known:
+        raise DataError("the dictionary has the words of no recording; name another with --dictionary")
+    known.sort(key=lambda pair: pair[0].duration)
+    for start in track(range(0, len(known), BATCH), "listening"):
         plain, changed, targets = [], [], []
-        for utterance in utterances[start : start + BATCH]:
-            units, waveform = said.units(utterance.text), torch.from_numpy(utterance.load())
-            if not units:
-                continue
+        for utterance, units in known[start : start + BATCH]:
+            waveform = torch.from_numpy(utterance.load())
             generator = keyed_generator(SEED, 0, utterance.id)
             plain.append(features(waveform))
             changed.append(SPEC(features(WAVE(waveform, generator)), generator))

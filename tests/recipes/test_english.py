@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from audioseq.data import write_manifest
+from audioseq.errors import DataError
 from audioseq.speech import pipeline
 from audioseq.speech.config import SpellingConfig
 from audioseq.speech.decode import greedy
@@ -66,6 +67,8 @@ def test_a_word_is_spelt_that_no_recording_has(tmp_path: Path, monkeypatch: pyte
     for change in ("WAVE", "SPEC"):  # masks and filters would leave nothing of a tone
         monkeypatch.setattr(listening, change, lambda recording, generator: recording)
     heard = listening.collect(recogniser, made, said)
+    with pytest.raises(DataError, match=r"words of no recording"):
+        listening.collect(recogniser, made, Pronunciations({}))
     assert set(np.unique(heard.labels)) == {1, 2, 8, 9, 10} and len(heard.lengths) == len(made)
     heard.save(tmp_path / "segments.npz")
 
