@@ -23,6 +23,7 @@ class ModelConfig(Config):
 
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
     n_mels: Annotated[int, Field(ge=8, le=256)] = 80
+    hop_length: Annotated[int, Field(ge=40, le=400)] = 160
     channels: tuple[Size, ...] = (192, 256)
     lower_layers: Size = 2
     lower_size: Size = 256

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.features import FRAMES_PER_SECOND, LogMel
+from audioseq.features import LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
 from audioseq.nn.masking import Padding
 from audioseq.speech.config import SpeechConfig
@@ -17,7 +17,7 @@ from audioseq.speech.pronunciation import UNITS
 from audioseq.text.tokenizer import Tokenizer
 
 LATER = 2
-"""Frames of log-mel, 20 ms: half a step of the lower layers."""
+"""Frames of log-mel: half a step of the lower layers."""
 SOFTENED = 2.0
 """The temperature at which a speller reads the probabilities of phones."""
 
@@ -30,17 +30,17 @@ class Emissions(NamedTuple):
     lengths: Tensor
     """Valid output frames `[B]`, int64."""
     intermediate: tuple[Tensor, ...]
-    """Of characters or phones at 40 ms, from the lower layers and, before a speller, from the upper ones."""
+    """Of characters or phones, from the lower layers and, before a speller, from the upper ones."""
     intermediate_lengths: Tensor
 
 
 class AcousticModel(nn.Module):
     """Strided convolutions, two recurrent stacks, perhaps a speller, and CTC heads on all of them.
 
-    The lower stack runs at 40 ms with two strided convolutions, the upper one on groups of `join`
-    neighbouring frames, so it costs `1 / join` of the time. A head that is `fine` emits `join` output frames
-    for each of its steps: the resolution that spelling needs is kept. The head on the lower stack is there
-    for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
+    Two strided convolutions leave a fourth of the frames, 40 ms apart, to the lower stack; the upper one runs
+    on groups of `join` neighbouring ones, so it costs `1 / join` of the time. A head that is `fine` emits
+    `join` output frames for each of its steps: the resolution that spelling needs is kept. The head on the
+    lower stack is there for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
 
     With a speller the upper stack emits phones, and the speller reads nothing but these and writes tokens. So
     the lower layers learn sounds, of which hours of speech hold enough, and the speller learns spellings, for
@@ -50,6 +50,7 @@ class AcousticModel(nn.Module):
         vocabulary: number of tokens V, the blank included.
         units: number of characters (with a speller: phones) of the other heads, the blank included.
         n_mels: mel bands F of the input.
+        hop_length: samples from one frame of the input to the next, at 16 kHz.
         channels: outputs of the strided convolutions; each halves the frame rate.
         lower_layers, lower_size: layers of the lower stack, and its hidden size in each direction.
         upper_layers, upper_size: the same for the upper stack.
@@ -72,6 +73,7 @@ class AcousticModel(nn.Module):
         *,
         cell: CellName = "lstm",
         n_mels: int = 80,
+        hop_length: int = 160,
         channels: tuple[int, ...] = (192, 256),
         lower_layers: int = 2,
         lower_size: int = 256,
@@ -86,7 +88,7 @@ class AcousticModel(nn.Module):
     ) -> None:
         super().__init__()
         self.join, self.fine = join, fine
-        self.log_mel = LogMel(n_mels=n_mels)
+        self.log_mel = LogMel(n_mels=n_mels, hop_length=hop_length)
         self.subsample = Subsample(n_mels, channels)
 
         def stack(inputs: int, size: int, layers: int) -> RecurrentStack:
@@ -135,7 +137,8 @@ class AcousticModel(nn.Module):
         """Turn log-probabilities of phones into those of tokens, with the speller.
 
         Args:
-            phones: `[B, T, U]`, at 40 ms a frame: what was heard, or what a text would sound like.
+            phones: `[B, T, U]`, at the frames of the lower stack: what was heard, or what a text would sound
+                like.
             lengths: valid frames `[B]`.
         Returns:
             `[B, T', V]`, and the valid frames of it `[B]`.
@@ -169,7 +172,7 @@ class AcousticModel(nn.Module):
         """
         features, frames = self.log_mel(waveforms, lengths)
         spare = 0 if self.speller is None else LATER
-        rest = -(features.shape[1] + spare) % FRAMES_PER_SECOND
+        rest = -(features.shape[1] + spare) % (SAMPLE_RATE // self.log_mel.hop_length)
         features = nn.functional.pad(features, (0, 0, 0, spare + rest))
         if self.speller is None:
             return self.forward(features, frames)

@@ -45,7 +45,7 @@ class Segments:
     by unit selection (Hunt & Black 1996), but of posteriors.
 
     Args:
-        log_probs: `[N, U]` float16, the recordings one after the other, at 40 ms a frame.
+        log_probs: `[N, U]` float16, the recordings one after the other, at the frames of the lower layers.
         labels: the unit of each frame `[N]`.
         lengths: frames of each recording.
     """

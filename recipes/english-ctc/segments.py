@@ -80,4 +80,4 @@ if __name__ == "__main__":
         heard.save(asked.out)
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
-    print(f"{asked.out}: {len(heard.labels) / 25 / 3600:.1f} hours")
+    print(f"{asked.out}: {len(heard.lengths)} recordings")

@@ -105,6 +105,13 @@ def test_the_upper_layers_emit_every_frame_they_joined(join: int) -> None:
     assert coarse.frame_seconds == pytest.approx(0.04 * join)
 
 
+def test_frames_may_be_nearer_to_each_other() -> None:
+    model = AcousticModel(5, 3, **{**MODEL.model_dump(), "hop_length": 128})
+    assert model.frame_seconds == pytest.approx(0.032)
+    emissions = model.emit(torch.zeros(1, 16000), torch.tensor([16000]))
+    assert emissions.lengths.tolist() == [32]
+
+
 def test_a_speller_reads_the_phones_and_nothing_else(speller: AcousticModel) -> None:
     emissions = speller(torch.randn(2, 90, 20), torch.tensor([90, 41]))
     assert [head.shape[2] for head in emissions.intermediate] == [9, 9]
