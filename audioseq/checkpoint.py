@@ -1,13 +1,17 @@
-"""Model files: weights and all that is needed to use them, in one safetensors file; and training state."""
+"""Model files: weights and all that is needed to use them, in one safetensors file; and training state.
+
+A file whose name ends in `.xz` is compressed: n-gram models become half as large, others hardly smaller.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import lzma
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from audioseq.errors import CheckpointError
 from audioseq.files import write_atomically
@@ -20,6 +24,8 @@ LARGEST_HEADER = 16 * 2**20
 """Bytes; a file that announces a larger header is damaged or hostile."""
 ALIASES = "aliases"
 """Metadata key: names of tied weights, each with the name it is stored under."""
+_DAMAGE = (lzma.LZMAError, EOFError)
+"""What a compressed file that is damaged or cut off raises."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Checkpoint:
 
     header: Header
     weights: dict[str, Tensor]
+    half: bool = False
+    """Whether some of them were stored as fp16."""
 
     def fill(self, network: nn.Module, name: str | Path) -> None:
         """Give the weights to a network that was built by the config.
@@ -99,8 +107,9 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
     start = 8 + int.from_bytes(content[:8], "little")
     text = json.dumps(json.loads(content[8:start]), sort_keys=True).encode()  # it came in random order
     text += b" " * (-len(text) % 8)
-    parts = len(text).to_bytes(8, "little"), text, memoryview(content)[start:]
-    write_atomically(path, lambda file: file.writelines(parts))
+    whole = b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[start:]))
+    whole = lzma.compress(whole) if _compressed(path) else whole
+    write_atomically(path, lambda file: file.write(whole))
 
 
 def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
@@ -114,6 +123,7 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
         CheckpointError: the file is missing, damaged, of another task, or of a newer version of the program.
     """
     from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
     from safetensors.torch import load_file
 
     metadata = _metadata(path)
@@ -122,17 +132,20 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
         raise CheckpointError(f"{path}: is a model for {header.task}, not for {task}; choose another model")
     aliases = _table(path, metadata, ALIASES) if ALIASES in metadata else {}
     try:
-        mapped = load_file(path)
-    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        if _compressed(path):
+            with _open(path) as file:
+                mapped = from_bytes(file.read())
+        else:
+            mapped = load_file(path)
+    except (*_DAMAGE, SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from None  # torch raises the latter ones for a hostile shape or dtype
+    halves = {name for name, tensor in mapped.items() if tensor.itemsize == 2 and tensor.is_floating_point()}
     # Copies: what is mapped would change with the file.
-    weights = {
-        name: tensor.float() if tensor.itemsize == 2 and tensor.is_floating_point() else tensor.clone()
-        for name, tensor in mapped.items()
-    }
+    weights = {name: tensor.float() if name in halves else tensor.clone() for name, tensor in mapped.items()}
     if not all(isinstance(name, str) and name in weights for name in aliases.values()):
         raise _damaged(path, "tied weights are missing")
-    return Checkpoint(header, weights | {alias: weights[name] for alias, name in aliases.items()})
+    weights |= {alias: weights[name] for alias, name in aliases.items()}
+    return Checkpoint(header, weights, half=bool(halves))
 
 
 def mean(models: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -179,14 +192,24 @@ def load_state(path: str | Path) -> dict[str, Any]:
     return state
 
 
+def _compressed(path: str | Path) -> bool:
+    return Path(path).suffix == ".xz"
+
+
+def _open(path: str | Path) -> BinaryIO:
+    return cast(BinaryIO, lzma.open(path)) if _compressed(path) else open(path, "rb")
+
+
 def _metadata(path: str | Path) -> dict[str, str]:
     """Read the metadata of a safetensors file: a length (8 bytes), and so many bytes of JSON."""
     try:
-        with open(path, "rb") as file:
+        with _open(path) as file:
             size = int.from_bytes(file.read(8), "little")
             if not 2 <= size <= LARGEST_HEADER:
                 raise _damaged(path, "it does not begin as a safetensors file does")
             text = file.read(size)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     try:

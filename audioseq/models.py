@@ -49,8 +49,8 @@ CATALOGUE: tuple[Model, ...] = (
     Model(
         name="english-3gram",
         task="ngram",
-        file="english-3gram.safetensors",
-        sha256="2c5d39994d905ef6c94b68f44ceb2e784c36d1c6ffac9b79c6ebdcaf24f3a397",
+        file="english-3gram.safetensors.xz",
+        sha256="e0b3c82a50aa1a522707d2fd18a233d007eaf54d759f8675bd656f49ee06c077",
         summary="which words follow which, of English novels",
     ),
     Model(

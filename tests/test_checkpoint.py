@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import lzma
 import os
 import pickle
 import struct
@@ -87,6 +88,18 @@ def test_half_precision_halves_the_file_and_comes_back_as_fp32(tmp_path: Path) -
     assert equal(back, weights | {"w": weights["w"].half().float()})
     assert torch.allclose(back["w"], weights["w"], rtol=2**-11, atol=0)
     assert stored(tmp_path / "half")["w"].dtype == torch.float16
+    assert load(tmp_path / "half").half and not load(tmp_path / "full").half
+
+
+def test_a_file_may_be_compressed(tmp_path: Path) -> None:
+    weights = {"w": torch.arange(5000) % 7, "v": torch.linspace(0, 1, 9)}
+    for name in ("a", "a.xz"):
+        save(tmp_path / name, weights, HEADER)
+        back = load(tmp_path / name)
+        assert back.header == read_header(tmp_path / name) == HEADER
+        assert equal(back.weights, weights) and not back.half
+    assert lzma.decompress((tmp_path / "a.xz").read_bytes()) == (tmp_path / "a").read_bytes()
+    assert (tmp_path / "a.xz").stat().st_size < 0.1 * (tmp_path / "a").stat().st_size
 
 
 def test_equal_models_give_equal_files(tmp_path: Path) -> None:
@@ -264,8 +277,9 @@ def test_damaged_and_hostile_tensors(tmp_path: Path, content: bytes) -> None:
     refused(lambda: load(path), "is damaged or no model file")
 
 
-def test_a_file_cut_off_anywhere(tmp_path: Path) -> None:
-    path = tmp_path / "a.safetensors"
+@pytest.mark.parametrize("name", ["a.safetensors", "a.safetensors.xz"])
+def test_a_file_cut_off_anywhere(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
     save(path, {"w": torch.ones(5, 3), "v": torch.zeros(4).half()}, HEADER)
     content = path.read_bytes()
     for size in range(0, len(content), 7):

@@ -172,7 +172,7 @@ def test_the_catalogue_is_sound() -> None:
     )
     for model in CATALOGUE:
         assert re.fullmatch(r"[a-z0-9-]+", model.name)
-        assert model.file.endswith(".safetensors") and Path(model.file).name == model.file
+        assert model.file.removesuffix(".xz").endswith(".safetensors") and Path(model.file).name == model.file
         assert model.summary and "\n" not in model.summary
         assert model.url is None or (model.url.startswith("https://") and len(model.sha256) == 64)
 

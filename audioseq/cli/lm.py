@@ -23,7 +23,10 @@ Texts = Annotated[
     typer.Argument(metavar="TEXT...", help="Text, one sentence a line; .xz, .gz and .bz2 too; - is stdin."),
 ]
 Output = Annotated[
-    Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write; named .arpa, ARPA text.")
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="The file to write; .arpa: ARPA text; .xz: compressed."
+    ),
 ]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="Name of a model, or path of a .safetensors or .arpa file.")

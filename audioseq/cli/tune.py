@@ -57,12 +57,8 @@ def tune(
 
 def _write(output: Path, model: Path, card: dict[str, Any]) -> None:
     """Write a model with more on its card, its weights to the bit as they were."""
-    from safetensors import safe_open
-
     from audioseq import checkpoint
 
     stored = checkpoint.load(model)
-    with safe_open(model, "numpy") as file:
-        half = any(file.get_slice(name).get_dtype() == "F16" for name in file.keys())  # noqa: SIM118
     header = dataclasses.replace(stored.header, card={**stored.header.card, **card})
-    checkpoint.save(output, stored.weights, header, half=half)
+    checkpoint.save(output, stored.weights, header, half=stored.half)
