@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech.hotwords import Hotwords
-from audioseq.speech.lexicon import Hashes, Lexicon, extend, space, spell
+from audioseq.speech.lexicon import Hashes, WordModel, extend, lexicon_of, space, spell
 from audioseq.text.tokenizer import BLANK
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-class WordModel(Protocol):
-    """What tells how likely a word is after those before it, for many hypotheses at once."""
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The words it knows."""
-
-    @property
-    def start(self) -> int:
-        """The state at the beginning of a sentence."""
-
-    def step(self, states: Ints, words: Ints) -> tuple[NDArray[np.float32], Ints]:
-        """Return the natural log-probabilities of words `[N]` after states `[N]`, and the next states."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +144,7 @@ class BeamDecoder:
         self._spelt, self._powers = spell([piece.strip() for piece in pieces])
         self._letters = np.array([len(piece.strip()) for piece in pieces])
         if model is not None:
-            self._lexicon, self._shared = _lexicon(model, hotwords)
+            self._lexicon, self._shared = lexicon_of(model, hotwords)
         self._parents: list[int] = []
         self._tokens: list[int] = []
 
@@ -333,23 +316,3 @@ def _less_blank(log_probs: Floats, penalty: float) -> Floats:
 def _starts(values: Hashes) -> Ints:
     """Return where a row of values changes, its beginning included."""
     return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
-
-
-def _lexicon(model: WordModel, hotwords: Sequence[str]) -> tuple[Lexicon, float]:
-    """Return the words that are no unknown ones, and the logarithm of how many are new to the model."""
-    words = model.vocabulary.words
-    # After an unknown word a model knows least, so this is about how probable each word is by itself.
-    _, state = model.step(np.array([model.start]), np.array([model.vocabulary.unk]))
-    ids = np.arange(len(words))
-    scores, _ = model.step(np.repeat(state, len(ids)), ids)
-    new = sorted({word for phrase in hotwords for word in phrase.split() if word not in model.vocabulary})
-    shared = math.log(max(1, len(new)))
-    unknown = float(scores[model.vocabulary.unk])
-    first = len(MARKS)  # what comes before is no word
-    lexicon = Lexicon(
-        [*words[first:], *new],
-        np.concatenate((ids[first:], np.full(len(new), model.vocabulary.unk))),
-        np.concatenate((scores[first:], np.full(len(new), unknown - shared))),
-        otherwise=unknown,
-    )
-    return lexicon, shared

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from audioseq.language.vocabulary import MARKS, Vocabulary
 
 Hashes = NDArray[np.uint64]
 """Spellings, each as one integer; 0 is the empty one."""
@@ -95,6 +99,43 @@ class Lexicon:
         places = np.searchsorted(self._codes, codes)
         places[places == len(self._codes)] = -1
         return np.where(self._codes[places] == codes, places, -1) if len(self._codes) else places
+
+
+class WordModel(Protocol):
+    """What tells how likely a word is after those before it, for many hypotheses at once."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words it knows."""
+
+    @property
+    def start(self) -> int:
+        """The state at the beginning of a sentence."""
+
+    def step(
+        self, states: NDArray[np.int64], words: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the natural log-probabilities of words `[N]` after states `[N]`, and the next states."""
+
+
+def lexicon_of(model: WordModel, hotwords: Sequence[str]) -> tuple[Lexicon, float]:
+    """Return what a model and hotwords know, and the logarithm of how many words are new to the model."""
+    words = model.vocabulary.words
+    # After an unknown word a model knows least, so this is about how probable each word is by itself.
+    _, state = model.step(np.array([model.start]), np.array([model.vocabulary.unk]))
+    ids = np.arange(len(words))
+    scores, _ = model.step(np.repeat(state, len(ids)), ids)
+    new = sorted({word for phrase in hotwords for word in phrase.split() if word not in model.vocabulary})
+    shared = math.log(max(1, len(new)))
+    unknown = float(scores[model.vocabulary.unk])
+    first = len(MARKS)  # what comes before is no word
+    lexicon = Lexicon(
+        [*words[first:], *new],
+        np.concatenate((ids[first:], np.full(len(new), model.vocabulary.unk))),
+        np.concatenate((scores[first:], np.full(len(new), unknown - shared))),
+        otherwise=unknown,
+    )
+    return lexicon, shared
 
 
 def _columns(texts: Sequence[str]) -> list[Hashes]:
