@@ -29,7 +29,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-small",
         task="speech",
         file="english-small.safetensors",
-        sha256="7c9171829a56f9f1930bbf47e4224e2ae6f5fc1524e8e91de88f135d8c95beb0",
+        sha256="49a468e117ad034f5a8dedc8dc666b025862dc7c9a7317d325d5fd458643e54a",
         summary="read English, by many speakers; to be adapted to one's own",
     ),
     Model(
@@ -52,6 +52,13 @@ CATALOGUE: tuple[Model, ...] = (
         file="english-3gram.safetensors.xz",
         sha256="e0b3c82a50aa1a522707d2fd18a233d007eaf54d759f8675bd656f49ee06c077",
         summary="which words follow which, of English novels",
+    ),
+    Model(
+        name="english-lstm",
+        task="language",
+        file="english-lstm.safetensors.xz",
+        sha256="5ff0d23d48d13292fbbf6ff4181c43a752a4f00bc69859b6a6d9efbfbe593003",
+        summary="how English sentences go on, after the same novels; orders the recogniser's best texts",
     ),
     Model(
         name="chorale",

@@ -44,7 +44,11 @@ Lm = Annotated[
 ]
 Rescorer = Annotated[
     str | None,
-    typer.Option("--rescore", metavar="FILE", help="Order the best texts by a second language model."),
+    typer.Option(
+        "--rescore",
+        metavar="FILE",
+        help="Order the best texts by a second language model: english-lstm, say.",
+    ),
 ]
 HotwordOption = Annotated[
     list[str] | None,

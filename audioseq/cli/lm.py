@@ -71,7 +71,7 @@ def train(
 
     _refuse_overwriting(output, force)
     options = Options(order, vocabulary, at_least or (), prune, max_size)
-    base = None if within is None else ngram.load(models.resolve(within, task="language"))
+    base = None if within is None else ngram.load(models.resolve(within, task="ngram"))
     text = corpus.gather(corpus.read(texts))
     note(text.summary())
     model = build(text, options, base, weight)
@@ -93,7 +93,7 @@ def evaluate(
     from audioseq import models
     from audioseq.language import corpus, ngram
 
-    measured = ngram.load(models.resolve(model, task="language")).perplexity(
+    measured = ngram.load(models.resolve(model, task="ngram")).perplexity(
         corpus.sentences(corpus.read(texts))
     )
     put(json.dumps(asdict(measured)) if as_json else measured.summary())
@@ -106,7 +106,7 @@ def convert(model: Model, output: Output, force: Force = False) -> None:
     from audioseq.language import ngram
 
     _refuse_overwriting(output, force)
-    stored = ngram.load(models.resolve(model, task="language"))
+    stored = ngram.load(models.resolve(model, task="ngram"))
     ngram.save(output, stored)
     note(_size(stored.sizes, output))
     put(str(output))

@@ -15,8 +15,10 @@ from audioseq.text.tokenizer import BLANK, Tokenizer
 
 LATE = 0.06
 """Seconds by which the first token of a word is heard after the word begins: the median over 722 words that
-festival spoke, whose times it knows (its last token ends with the word). Measured with english-small,
-at 80 ms a frame; tests/benchmarks/bench_times.py measures what is left on other sentences."""
+festival spoke, whose times it knows. Measured with a former english-small, at 80 ms a frame."""
+ON = 0.05
+"""Seconds by which a word goes on after its last token is heard: the median over 920 such words, with
+english-small at 56 ms a frame. tests/benchmarks/bench_times.py measures what is left on other sentences."""
 _FLOOR = -1e6  # stands in for log 0, so that an impossible token still has one best place
 
 
@@ -123,15 +125,18 @@ def to_words(
     ]
 
 
-def begun_earlier(words: Iterable[Word]) -> list[Word]:
-    """Move the beginnings of words, in order, to where they are spoken: `LATE` before they are first heard.
+def as_spoken(words: Sequence[Word], until: float) -> list[Word]:
+    """Move words, in order, to where they are spoken: from `LATE` before they are first heard to `ON` after.
 
     A word that would be heard still ends where the next one begins, but keeps half of its time.
 
+    Args:
+        words: with times in seconds.
+        until: where the recording ends.
     Example:
-        >>> words = begun_earlier([Word(0.04, 0.5, "one", 0.9), Word(0.5, 0.8, "two", 0.9)])
+        >>> words = as_spoken([Word(0.04, 0.5, "one", 0.9), Word(0.5, 0.8, "two", 0.9)], until=0.82)
         >>> [(word.start, word.end) for word in words]
-        [(0.0, 0.44), (0.44, 0.8)]
+        [(0.0, 0.44), (0.44, 0.82)]
     """
     moved: list[Word] = []
     for word in words:
@@ -140,7 +145,8 @@ def begun_earlier(words: Iterable[Word]) -> list[Word]:
             start = max(start, (moved[-1].start + moved[-1].end) / 2)
             moved[-1] = replace(moved[-1], end=start)
         moved.append(replace(word, start=start))
-    return moved
+    limits = [*(word.start for word in moved[1:]), until]
+    return [replace(word, end=min(word.end + ON, limit)) for word, limit in zip(moved, limits, strict=False)]
 
 
 def _best_path(log_probs: NDArray[np.float64], states: NDArray[np.int64]) -> NDArray[np.int64]:

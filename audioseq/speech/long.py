@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from audioseq.audio import SAMPLE_RATE
 from audioseq.data import Utterance
 from audioseq.errors import DataError
-from audioseq.speech.align import align, begun_earlier, to_words
+from audioseq.speech.align import align, as_spoken, to_words
 from audioseq.speech.decode import greedy
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.transcript import Word
@@ -100,7 +100,8 @@ def align_recording(
         for words, first, last in _pieces(heard, plain, recogniser.tokenizer)
         for word in _place(words, first, last, heard, recogniser.tokenizer)
     ]
-    return list(_as_written(spelt, begun_earlier(found))), heard
+    spoken = as_spoken(found, len(waveform) / SAMPLE_RATE)
+    return list(_as_written(spelt, spoken)), heard
 
 
 def cut_utterances(

@@ -16,7 +16,7 @@ from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
 from audioseq.errors import AudioseqError
-from audioseq.speech.align import Span, begun_earlier, to_words
+from audioseq.speech.align import Span, as_spoken, to_words
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decode import greedy
 from audioseq.speech.evidence import Evidence
@@ -156,8 +156,8 @@ class Recogniser:
             spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
             words = to_words(heard.tokens, spans, self.tokenizer, self.model.frame_seconds)
         return [
-            replace(word, start=word.start + emission.start, end=min(word.end + emission.start, emission.end))
-            for word in begun_earlier(words)
+            replace(word, start=word.start + emission.start, end=word.end + emission.start)
+            for word in as_spoken(words, emission.end - emission.start)
         ]
 
     def listen(self, waveform: np.ndarray) -> Iterator[Emission]:

@@ -16,8 +16,8 @@ _WINDOW_HOPS = 20
 _PAUSE = 0.01
 """Power of a pause, relative to the sound around it: 20 dB below it no vowel is as quiet, and the closure of
 a consonant is shorter than the window."""
-_LONG_HOPS = 50
-"""A pause of half a second mostly ends a sentence, and language models have learnt from sentences."""
+_LONG_HOPS = 30
+"""A pause of 0.3 s mostly ends a sentence or a clause, and language models have learnt from sentences."""
 _SHARED = 10
 """Pieces that do not meet in a pause share a tenth of the longest piece: 2 s, a handful of words."""
 

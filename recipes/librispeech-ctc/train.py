@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from datetime import date
 from pathlib import Path
 
@@ -25,14 +24,17 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     try:
         model = asked.model or train(HERE / "config.toml", run_dir=asked.run_dir, valid=asked.valid).best
-        minutes = None if asked.model else round(time.process_time() / 60, 1)
-        report = evaluate(audioseq.load(model), read_manifest(asked.valid)).to_dict()
+        recogniser, utterances = audioseq.load(model), read_manifest(asked.valid)
+        greedy = evaluate(recogniser, utterances, "greedy").to_dict()
+        advised = evaluate(recogniser, utterances).to_dict() if recogniser.usual else None
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
-    measured = {key: report[key] for key in ("wer", "cer", "exact", "utterances", "seconds")}
-    about = {"cpu_minutes": minutes, "date": date.today().isoformat(), "hardware": asked.publish}
-    headline = f"{100 * report['wer']:.2f} %"
-    text = json.dumps({"headline": headline, asked.valid.stem: measured, **about}, indent=2)
+    keys = ("wer", "cer", "exact", "utterances", "seconds")
+    measured = {"greedy": greedy, "language model": advised}
+    figures = {name: {key: report[key] for key in keys} for name, report in measured.items() if report}
+    about = {"date": date.today().isoformat(), "hardware": asked.publish}
+    headline = f"{100 * (advised or greedy)['wer']:.2f} %"
+    text = json.dumps({"headline": headline, asked.valid.stem: figures, **about}, indent=2)
     if asked.publish:
         (HERE / "results.json").write_text(text + "\n")
     print(text)

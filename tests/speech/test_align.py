@@ -10,7 +10,7 @@ import torchaudio
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.align import LATE, Span, align, align_words, begun_earlier, to_words
+from audioseq.speech.align import LATE, ON, Span, align, align_words, as_spoken, to_words
 from audioseq.speech.decode import greedy
 from audioseq.speech.transcript import Word
 from audioseq.text.tokenizer import CharTokenizer
@@ -140,15 +140,16 @@ def test_confidence_is_the_geometric_mean_and_at_most_one() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.3), st.floats(0.04, 0.5)), max_size=20))
-def test_words_that_begin_earlier_stay_in_order_and_last(gaps: list[tuple[float, float]]) -> None:
+def test_words_as_spoken_stay_in_order_and_last(gaps: list[tuple[float, float]]) -> None:
     words, at = [], 0.0
     for gap, length in gaps:
         words.append(Word(at + gap, at + gap + length, "a", 0.5))
         at += gap + length
-    moved = begun_earlier(words)
+    moved = as_spoken(words, at)
     assert len(moved) == len(words)
     assert all(word.end > word.start >= 0 for word in moved)
     assert all(one.end <= other.start for one, other in pairwise(moved))
     for word, before in zip(moved, words, strict=True):
         assert before.start - LATE <= word.start + 1e-9 <= before.start + 2e-9
-        assert word.end <= before.end
+        assert word.end <= before.end + ON
+    assert not moved or moved[-1].end <= at
