@@ -107,9 +107,10 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
     start = 8 + int.from_bytes(content[:8], "little")
     text = json.dumps(json.loads(content[8:start]), sort_keys=True).encode()  # it came in random order
     text += b" " * (-len(text) % 8)
-    whole = b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[start:]))
-    whole = lzma.compress(whole) if _compressed(path) else whole
-    write_atomically(path, lambda file: file.write(whole))
+    parts: list[bytes | memoryview] = [len(text).to_bytes(8, "little"), text, memoryview(content)[start:]]
+    if _compressed(path):
+        parts = [lzma.compress(b"".join(parts))]
+    write_atomically(path, lambda file: file.writelines(parts))
 
 
 def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
