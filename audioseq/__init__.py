@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from audioseq.errors import MidiError as MidiError
     from audioseq.midi import Score as Score
     from audioseq.music.pipeline import compose as compose
-    from audioseq.speech.folder import transcribe_all as transcribe_all
+    from audioseq.speech.batch.run import transcribe_all as transcribe_all
+    from audioseq.speech.decoding.decoder import BeamSearch as BeamSearch
     from audioseq.speech.pipeline import load as load
-    from audioseq.speech.search import BeamSearch as BeamSearch
     from audioseq.speech.transcript import Transcript as Transcript
     from audioseq.training import Task as Task
     from audioseq.training import fit as fit
@@ -40,8 +40,8 @@ _HOMES = {
     "load": "audioseq.speech.pipeline",
     "compose": "audioseq.music.pipeline",
     "Score": "audioseq.midi",
-    "transcribe_all": "audioseq.speech.folder",
-    "BeamSearch": "audioseq.speech.search",
+    "transcribe_all": "audioseq.speech.batch.run",
+    "BeamSearch": "audioseq.speech.decoding.decoder",
     "Transcript": "audioseq.speech.transcript",
     "fit": "audioseq.training",
     "Task": "audioseq.training",

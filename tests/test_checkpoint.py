@@ -20,14 +20,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from audioseq.checkpoint import (
-    Header,
-    load,
-    load_state,
-    read_header,
-    save,
-    save_state,
-)
+from audioseq.checkpoint import Header, load, load_state, read_header, save, save_state
 from audioseq.errors import CheckpointError
 from audioseq.files import write_atomically
 

@@ -16,8 +16,8 @@ import audioseq
 from audioseq.audio import read
 from audioseq.cli.main import run
 from audioseq.midi import Note, Score
-from audioseq.music.fingerprint import Fingerprint, remember
-from audioseq.music.grid import to_grid, to_score
+from audioseq.music.memorisation.fingerprint import Fingerprint, remember
+from audioseq.music.representation.grid import to_grid, to_score
 from tests.music import tiny
 
 Captured = pytest.CaptureFixture[str]

@@ -123,26 +123,3 @@ def test_links_lead_somewhere() -> None:
     assert targets
     for target in targets:
         assert (ROOT / target).exists(), target
-
-
-def tree() -> set[str]:
-    """Return the paths in the README's tree, folders with a slash at the end."""
-    paths: set[str] = set()
-    folders: list[str] = []
-    for line in blocks("text")[-1].splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name, purpose = line.split(maxsplit=1) if depth or " " in line else (line, "")
-        assert purpose or not depth, f"{name}: has no purpose"
-        folders = [*folders[:depth], name]
-        paths.add("".join(folders))
-    return paths
-
-
-def test_the_tree_is_the_tree() -> None:
-    told = tree()
-    assert all((ROOT / path).exists() for path in told), sorted(
-        path for path in told if not (ROOT / path).exists()
-    )
-    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "audioseq").rglob("*.py")}
-    untold = {path for path in there - told if not path.endswith("__.py") and "/cli/" not in path}
-    assert not untold

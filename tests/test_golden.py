@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import audioseq
-from audioseq.models import bundled_dir, resolve
+from audioseq.models import bundled_dir
 
 ASSETS = Path(__file__).parents[1] / "assets"
 GOLDEN = Path(__file__).parent / "data" / "golden.json"

@@ -54,7 +54,8 @@ def align(
 
     from audioseq import audio
     from audioseq.data import write_file, write_manifest
-    from audioseq.speech import long, pipeline, writers
+    from audioseq.speech import alignment as long
+    from audioseq.speech import pipeline, writers
     from audioseq.speech.transcript import Segment, Transcript
     from audioseq.text.tokenizer import normalise
 

@@ -17,9 +17,9 @@ from audioseq.models import default_for
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from audioseq.speech.many import Progress
-    from audioseq.speech.recordings import Recording
-    from audioseq.speech.search import BeamSearch
+    from audioseq.speech.batch.inputs import Recording
+    from audioseq.speech.batch.transcribe import Progress
+    from audioseq.speech.decoding.decoder import BeamSearch
 
 T = TypeVar("T")
 
@@ -75,8 +75,8 @@ def beam_search(
     Raises:
         DataError: the file of hotwords cannot be read.
     """
-    from audioseq.speech.beam import Limits
-    from audioseq.speech.search import BeamSearch
+    from audioseq.speech.decoding.beam import Limits
+    from audioseq.speech.decoding.decoder import BeamSearch
 
     expected = [*(hotwords or ()), *(_lines(hotword_file) if hotword_file else ())]
     named = usual.lm if lm is None and usual else lm

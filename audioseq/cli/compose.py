@@ -107,7 +107,7 @@ def compose(
     """
     from audioseq.midi import SUFFIXES, Score
     from audioseq.music import pipeline
-    from audioseq.music.decode import Sampling
+    from audioseq.music.generation.sampling import Sampling
     from audioseq.music.harmony import pipeline as harmony
 
     if seed is not None and seed.lower().endswith(SUFFIXES):
@@ -157,11 +157,11 @@ def compose(
             note(f"{path}: seems to share a run of notes with the training data")
         if wav is not None:
             from audioseq import audio
-            from audioseq.music.render import render
+            from audioseq.music.rendering.render import render
 
             audio.write(_numbered(wav, piece.number, count), render(piece.score, SAMPLE_RATE), SAMPLE_RATE)
         if plot is not None:
-            from audioseq.music.plot import piano_roll
+            from audioseq.music.analysis.plot import piano_roll
 
             piano_roll(piece.score, _numbered(plot, piece.number, count))
         put(str(path))

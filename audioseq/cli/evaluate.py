@@ -91,7 +91,8 @@ def evaluate(
     report: Report
     if kind == "speech":
         from audioseq.data import read_manifest
-        from audioseq.speech import evaluate, pipeline
+        from audioseq.speech import pipeline
+        from audioseq.speech.evaluation import evaluate
 
         recogniser = pipeline.load(subject, device)
         search = beam_search(
@@ -130,8 +131,8 @@ def _kind(subject: str) -> str:
 
 
 def _likeness(folder: Path, reference: Path, training: Path | None, plot: Path | None) -> Report:
-    from audioseq.music import plot as drawing
-    from audioseq.music.likeness import compare, read_pieces
+    from audioseq.music.analysis import plot as drawing
+    from audioseq.music.analysis.comparison import compare, read_pieces
 
     if plot is not None:
         drawing.check(plot)

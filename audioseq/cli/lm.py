@@ -66,19 +66,20 @@ def train(
 ) -> None:
     """Train a model on text, and print its path."""
     from audioseq import models
-    from audioseq.language import corpus, ngram
-    from audioseq.language.build import Options, build
+    from audioseq.language import corpus
+    from audioseq.language.ngram.build import Options, build
+    from audioseq.language.ngram.files import load_ngram, save_ngram
 
     _refuse_overwriting(output, force)
     options = Options(order, vocabulary, at_least or (), prune, max_size)
-    base = None if within is None else ngram.load(models.resolve(within, task="ngram"))
+    base = None if within is None else load_ngram(models.resolve(within, task="ngram"))
     text = corpus.gather(corpus.read(texts))
     note(text.summary())
     model = build(text, options, base, weight)
     card: dict[str, object] = {"text": text.summary(), "options": asdict(options)}
     if within is not None:
         card |= {"with": Path(within).name, "weight": weight}
-    ngram.save(output, model, card)
+    save_ngram(output, model, card)
     note(_size(model.sizes, output))
     put(str(output))
 
@@ -91,9 +92,10 @@ def evaluate(
 ) -> None:
     """Print the perplexity of a model on text, and how much of the text it does not know."""
     from audioseq import models
-    from audioseq.language import corpus, ngram
+    from audioseq.language import corpus
+    from audioseq.language.ngram.files import load_ngram
 
-    measured = ngram.load(models.resolve(model, task="ngram")).perplexity(
+    measured = load_ngram(models.resolve(model, task="ngram")).perplexity(
         corpus.sentences(corpus.read(texts))
     )
     put(json.dumps(asdict(measured)) if as_json else measured.summary())
@@ -103,11 +105,11 @@ def evaluate(
 def convert(model: Model, output: Output, force: Force = False) -> None:
     """Write a model in another form: ARPA text, or a compact .safetensors file, as the name ends."""
     from audioseq import models
-    from audioseq.language import ngram
+    from audioseq.language.ngram.files import load_ngram, save_ngram
 
     _refuse_overwriting(output, force)
-    stored = ngram.load(models.resolve(model, task="ngram"))
-    ngram.save(output, stored)
+    stored = load_ngram(models.resolve(model, task="ngram"))
+    save_ngram(output, stored)
     note(_size(stored.sizes, output))
     put(str(output))
 

@@ -24,12 +24,12 @@ def predict(
     Both kinds of language models will do: n-grams, and recurrent ones.
     """
     from audioseq import checkpoint, models
-    from audioseq.language import compact
+    from audioseq.language.ngram import binary
     from audioseq.text.tokenizer import normalise
 
-    path = models.resolve(model if model is not None else models.default_for(compact.TASK))
-    if checkpoint.read_header(path).task == compact.TASK:
-        words = compact.load(path).predict(normalise(text).text.split(), n)
+    path = models.resolve(model if model is not None else models.default_for(binary.TASK))
+    if checkpoint.read_header(path).task == binary.TASK:
+        words = binary.load(path).predict(normalise(text).text.split(), n)
     else:
         from audioseq.language import pipeline
 

@@ -34,7 +34,7 @@ def prepare(
     Voice and manifest.tsv. The table says what is left out, and why.
     """
     from audioseq.data import write_manifest
-    from audioseq.speech import prepare as preparing
+    from audioseq.speech.data import prepare as preparing
     from audioseq.text.tokenizer import DEFAULT_ALPHABET
 
     targets = [(output or folder) / name for name in preparing.OUTPUTS]

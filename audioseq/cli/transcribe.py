@@ -26,8 +26,8 @@ from audioseq.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from audioseq.speech.many import Outcome
-    from audioseq.speech.recordings import Recording
+    from audioseq.speech.batch.inputs import Recording
+    from audioseq.speech.batch.transcribe import Outcome
 
 STDIN = Path("-")
 
@@ -117,8 +117,10 @@ def transcribe(
     if not recordings:
         failures.exit()
 
-    from audioseq.speech import folder, many, pipeline, writers
-    from audioseq.speech.shard import choose
+    from audioseq.speech import pipeline, writers
+    from audioseq.speech.batch import run as folder
+    from audioseq.speech.batch import transcribe as many
+    from audioseq.speech.batch.shard import choose
     from audioseq.training.distributed import total
 
     part = choose(shard)
@@ -180,7 +182,7 @@ def transcribe(
 
 def _find(inputs: Sequence[Path], listing: Path | None, failures: Failures) -> list[Recording]:
     """Return the recordings that are meant; an input without any is a failure, and the others go on."""
-    from audioseq.speech import recordings
+    from audioseq.speech.batch import inputs as recordings
 
     found: list[Recording] = []
     for given in inputs:

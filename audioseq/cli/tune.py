@@ -41,8 +41,8 @@ def tune(
     from audioseq import models
     from audioseq.data import read_manifest
     from audioseq.speech import pipeline
-    from audioseq.speech.search import CARD
-    from audioseq.speech.tune import tune
+    from audioseq.speech.decoding.decoder import CARD
+    from audioseq.speech.evaluation.tune import tune
 
     options = beam_search(None, beam=beam, lm=lm, rescorer=rescorer)
     if options == "greedy":

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from audioseq import checkpoint, models
-from audioseq.language import compact, corpus, ngram, pipeline
+from audioseq.language import corpus, pipeline
 from audioseq.language.metrics import sentence_scores, word_perplexity
-from audioseq.language.ngram import Perplexity
+from audioseq.language.ngram import binary
+from audioseq.language.ngram.files import load_ngram
+from audioseq.language.ngram.model import Perplexity
 from audioseq.language.task import read_text
 from audioseq.language.vocabulary import Vocabulary
 
@@ -40,9 +42,9 @@ def evaluate(model: str | Path, text: Path, other: str | Path | None = None) -> 
         CheckpointError, DataError: a file cannot be read, or is something else.
     """
     path = models.resolve(model)
-    if checkpoint.read_header(path).task == compact.TASK:
-        return Report({"ngram": ngram.load(path).perplexity(corpus.sentences(corpus.read([text])))})
-    grams = None if other is None else models.resolve(other, task=compact.TASK)
+    if checkpoint.read_header(path).task == binary.TASK:
+        return Report({"ngram": load_ngram(path).perplexity(corpus.sentences(corpus.read([text])))})
+    grams = None if other is None else models.resolve(other, task=binary.TASK)
     return Report({name: Perplexity(**row) for name, row in compare(path, grams, text).items()})
 
 
@@ -64,7 +66,7 @@ def compare(model: str | Path, other: str | Path | None, text: Path) -> dict[str
     known = units.source if isinstance(units.source, Vocabulary) else None
     table = {}
     if other is not None:
-        grams = ngram.load(other)
+        grams = load_ngram(other)
         known = grams.vocabulary
         table["ngram"] = asdict(grams.perplexity(line.split() for line in texts))
     scores = sentence_scores(predictor.model, units, texts)

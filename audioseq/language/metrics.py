@@ -11,7 +11,7 @@ from torch import nn
 
 from audioseq.data import pad
 from audioseq.language.model import log_probs
-from audioseq.language.ngram import Perplexity
+from audioseq.language.ngram.model import Perplexity
 from audioseq.language.units import Units
 
 TOKENS_AT_ONCE = 4096

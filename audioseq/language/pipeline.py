@@ -13,13 +13,13 @@ from torch import Tensor
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
+from audioseq.device import choose_device
 from audioseq.errors import ConfigError, DataError
 from audioseq.language.config import LanguageConfig
 from audioseq.language.metrics import sentence_scores, word_scores
 from audioseq.language.model import LanguageModel, State, build
 from audioseq.language.units import Units, restore
 from audioseq.text.tokenizer import normalise
-from audioseq.training.distributed import choose_device
 
 STEPS_AT_ONCE = 16
 """Beginnings of words that are continued side by side."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from audioseq.config import Config
-from audioseq.music.augment import MusicAugment
+from audioseq.music.representation.augment import MusicAugment
 from audioseq.training import TrainingConfig
 
 Size = Annotated[int, Field(ge=1)]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from audioseq.errors import DataError
-from audioseq.music import vocabulary as v
-from audioseq.music.corpora import read_manifest
-from audioseq.music.examples import read
+from audioseq.music.data.corpora import read_manifest
+from audioseq.music.data.examples import read
 from audioseq.music.pipeline import load
+from audioseq.music.representation import vocabulary as v
 from audioseq.music.task import measure
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from audioseq.music import vocabulary as v
 from audioseq.music.config import ModelConfig
-from audioseq.music.grammar import COLUMNS, FEATURES, LAGS, LOOKBACK, RELATIVE_PITCHES
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.event_state import COLUMNS, FEATURES, LAGS, LOOKBACK, RELATIVE_PITCHES
 from audioseq.nn import CellName, RecurrentStack, State
 
 SIZES = (v.STEPS, len(v.METERS), v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)

@@ -12,20 +12,20 @@ import torch
 from audioseq import __version__, checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
+from audioseq.device import choose_device
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.midi import Score
-from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
-from audioseq.music.decode import Sampling, choose_seed
-from audioseq.music.fingerprint import TENSOR, Fingerprint
-from audioseq.music.form import come_home, ended, stuck, without
-from audioseq.music.generate import Draft, generate
-from audioseq.music.grammar import Conditions
-from audioseq.music.grid import Piece, to_grid, to_score
+from audioseq.music.generation.endings import come_home, ended, stuck, without
+from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.sampling import Sampling, choose_seed
+from audioseq.music.generation.stepper import EventStep
+from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint
 from audioseq.music.model import MusicModel, build
-from audioseq.music.step import EventStep
-from audioseq.music.tokenizer import decode, encode
-from audioseq.training.distributed import choose_device
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.event_state import Conditions
+from audioseq.music.representation.grid import Piece, to_grid, to_score
+from audioseq.music.representation.tokenizer import decode, encode
 
 USUAL = Sampling(temperature=1.05, top_p=0.98)
 """How values are drawn unless told: a little wilder, but without what is least likely."""

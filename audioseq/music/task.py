@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from audioseq import checkpoint, models
-from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
 from audioseq.config import read_recipe, resolve
 from audioseq.errors import DataError
-from audioseq.music import vocabulary as v
 from audioseq.music.config import MusicConfig
-from audioseq.music.corpora import divide
-from audioseq.music.examples import Example, read_data
-from audioseq.music.fingerprint import Fingerprint, remember
-from audioseq.music.grammar import FEATURES
+from audioseq.music.data.corpora import divide
+from audioseq.music.data.examples import Example, read_data
+from audioseq.music.memorisation.fingerprint import Fingerprint, remember
 from audioseq.music.model import MusicModel, build
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.event_state import FEATURES
+from audioseq.seeding import keyed_generator
 from audioseq.training import Loss, Result, fit
 from audioseq.training.distributed import join
 

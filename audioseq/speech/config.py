@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from audioseq.augment import WaveAugment
+from audioseq.audio.augment import WaveAugment
+from audioseq.audio.features import SpecAugment
 from audioseq.config import Config
-from audioseq.features import SpecAugment
 from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.features import LogMel
+from audioseq.audio.features import LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
 from audioseq.nn.masking import Padding
 from audioseq.speech.config import SpeechConfig

@@ -15,19 +15,19 @@ from audioseq import audio, checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
 from audioseq.data import pad
+from audioseq.device import choose_device
 from audioseq.errors import AudioseqError
-from audioseq.speech.align import Span, as_spoken, to_words
 from audioseq.speech.config import SpeechConfig
-from audioseq.speech.decode import greedy
-from audioseq.speech.evidence import Evidence
+from audioseq.speech.decoding.decoder import Beam, BeamSearch, Search, advised
+from audioseq.speech.decoding.forced_alignment import Span, as_spoken, to_words
+from audioseq.speech.decoding.greedy import greedy
+from audioseq.speech.longform.chunking import Piece, cut
+from audioseq.speech.longform.merging import Emission, Heard, stitch
+from audioseq.speech.longform.speech_detection import Evidence
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.search import Beam, BeamSearch, Search, advised
-from audioseq.speech.segment import Piece, cut
-from audioseq.speech.stitch import Emission, Heard, stitch
 from audioseq.speech.transcript import Segment, Transcript, Word
 from audioseq.text.subwords import restore
 from audioseq.text.tokenizer import Tokenizer
-from audioseq.training.distributed import choose_device
 
 BATCH_SECONDS = 60.0
 """Seconds of audio, padding counted, that are in memory as activations at once."""

@@ -16,20 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from audioseq import checkpoint, models
-from audioseq.augment import keyed_generator
-from audioseq.cache import WaveformCache
+from audioseq.audio.features import global_statistics
 from audioseq.checkpoint import Header
 from audioseq.config import merge, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
-from audioseq.features import global_statistics
-from audioseq.speech.batch import SpeechBatch, Unrecorded, loss, pad_ids
+from audioseq.seeding import keyed_generator
 from audioseq.speech.config import SpeechConfig, SpellingConfig
-from audioseq.speech.decode import greedy
+from audioseq.speech.data.cache import WaveformCache
+from audioseq.speech.data.collate import SpeechBatch, Unrecorded, loss, pad_ids
+from audioseq.speech.data.synthetic import Units, Unspoken, first_sentences, open_spelling
+from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.pronunciation import ENGLISH
-from audioseq.speech.unspoken import Units, Unspoken, first_sentences, open_spelling
 from audioseq.text.subwords import SubwordTokenizer, restore
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
 from audioseq.training import Loss, Result, fit

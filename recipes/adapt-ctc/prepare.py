@@ -9,8 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from audioseq.errors import AudioseqError
-from audioseq.speech import corpora
-from audioseq.speech.prepare import divide
+from audioseq.speech.data import corpora
+from audioseq.speech.data.prepare import divide
 from audioseq.text.tokenizer import normalise
 
 MINUTES = (5, 10, 30, 60)

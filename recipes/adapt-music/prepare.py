@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from audioseq.errors import AudioseqError, DataError
-from audioseq.music.corpora import Tune, save
+from audioseq.music.data.corpora import Tune, save
 
 PIECES = (5, 15, 28)
 TEST = 7

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from audioseq.errors import AudioseqError
-from audioseq.music import corpora
+from audioseq.music.data import corpora
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

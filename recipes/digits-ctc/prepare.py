@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audioseq.download import fetch_folder
 from audioseq.errors import AudioseqError
-from audioseq.speech import corpora
+from audioseq.speech.data import corpora
 
 COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 URL = f"https://codeload.github.com/Jakobovski/free-spoken-digit-dataset/tar.gz/{COMMIT}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import audioseq
 from audioseq.data import read_manifest
 from audioseq.files import write_atomically
-from audioseq.language import ngram
+from audioseq.language.ngram.files import load_ngram
 from audioseq.models import resolve
 from audioseq.speech.pronunciation import MARK, PHONES, Pronunciations
 
@@ -46,7 +46,7 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     try:
         dictionaries = [Pronunciations.read(path) for path in asked.dictionaries]
-        words = set(ngram.load(resolve("english-3gram", task="ngram")).vocabulary.words[3:])
+        words = set(load_ngram(resolve("english-3gram", task="ngram")).vocabulary.words[3:])
         for manifest in asked.manifest:
             words.update(word for utterance in read_manifest(manifest) for word in utterance.text.split())
         lines, missing = [], []

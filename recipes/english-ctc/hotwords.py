@@ -17,9 +17,9 @@ from pathlib import Path
 
 from audioseq import load
 from audioseq.data import read_manifest
-from audioseq.speech.evaluate import hear
+from audioseq.speech.decoding.decoder import BeamSearch
+from audioseq.speech.evaluation.evaluate import hear
 from audioseq.speech.metrics import Result, align_texts, word_errors
-from audioseq.speech.search import BeamSearch
 from audioseq.text.tokenizer import normalise
 
 

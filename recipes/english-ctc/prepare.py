@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from audioseq.errors import AudioseqError
-from audioseq.speech import corpora
+from audioseq.speech.data import corpora
 
 TRAIN = {
     "LibriSpeech/train-clean-5": corpora.librispeech,

@@ -12,14 +12,15 @@ from rich.progress import track
 from torch import Tensor
 
 import audioseq
-from audioseq.augment import WaveAugment, keyed_generator
+from audioseq.audio.augment import WaveAugment
+from audioseq.audio.features import SpecAugment
 from audioseq.data import Utterance, pad, read_manifest
 from audioseq.errors import DataError
-from audioseq.features import SpecAugment
-from audioseq.speech.align import align
+from audioseq.seeding import keyed_generator
+from audioseq.speech.data.synthetic import Segments, label
+from audioseq.speech.decoding.forced_alignment import align
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.pronunciation import ENGLISH, Pronunciations
-from audioseq.speech.unspoken import Segments, label
 from audioseq.training.precision import autocast, choose_precision
 
 # Mild: so changed, training recordings are heard about as badly as others' are that were never learnt from.

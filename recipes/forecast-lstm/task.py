@@ -14,10 +14,10 @@ from scores import Forecast
 from torch import Tensor, nn
 
 from audioseq import checkpoint
-from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
 from audioseq.config import Config
 from audioseq.errors import DataError
+from audioseq.seeding import keyed_generator
 from audioseq.training import Loss, TrainingConfig, fit
 
 Size = Annotated[int, Field(ge=1)]

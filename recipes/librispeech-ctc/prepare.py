@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audioseq.download import fetch_folder
 from audioseq.errors import AudioseqError
-from audioseq.speech import corpora
+from audioseq.speech.data import corpora
 
 SUBSETS = {  # the set it belongs to, its number at OpenSLR, and its sum in the md5sum.txt there
     "train-clean-5": ("mini", 31, "5df7d4e78065366204ca6845bb08f490"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import audioseq
 from audioseq.data import read_manifest
-from audioseq.speech.evaluate import evaluate
+from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.task import train
 
 HERE = Path(__file__).parent

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
-from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
 from audioseq.errors import DataError
 from audioseq.nn import Recurrent
+from audioseq.seeding import keyed_generator
 from audioseq.training import Loss
 
 SYMBOLS, COPIED = 8, 10

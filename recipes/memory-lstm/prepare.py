@@ -10,9 +10,9 @@ import numpy as np
 from lesson import LessonConfig
 from memory import PROBLEMS
 
-from audioseq.augment import keyed_generator
 from audioseq.config import load
 from audioseq.errors import AudioseqError
+from audioseq.seeding import keyed_generator
 
 HERE = Path(__file__).parent
 

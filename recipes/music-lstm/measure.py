@@ -23,17 +23,18 @@ from sklearn.preprocessing import StandardScaler
 
 from audioseq.config import load
 from audioseq.errors import AudioseqError
-from audioseq.music import pipeline, statistics
-from audioseq.music import vocabulary as v
+from audioseq.music import pipeline
+from audioseq.music.analysis import statistics
 from audioseq.music.config import MusicConfig
-from audioseq.music.copies import Copies
-from audioseq.music.corpora import read_manifest
-from audioseq.music.examples import Example, read, read_data
-from audioseq.music.grid import Piece, to_grid
+from audioseq.music.data.corpora import read_manifest
+from audioseq.music.data.examples import Example, read, read_data
+from audioseq.music.memorisation.copies import Copies
 from audioseq.music.pipeline import Composer, Composition, Wishes
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.grid import Piece, to_grid
+from audioseq.music.representation.tokenizer import encode
 from audioseq.music.task import measure as nats
 from audioseq.music.task import nats_of
-from audioseq.music.tokenizer import encode
 
 HERE, DATA = Path(__file__).parent, Path("runs/data/music")
 BARS = 32

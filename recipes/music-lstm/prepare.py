@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from audioseq.errors import AudioseqError
-from audioseq.music import corpora
+from audioseq.music.data import corpora
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import math
 import sys
 
 from audioseq.errors import AudioseqError
-from audioseq.language import ngram
+from audioseq.language.ngram.files import load_ngram
 from audioseq.text.tokenizer import normalise
 
 if __name__ == "__main__":
@@ -16,7 +16,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="runs/ngram/4-gram-8MB.safetensors", help="or an .arpa file")
     asked = parser.parse_args()
     try:
-        model = ngram.load(asked.model)
+        model = load_ngram(asked.model)
         for text in asked.texts:
             words = normalise(text).text.split()
             scores = model.score(words)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from audioseq.config import Config
-from audioseq.language import corpus, ngram
-from audioseq.language.build import Options, build
+from audioseq.language import corpus
+from audioseq.language.ngram.build import Options, build
+from audioseq.language.ngram.files import load_ngram, save_ngram
 
 
 class Row(Config):
-    """A model: see `audioseq.language.build.Options`."""
+    """A model: see `audioseq.language.ngram.build.Options`."""
 
     order: int
     max_size: float | None = None
@@ -43,9 +44,9 @@ def fill(config: TableConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
         start = time.process_time()
         model = build(text, Options(row.order, config.vocabulary, max_size=row.max_size))
         path = run_dir / f"{row.name}.safetensors"
-        ngram.save(path, model, config.card | {"text": text.summary()})
+        save_ngram(path, model, config.card | {"text": text.summary()})
         seconds = time.process_time() - start
-        measured = ngram.load(path).perplexity(held_out)
+        measured = load_ngram(path).perplexity(held_out)
         rows[row.name] = {
             "perplexity": round(measured.perplexity, 1),
             "unknown": round(measured.unknown / max(1, measured.words), 5),

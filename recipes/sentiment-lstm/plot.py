@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from audioseq.files import write_atomically
-from audioseq.music.plot import BACKGROUND, COLOURS, INK, PALE, check
+from audioseq.music.analysis.plot import BACKGROUND, COLOURS, INK, PALE, check
 
 
 def words(scored: Sequence[tuple[str, float]], path: Path) -> None:

@@ -40,12 +40,12 @@ import torch
 from audioseq.config import read_toml
 from audioseq.music import pipeline
 from audioseq.music.config import ModelConfig
-from audioseq.music.decode import Sampling
-from audioseq.music.fingerprint import Fingerprint
-from audioseq.music.generate import Draft, generate
-from audioseq.music.grammar import Conditions
+from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.sampling import Sampling
+from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.model import MusicModel, build
-from audioseq.music.vocabulary import PITCH
+from audioseq.music.representation.event_state import Conditions
+from audioseq.music.representation.vocabulary import PITCH
 from audioseq.nn.step import affine
 from tests.benchmarks.bench_transcribe import run
 from tests.music import plain

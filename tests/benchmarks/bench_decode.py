@@ -19,10 +19,10 @@ from pathlib import Path
 from audioseq.data import read_manifest
 from audioseq.models import default_for
 from audioseq.speech import pipeline
-from audioseq.speech.beam import Limits
-from audioseq.speech.evaluate import hear
+from audioseq.speech.decoding.beam import Limits
+from audioseq.speech.decoding.decoder import BeamSearch
+from audioseq.speech.evaluation.evaluate import hear
 from audioseq.speech.metrics import word_errors
-from audioseq.speech.search import BeamSearch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(

@@ -31,9 +31,9 @@ from audioseq import audio
 from audioseq.data import read_manifest
 from audioseq.midi import Score
 from audioseq.models import default_for
-from audioseq.music.render import render
+from audioseq.music.rendering.render import render
 from audioseq.speech import pipeline
-from audioseq.speech.search import Beam
+from audioseq.speech.decoding.decoder import Beam
 
 RATE = audio.SAMPLE_RATE
 LEVELS = (-60, -40, -20)

@@ -25,7 +25,7 @@ import numpy as np
 from audioseq import audio
 from audioseq.models import default_for
 from audioseq.speech import pipeline
-from audioseq.speech.long import align_recording
+from audioseq.speech.alignment import align_recording
 from audioseq.speech.metrics import align_texts
 from audioseq.speech.transcript import Word
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from audioseq.language.kneser_ney import estimate
-from audioseq.language.ngram import NGram
+from audioseq.language.ngram.kneser_ney import estimate
+from audioseq.language.ngram.model import NGram
 from audioseq.language.vocabulary import MARKS, Vocabulary
 
 VOCABULARY = Vocabulary((*MARKS, "a", "b", "c", "d"))

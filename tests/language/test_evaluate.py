@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioseq.language import arpa, pipeline
+from audioseq.language import pipeline
 from audioseq.language.corpus import gather
 from audioseq.language.evaluate import compare
-from audioseq.language.kneser_ney import estimate
+from audioseq.language.ngram import arpa
+from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.vocabulary import Vocabulary
 from tests.language.tiny import TEXTS, save
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from audioseq.music.decode import Sampling, draw
-from audioseq.music.generate import Draft, allowed_values, begin_bar
-from audioseq.music.grammar import LOWEST, Walk
-from audioseq.music.lead import lead
+from audioseq.music.generation.generate import Draft, allowed_values, begin_bar
+from audioseq.music.generation.guidance import lead
+from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.model import SIZES, MusicModel
-from audioseq.music.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
+from audioseq.music.representation.event_state import LOWEST, Walk
+from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import Recurrent, RecurrentStack
 
 

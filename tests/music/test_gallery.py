@@ -16,8 +16,8 @@ import pytest
 from audioseq import checkpoint
 from audioseq.midi import Score
 from audioseq.models import resolve
-from audioseq.music.fingerprint import TENSOR, Fingerprint
-from audioseq.music.grid import to_grid
+from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint
+from audioseq.music.representation.grid import to_grid
 
 ASSETS = Path(__file__).parents[2] / "assets"
 LINES = re.findall(r"^ +(audioseq compose .*)$", (ASSETS / "README.md").read_text(), flags=re.MULTILINE)

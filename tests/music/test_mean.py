@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from audioseq import checkpoint
-from audioseq.music.fingerprint import TENSOR, Fingerprint, remember
+from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint, remember
 from tests.music import tiny
 
 PROGRAM = Path(__file__).parents[2] / "recipes" / "music-lstm" / "mean.py"

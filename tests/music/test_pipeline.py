@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.midi import Score
-from audioseq.music import generate, pipeline
-from audioseq.music.decode import Sampling, draw
-from audioseq.music.fingerprint import Fingerprint
-from audioseq.music.grid import to_grid, to_score
+from audioseq.music import pipeline
+from audioseq.music.generation import generate
+from audioseq.music.generation.sampling import Sampling, draw
+from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.pipeline import Wishes
+from audioseq.music.representation.grid import to_grid, to_score
 from tests.music import tiny
 
 

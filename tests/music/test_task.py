@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from audioseq import checkpoint
-from audioseq.augment import keyed_generator
-from audioseq.music import vocabulary as v
-from audioseq.music.augment import MusicAugment
-from audioseq.music.grammar import INDEX
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.augment import MusicAugment
+from audioseq.music.representation.event_state import INDEX
+from audioseq.music.representation.tokenizer import features
 from audioseq.music.task import MusicTask, nats_of
-from audioseq.music.tokenizer import features
+from audioseq.seeding import keyed_generator
 from audioseq.training import TrainingConfig, fit
 from tests.music import tiny
 

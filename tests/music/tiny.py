@@ -12,12 +12,12 @@ from audioseq import checkpoint
 from audioseq.checkpoint import Header
 from audioseq.midi import Note, Score
 from audioseq.music.config import DataConfig, ModelConfig, MusicConfig
-from audioseq.music.examples import Example
-from audioseq.music.grid import Piece, to_grid
+from audioseq.music.data.examples import Example
 from audioseq.music.model import build
 from audioseq.music.pipeline import Composer
+from audioseq.music.representation.grid import Piece, to_grid
+from audioseq.music.representation.tokenizer import conditions_of, encode
 from audioseq.music.task import MusicTask
-from audioseq.music.tokenizer import conditions_of, encode
 from audioseq.training import TrainingConfig
 
 MODEL = ModelConfig(width=16, look_width=8, hidden_size=24, num_layers=2, dropout=0.0)

@@ -13,7 +13,7 @@ from audioseq.data import write_manifest
 from audioseq.errors import DataError
 from audioseq.speech import pipeline
 from audioseq.speech.config import SpellingConfig
-from audioseq.speech.decode import greedy
+from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.pronunciation import MARK, Pronunciations
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit

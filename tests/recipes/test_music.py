@@ -9,7 +9,7 @@ import pytest
 
 from audioseq.config import load
 from audioseq.music.config import MusicConfig
-from audioseq.music.corpora import read_manifest
+from audioseq.music.data.corpora import read_manifest
 from audioseq.music.task import train
 from tests.music import tiny
 from tests.recipes.script import module

@@ -17,7 +17,7 @@ import soundfile as sf
 
 from audioseq.data import read_manifest
 from audioseq.errors import DataError
-from audioseq.speech import corpora
+from audioseq.speech.data import corpora
 from tests.recipes.script import module
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -13,8 +13,8 @@ import torch
 
 from audioseq import audio, checkpoint
 from audioseq.errors import AudioseqError
-from audioseq.speech import many
-from audioseq.speech.folder import transcribe_all
+from audioseq.speech.batch import transcribe as many
+from audioseq.speech.batch.run import transcribe_all
 from audioseq.speech.pipeline import load
 from audioseq.speech.task import SpeechTask
 from tests.mortal import make_mortal

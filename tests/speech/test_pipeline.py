@@ -14,9 +14,9 @@ from audioseq import audio, checkpoint
 from audioseq.checkpoint import Header
 from audioseq.errors import AudioError, AudioseqError, CheckpointError
 from audioseq.speech import pipeline
-from audioseq.speech.evaluate import evaluate
-from audioseq.speech.search import BeamSearch
-from audioseq.speech.segment import Piece
+from audioseq.speech.decoding.decoder import BeamSearch
+from audioseq.speech.evaluation.evaluate import evaluate
+from audioseq.speech.longform.chunking import Piece
 from audioseq.speech.task import SpeechTask
 from tests.speech.tiny import config, say, utterances
 

@@ -10,11 +10,11 @@ import torch
 from pydantic import ValidationError
 
 from audioseq import checkpoint
-from audioseq.augment import WaveAugment
+from audioseq.audio.augment import WaveAugment
+from audioseq.audio.features import SpecAugment
 from audioseq.config import dump_toml
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import ConfigError, DataError
-from audioseq.features import SpecAugment
 from audioseq.speech import pipeline, task
 from audioseq.speech.config import DataConfig, SpeechConfig, SpellingConfig
 from audioseq.speech.task import SpeechTask

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.errors import CheckpointError, DataError
-from audioseq.speech.align import Span, to_words
+from audioseq.speech.decoding.forced_alignment import Span, to_words
 from audioseq.text.subwords import SubwordTokenizer, restore
 from audioseq.text.tokenizer import CharTokenizer
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from audioseq.errors import DataError
-from audioseq.music.corpora import read_manifest
+from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.generate import Draft, generate
 from audioseq.music.harmony.pipeline import USUAL, load
 from audioseq.music.harmony.rules import Counts, count

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from audioseq.data import pad
-from audioseq.music.decode import Sampling, draw
+from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.harmony.model import AGES, BASS, KNOWN, ORDER, SOPRANO, HarmonyModel
 from audioseq.music.harmony.rules import FIFTH, OCTAVE, parallel
 from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, VOICES, tokens

@@ -21,7 +21,7 @@ from audioseq.music.harmony.voices import (
     sixteenths,
     through_rests,
 )
-from audioseq.music.vocabulary import TICKS
+from audioseq.music.representation.vocabulary import TICKS
 
 BREATH = QUARTER
 """Sixteenths; through shorter rests the lower voices go on."""

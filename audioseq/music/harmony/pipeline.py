@@ -11,15 +11,15 @@ import torch
 from audioseq import __version__, checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import parse
+from audioseq.device import choose_device
 from audioseq.errors import ConfigError, DataError
 from audioseq.midi import Note, Score
-from audioseq.music.decode import Sampling, choose_seed
+from audioseq.music.generation.sampling import Sampling, choose_seed
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.generate import Draft, generate
 from audioseq.music.harmony.melody import Melody, find
 from audioseq.music.harmony.model import SOPRANO, HarmonyModel, build
 from audioseq.music.harmony.voices import VOICES
-from audioseq.training.distributed import choose_device
 
 MOST_AT_ONCE = 64
 USUAL = Sampling(temperature=0.5)

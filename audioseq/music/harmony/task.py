@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from audioseq import checkpoint, models
-from audioseq.augment import keyed_generator
 from audioseq.checkpoint import Header
 from audioseq.config import read_recipe, resolve
 from audioseq.data import length_batches, pad
 from audioseq.errors import DataError
-from audioseq.music.corpora import read_manifest
+from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.model import ORDER, HarmonyModel, build
 from audioseq.music.harmony.voices import REST, read_all, room, tokens
+from audioseq.seeding import keyed_generator
 from audioseq.training import Loss, Result, fit
 
 MEASURED_AT_ONCE = 16

@@ -10,7 +10,7 @@ import numpy as np
 
 from audioseq.errors import AudioseqError, DataError
 from audioseq.midi import Note, Score
-from audioseq.music.corpora import Tune
+from audioseq.music.data.corpora import Tune
 
 VOICES = ("soprano", "alto", "tenor", "bass")
 LOWEST = (60, 52, 46, 36)

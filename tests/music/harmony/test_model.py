@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from audioseq.music.decode import Sampling
+from audioseq.music.generation.sampling import Sampling
 from audioseq.music.harmony.generate import Draft, _tempered, generate
 from audioseq.music.harmony.model import ages
 from audioseq.music.harmony.voices import SIZES, tokens

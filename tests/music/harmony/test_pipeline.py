@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from audioseq.cli.main import run
 from audioseq.errors import CheckpointError, ConfigError
 from audioseq.midi import Score
-from audioseq.music.decode import Sampling
+from audioseq.music.generation.sampling import Sampling
 from audioseq.music.harmony import pipeline
 from audioseq.music.harmony.evaluate import evaluate
 from audioseq.music.harmony.generate import Draft, generate

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.corpora import Tune, chorale
-from audioseq.music.grid import to_score
+from audioseq.music.data.corpora import Tune, chorale
 from audioseq.music.harmony.task import HarmonyTask
 from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, read, read_all
+from audioseq.music.representation.grid import to_score
 from tests.music.harmony import tiny
 
 ROWS = [(67, 64, 60, 48)] * 4 + [(69, 65, 60, 53)] * 4 + [(-1, -1, -1, -1)] * 2 + [(67, 62, 59, 55)] * 6

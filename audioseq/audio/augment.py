@@ -1,0 +1,105 @@
+"""Changes to a waveform that keep its words: speed, bandwidth, noise and loudness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+import torch
+from torch import Tensor
+
+GUARD = 320
+"""Zeros behind the waveform, samples: filters ring out in them instead of wrapping round to the start."""
+TRANSITION = 0.06
+"""Width of the low-pass filter's slope, as a share of its cut-off."""
+FLATTEST = 50.0
+"""Below this frequency (Hz) coloured noise is flat, or brown noise would be all rumble."""
+
+
+@dataclass(frozen=True)
+class WaveAugment:
+    """Change the speed, bandwidth, noise and loudness of a recording at random.
+
+    All of it happens between one Fourier transform and one inverse of another length: a longer inverse is
+    slower and lower speech (Ko et al. 2015, speed perturbation), cut bins are a low-pass filter, and coloured
+    noise is drawn bin by bin. Lengths are rounded up to fast ones, so the speed is met within 1 % on average,
+    4 % at most in seconds of sound, and 10 % in fractions of one.
+
+    Args:
+        speed: lowest and highest factor; 1.1 is a tenth faster, and higher in pitch.
+        low_pass: lowest and highest cut-off, Hz.
+        low_pass_prob: share of recordings that lose everything above the cut-off.
+        noise_snr: lowest and highest signal-to-noise ratio, dB, after the low-pass filter.
+        noise_prob: share of recordings that get noise, its colour between white and brown.
+        gain: lowest and highest change of level, dB; samples may pass -1..1.
+    """
+
+    speed: tuple[float, float] = (0.9, 1.1)
+    low_pass: tuple[float, float] = (3400.0, 8000.0)
+    low_pass_prob: float = 0.3
+    noise_snr: tuple[float, float] = (10.0, 40.0)
+    noise_prob: float = 0.3
+    gain: tuple[float, float] = (-12.0, 6.0)
+
+    def __post_init__(self) -> None:
+        for name in ("speed", "low_pass", "noise_snr", "gain"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} is ({low}, {high}), but must go from low to high")
+        for name in ("low_pass_prob", "noise_prob"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be in 0..1")
+        if not 0.5 <= self.speed[0] <= self.speed[1] <= 2:
+            raise ValueError(f"speed is {self.speed}, but must be in 0.5..2")
+        if self.low_pass[0] <= 0:
+            raise ValueError(f"low_pass is {self.low_pass}, but must be above 0 Hz")
+
+    def __call__(self, waveform: Tensor, generator: torch.Generator, sample_rate: int = 16_000) -> Tensor:
+        """Return the changed waveform, its length about N / speed.
+
+        Args:
+            waveform: samples `[N]` float32.
+            generator: every draw comes from it, see `keyed_generator`.
+            sample_rate: Hz.
+        """
+        if not len(waveform):
+            return waveform
+        # Always the same draws: another noise_prob leaves speed, cut-off and gain as they were.
+        draws = torch.rand(7, generator=generator, dtype=torch.float64).tolist()
+        ranges = (self.speed, self.low_pass, self.noise_snr, self.gain)
+        speed, cut, snr, gain = (
+            low + draw * (high - low) for (low, high), draw in zip(ranges, draws[:4], strict=True)
+        )
+        old_size = scipy.fft.next_fast_len(len(waveform) + GUARD, real=True)
+        new_size = scipy.fft.next_fast_len(round(old_size / speed), real=True)
+        length = max(1, round(len(waveform) * new_size / old_size))
+
+        bins = scipy.fft.rfft(waveform.numpy(), old_size)
+        kept = min(old_size, new_size) // 2 + 1
+        spectrum = np.zeros(new_size // 2 + 1, np.complex64)
+        spectrum[:kept] = bins[:kept] * (new_size / old_size)
+        frequencies = np.arange(len(spectrum), dtype=np.float32) * (sample_rate / new_size)
+
+        response = np.float32(1)
+        if draws[4] < self.low_pass_prob:
+            response = np.clip((cut - frequencies) / (TRANSITION * cut), 0, 1)
+            spectrum *= response
+        if draws[5] < self.noise_prob:
+            noise = response * _noise(frequencies, 2 * draws[6], generator)
+            signal_power = _energy(spectrum) / length  # without the zeros behind it
+            noise_power = _energy(noise) / new_size
+            spectrum += noise * np.float32((signal_power / noise_power) ** 0.5 * 10 ** (-snr / 20))
+        spectrum *= np.float32(10 ** (gain / 20))
+        return torch.from_numpy(scipy.fft.irfft(spectrum, new_size)[:length])
+
+
+def _noise(frequencies: np.ndarray, exponent: float, generator: torch.Generator) -> np.ndarray:
+    """Draw the spectrum of noise whose power falls as 1 / f^exponent: 0 is white, 1 pink, 2 brown."""
+    white = torch.randn(len(frequencies), 2, generator=generator).numpy().view(np.complex64)[:, 0]
+    shape: np.ndarray = np.maximum(frequencies, np.float32(FLATTEST)) ** np.float32(-exponent / 2)
+    return shape * white
+
+
+def _energy(spectrum: np.ndarray) -> float:
+    return float(np.vdot(spectrum, spectrum).real)

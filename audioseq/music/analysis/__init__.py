@@ -1,0 +1,1 @@
+"""Statistics of pieces, comparison with reference pieces, plots."""

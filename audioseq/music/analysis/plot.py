@@ -1,0 +1,185 @@
+"""Pictures of music: a piano roll, and statistics beside those of other music."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audioseq.errors import ConfigError
+from audioseq.files import write_atomically
+from audioseq.midi import Note, Score
+from audioseq.music.analysis.statistics import Row, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#3b6fb6", "#d1603d", "#4f9d69", "#9b5fb3", "#c9a227", "#3aa6a6", "#c44e7b", "#7a7a7a")
+"""Of the tracks, in order; more begin again."""
+INK, PALE, BACKGROUND = "#2b2b33", "#e3e1dc", "#fcfbf8"
+SUFFIXES = (".png", ".svg", ".pdf")
+MOST_INCHES = 48
+"""Width of the longest piano rolls; from there on the time is drawn closer."""
+SECONDS_PER_INCH = 5.0
+
+
+def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> None:
+    """Draw the notes of a score over time, in a colour for each track; what is played softly is pale.
+
+    Args:
+        score: the music.
+        path: of the picture, .png, .svg or .pdf.
+        title: above it, instead of the name of the file.
+    Raises:
+        ConfigError: another suffix.
+        CheckpointError: the file cannot be written.
+    """
+    check(path)
+    from matplotlib.collections import PolyCollection
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    bars = score.bars()
+    end = max(float(bars[-1]), 1.0)
+    pitches = [note.pitch for note in score.notes] or [60]
+    low, high = min(pitches) - 2, max(pitches) + 3
+    width = float(np.clip(end / SECONDS_PER_INCH, 8, MOST_INCHES))
+    figure = Figure(figsize=(width, max(2.6, 0.065 * (high - low) + 1.3)), facecolor=BACKGROUND)
+    axes = figure.add_subplot(facecolor=BACKGROUND)
+    axes.set_axisbelow(True)
+    for pitch in range(low, high):
+        if pitch % 12 in (1, 3, 6, 8, 10):
+            axes.axhspan(pitch - 0.5, pitch + 0.5, color="#f3f1ec", linewidth=0)
+    _draw_bars(axes, bars)
+    legend = []
+    for number, track in enumerate(sorted({note.track for note in score.notes})):
+        notes = [note for note in score.notes if note.track == track]
+        colour = COLOURS[number % len(COLOURS)]
+        boxes = PolyCollection(
+            [_box(note) for note in notes],
+            facecolors=[(colour, _opacity(note.velocity)) for note in notes],
+            edgecolors=colour,
+            linewidths=0.4,
+            zorder=2 - 0.01 * number,  # the first track, often the melody, lies on top
+        )
+        axes.add_collection(boxes)
+        legend.append(Patch(facecolor=colour, label=_name(score, track, notes[0])))
+    axes.set_xlim(0, end)
+    axes.set_ylim(low, high)
+    octaves = [pitch for pitch in range(low, high) if pitch % 12 == 0]
+    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
+    axes.set_xlabel("seconds")
+    if len(legend) > 1:
+        axes.legend(
+            handles=legend, loc="lower right", bbox_to_anchor=(1, 1.0), ncols=min(len(legend), 6),
+            frameon=False, fontsize=9, handlelength=1, handleheight=0.8, labelcolor=INK, borderaxespad=0.2,
+        )  # fmt: skip
+    axes.set_title(title or Path(path).stem, loc="left", color=INK, fontsize=12, pad=8)
+    _finish(axes)
+    _save(figure, path)
+
+
+def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") -> None:
+    """Draw statistics of some pieces (coloured) over those of reference pieces (grey).
+
+    Each has a scale of its own; a bar reaches from the 10th to the 90th percentile, with the median in
+    it. Orange are those whose median is not between the reference's 10th and 90th percentile.
+
+    Raises:
+        ConfigError: no statistics, or a suffix other than .png, .svg or .pdf.
+        CheckpointError: the file cannot be written.
+    """
+    check(path)
+    if not rows:
+        raise ConfigError(f"{path}: there are no statistics to draw; give some pieces")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 0.78 * len(rows) + 0.6), facecolor=BACKGROUND)
+    panels = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={"hspace": 0.75})[:, 0]
+    for axes, row in zip(panels, rows, strict=True):
+        colour = COLOURS[0] if row.alike else COLOURS[1]
+        for (start, middle, end), y, shade in ((row.reference, 0, "#b5b2aa"), (row.ours, 1, colour)):
+            axes.plot([start, end], [y, y], color=shade, linewidth=7, solid_capstyle="butt", alpha=0.55)
+            axes.plot([middle], [y], "o", color=shade, markersize=7, markeredgecolor=BACKGROUND)
+        axes.axvspan(row.reference[0], row.reference[2], color=PALE, alpha=0.6, linewidth=0, zorder=0)
+        values = np.array([*row.ours, *row.reference])
+        margin = 0.15 * max(float(np.ptp(values)), 1e-3)
+        axes.set_xlim(values.min() - margin, values.max() + margin)
+        axes.set_ylim(-0.8, 1.8)
+        axes.set_yticks([])
+        axes.locator_params(axis="x", nbins=6)
+        axes.set_ylabel(label(row.name), rotation=0, ha="right", va="center", color=INK)
+        axes.set_facecolor(BACKGROUND)
+        _finish(axes)
+        axes.spines["left"].set_visible(False)
+    heading = title or "10th to 90th percentile, and median"
+    panels[0].set_title(f"{heading} · these above, reference below", loc="left", color=INK, fontsize=11)
+    _save(figure, path)
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Refuse to draw what is not named .png, .svg or .pdf, before any work is done for it.
+
+    Raises:
+        ConfigError: another suffix.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{path}: cannot draw {suffix or 'without suffix'}; name it {', '.join(SUFFIXES)}")
+
+
+def _draw_bars(axes: Axes, bars: np.ndarray) -> None:
+    """Draw bar lines, and number as many as there is room for."""
+    every = next(
+        step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if len(bars) / step <= 40 or step == 512
+    )
+    for index, seconds in enumerate(bars.tolist()):
+        numbered = index % every == 0
+        axes.axvline(seconds, color=PALE, linewidth=1.0 if numbered else 0.4, zorder=0.5)
+        if numbered and index < len(bars) - 1:
+            axes.annotate(
+                str(index + 1), (seconds, 1), xycoords=("data", "axes fraction"), xytext=(2, -2),
+                textcoords="offset points", va="top", fontsize=6.5, color="#a09c92",
+            )  # fmt: skip
+
+
+def _box(note: Note) -> list[tuple[float, float]]:
+    left, right, bottom, top = note.onset, note.end, note.pitch - 0.42, note.pitch + 0.42
+    return [(left, bottom), (left, top), (right, top), (right, bottom)]
+
+
+def _opacity(velocity: int) -> float:
+    return 0.25 + 0.75 * velocity / 127
+
+
+def _name(score: Score, track: int, note: Note) -> str:
+    named = score.names[track] if track < len(score.names) else ""
+    if named:
+        return named
+    if note.drum:
+        return "drums"
+    from pretty_midi import program_to_instrument_name
+
+    return str(program_to_instrument_name(note.program)).lower()
+
+
+def _finish(axes: Axes) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(PALE)
+    axes.tick_params(colors=INK, labelsize=8, length=0)
+    axes.xaxis.label.set(color=INK, size=9)
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=Path(path).suffix[1:].lower(), dpi=140, bbox_inches="tight")
+    write_atomically(
+        path if isinstance(path, str) else Path(path), lambda file: file.write(buffer.getvalue())
+    )

@@ -1,0 +1,177 @@
+"""What can be counted in a piece of music, and whether some pieces are like others in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from audioseq.music.representation.grid import GridNote, Piece
+from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS
+
+SIXTEENTH = TICKS // 4
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)
+_HARMONIC_MINOR = (0, 2, 3, 5, 7, 8, 11)
+_SCALES = np.array(
+    [
+        np.roll(np.isin(np.arange(12), steps), tonic)
+        for steps in (_MAJOR, _HARMONIC_MINOR)
+        for tonic in range(12)
+    ]
+)
+"""Which pitch classes are in each of the 24 scales `[24, 12]`."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What was counted in one piece; drums count in rhythm and density, not in pitch."""
+
+    pitch_class_entropy: float
+    """Nats; ln 12 = 2.48 if all twelve are equally frequent."""
+    pitch_range: float
+    """Semitones from the lowest note to the highest."""
+    scale_consistency: float
+    """Share of the notes within the major or harmonic minor scale that fits best."""
+    polyphony: float
+    """Notes that sound at once, on the average over the time when any does."""
+    notes_per_second: float
+    notes_per_bar: float
+    groove_consistency: float
+    """How alike the onsets of neighbouring bars are: the share of sixteenths on which they agree."""
+    repetition: float
+    """Share of the bars with notes that repeat an earlier one: the same pitches on the same sixteenths."""
+    self_similarity: float
+    """How much of a bar was in the earlier one most like it: intersection over union, mean over the bars."""
+    longest_copy: int | None = None
+    """Notes of the longest run that is in the training data too, if that was looked for."""
+
+
+class Row(NamedTuple):
+    """One statistic of some pieces, beside that of others: 10th, 50th and 90th percentile of each."""
+
+    name: str
+    ours: tuple[float, float, float]
+    reference: tuple[float, float, float]
+
+    @property
+    def alike(self) -> bool:
+        """Whether our median is within the reference's 10th and 90th percentile."""
+        low, _, high = self.reference
+        return low <= self.ours[1] <= high
+
+
+def describe(piece: Piece) -> Statistics:
+    """Count what there is to count in a piece.
+
+    Example:
+        >>> scale = tuple(GridNote(24 * n, 0, -pitch, 24, 80) for n, pitch in enumerate((60, 62, 64, 65)))
+        >>> found = describe(Piece(scale, meters=(0,), programs=(0,), bpm=120.0))
+        >>> found.pitch_range, found.scale_consistency, found.polyphony, found.notes_per_second
+        (5.0, 1.0, 1.0, 2.0)
+    """
+    pitched = [note for note in piece.notes if piece.programs[note.track] != DRUMS]
+    pitches = np.array([note.pitch for note in pitched], dtype=np.int64)
+    classes = np.bincount(pitches % 12, minlength=12)
+    shares = classes[classes > 0] / max(len(pitches), 1)
+    bars = _bars(piece)
+    return Statistics(
+        pitch_class_entropy=float(-(shares * np.log(shares)).sum()) + 0.0,
+        pitch_range=float(np.ptp(pitches)) if len(pitches) else 0.0,
+        scale_consistency=float((_SCALES @ classes).max() / max(len(pitches), 1)),
+        polyphony=_polyphony(pitched),
+        notes_per_second=len(piece.notes) / (piece.starts[-1] / TICKS * 60 / piece.bpm),
+        notes_per_bar=len(piece.notes) / len(piece.meters),
+        groove_consistency=_groove(piece, bars),
+        repetition=_repetition(bars),
+        self_similarity=_self_similarity(bars),
+    )
+
+
+def compare(ours: Sequence[Statistics], reference: Sequence[Statistics]) -> list[Row]:
+    """Return each statistic of some pieces beside that of reference pieces, as far as both have it."""
+    columns = [
+        {name: [asdict(one)[name] for one in group] for name in asdict(group[0])}
+        for group in (ours, reference)
+    ]
+    rows = []
+    for name in columns[0]:
+        mine, theirs = ([value for value in column[name] if value is not None] for column in columns)
+        if mine and theirs:
+            rows.append(Row(name, _percentiles(mine), _percentiles(theirs)))
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return rows as a person reads them."""
+    lines = [f"{'':22s}{'these':>18s}{'reference':>27s}"]
+    lines.append(f"{'':22s}" + f"{'10 %':>9s}{'median':>9s}{'90 %':>9s}" * 2)
+    for row in rows:
+        figures = "".join(f"{value:9.2f}" for value in (*row.ours, *row.reference))
+        lines.append(f"{label(row.name):22s}{figures}{'' if row.alike else '   median outside'}")
+    return "\n".join(lines)
+
+
+def label(name: str) -> str:
+    """Return the name of a statistic as a person reads it."""
+    return name.replace("pitch_class", "pitch-class").replace("_", " ")
+
+
+def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+    low, middle, high = np.percentile(values, (10, 50, 90)).tolist()
+    return low, middle, high
+
+
+def _bars(piece: Piece) -> list[frozenset[tuple[int, int]]]:
+    """Return what is in each bar: sixteenths from its beginning, each with what is struck on it."""
+    starts = piece.starts
+    onsets = SIXTEENTH * np.rint([note.onset / SIXTEENTH for note in piece.notes])
+    found: list[set[tuple[int, int]]] = [set() for _ in piece.meters]
+    indices = np.searchsorted(starts, onsets, side="right") - 1
+    for note, onset, index in zip(piece.notes, onsets.tolist(), indices.tolist(), strict=True):
+        bar = min(index, len(found) - 1)
+        pitch = note.pitch + PITCHES * (piece.programs[note.track] == DRUMS)
+        found[bar].add((round((onset - starts[bar]) / SIXTEENTH), pitch))
+    return [frozenset(bar) for bar in found]
+
+
+def _polyphony(notes: Sequence[GridNote]) -> float:
+    sounding = reached = 0
+    for note in sorted(notes):
+        end = note.onset + note.duration
+        sounding += max(end - max(note.onset, reached), 0)
+        reached = max(reached, end)
+    return sum(note.duration for note in notes) / sounding if sounding else 0.0
+
+
+def _groove(piece: Piece, bars: Sequence[frozenset[tuple[int, int]]]) -> float:
+    """Compare neighbouring bars of equal length, both with notes; as MusPy (Dong et al. 2020) does it."""
+    lengths = np.diff(piece.starts) // SIXTEENTH
+    rhythms = [{position for position, _ in bar} for bar in bars]
+    alike = [
+        1 - len(rhythms[index] ^ rhythms[index + 1]) / lengths[index]
+        for index in range(len(bars) - 1)
+        if bars[index] and bars[index + 1] and lengths[index] == lengths[index + 1]
+    ]
+    return float(np.mean(alike)) if alike else 0.0
+
+
+def _repetition(bars: Sequence[frozenset[tuple[int, int]]]) -> float:
+    filled = [bar for bar in bars if bar]
+    return 1 - len(set(filled)) / len(filled) if filled else 0.0
+
+
+def _self_similarity(bars: Sequence[frozenset[tuple[int, int]]]) -> float:
+    filled = [sorted(bar) for bar in bars if bar]
+    if len(filled) < 2:
+        return 0.0
+    places = {event: index for index, event in enumerate(sorted({event for bar in filled for event in bar}))}
+    columns = [places[event] for bar in filled for event in bar]
+    sizes = np.array([len(bar) for bar in filled])
+    bounds = np.concatenate(([0], np.cumsum(sizes)))
+    held = csr_array((np.ones(len(columns)), columns, bounds), shape=(len(filled), len(places)))
+    common = (held @ held.T).toarray()
+    alike = np.tril(common / (sizes[:, None] + sizes[None, :] - common), -1)
+    return float(alike[1:].max(axis=1).mean())

@@ -1,0 +1,1 @@
+"""Training data: corpora and tokenised examples."""

@@ -1,0 +1,1 @@
+"""Sampling of new pieces: the stepper, guidance, repetition, endings."""

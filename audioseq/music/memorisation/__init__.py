@@ -1,0 +1,1 @@
+"""Copies of training data: found in finished pieces, prevented while sampling."""

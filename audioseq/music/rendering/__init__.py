@@ -1,0 +1,1 @@
+"""Scores to sound: FluidSynth, or the built-in synthesiser."""

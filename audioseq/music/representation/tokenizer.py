@@ -1,0 +1,89 @@
+"""Pieces to events and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.event_state import FEATURES, Conditions, Walk
+from audioseq.music.representation.grid import GridNote, Piece
+from audioseq.music.representation.vocabulary import BAR, END, SAME
+
+
+def encode(piece: Piece) -> np.ndarray:
+    """Return the events of a piece `[E, 6]` int16, with the columns of `vocabulary`; the last is the end."""
+    events: list[tuple[int, ...]] = []
+    starts = piece.starts
+    notes = iter(piece.notes)
+    note = next(notes, None)
+    for bar, meter in enumerate(piece.meters):
+        events.append((BAR, meter, -1, -1, -1, -1))
+        position = -1
+        while note is not None and note.onset < starts[bar + 1]:
+            step = note.onset - starts[bar]
+            events.append(
+                (
+                    SAME if step == position else step,
+                    -1,
+                    note.track,
+                    note.pitch,
+                    v.duration_class(note.duration),
+                    v.velocity_level(note.velocity),
+                )
+            )
+            position = step
+            note = next(notes, None)
+    events.append((END, -1, -1, -1, -1, -1))
+    return np.array(events, np.int16)
+
+
+def decode(events: Iterable[Sequence[int]], programs: Sequence[int], bpm: float) -> Piece:
+    """Return the piece that events tell of; a note ends where its pitch is struck again in its track."""
+    notes: list[GridNote] = []
+    meters: list[int] = []
+    open_notes: dict[tuple[int, int], int] = {}
+    start = length = position = 0
+    for step, meter, track, pitch, duration, velocity in events:
+        if step == END:
+            break
+        if step == BAR:
+            start, length = start + length, v.METER_TICKS[meter]
+            meters.append(int(meter))
+            continue
+        position = position if step == SAME else int(step)
+        onset = start + position
+        key = int(track), int(pitch)
+        if key in open_notes and notes[open_notes[key]].onset + notes[open_notes[key]].duration > onset:
+            before = notes[open_notes[key]]
+            notes[open_notes[key]] = before._replace(duration=onset - before.onset)
+        open_notes[key] = len(notes)
+        notes.append(
+            GridNote(onset, key[0], -key[1], v.DURATION_TICKS[duration], v.level_velocity(int(velocity)))
+        )
+    return Piece(tuple(notes), tuple(meters), tuple(programs), bpm)
+
+
+def conditions_of(piece: Piece, style: int) -> Conditions:
+    """Return what one would have to ask for to get a piece like this one."""
+    tonic, minor = piece.key()
+    return Conditions(
+        style=style,
+        tonic=tonic,
+        minor=minor,
+        tempo=v.tempo_class(piece.bpm),
+        density=v.density_class(piece.density),
+        bars=len(piece.meters),
+        programs=piece.programs,
+    )
+
+
+def features(events: np.ndarray, conditions: Conditions) -> np.ndarray:
+    """Return what the model is told before each event `[E, FEATURES]` int16."""
+    walk = Walk(conditions)
+    rows = np.empty((len(events), FEATURES), np.int16)
+    for i, event in enumerate(events.tolist()):
+        rows[i] = walk.features()
+        walk.push(event)
+    return rows

@@ -1,0 +1,1 @@
+"""Many recordings at once: inputs, batched transcription, resumable runs over a folder."""

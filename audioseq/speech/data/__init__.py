@@ -1,0 +1,1 @@
+"""Training data: corpora, manifests, the waveform cache, batches, synthetic text-only data."""

@@ -1,0 +1,1 @@
+"""Error rates, error analysis, and tuning of decoding weights."""

@@ -1,0 +1,1 @@
+"""Recordings of any length: chunking, merging of chunks, speech detection."""

@@ -1,0 +1,127 @@
+"""Reading models: states, sentences, perplexity, and the compact file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioseq import checkpoint
+from audioseq.checkpoint import Header
+from audioseq.errors import CheckpointError
+from audioseq.language.ngram import binary
+from audioseq.language.ngram.files import load_ngram, save_ngram
+from audioseq.language.ngram.prune import by_loss
+from tests.language.small import VOCABULARY, after, assert_normalised, contexts, random_model, random_text
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_equal_states_have_equal_futures(order: int) -> None:
+    model = by_loss(random_model(order), 1e-3)
+    futures: dict[int, tuple[np.ndarray, tuple[str, ...]]] = {}
+    for context in contexts(model):
+        state = np.array([model.start])
+        for word in context:
+            _, state = model.step(state, np.array([VOCABULARY.index(word)]))
+        probabilities = after(model, context)
+        known = futures.setdefault(int(state[0]), (probabilities, context))[0]
+        np.testing.assert_array_equal(known, probabilities)
+    assert len(futures) <= 1 + sum(model.sizes[:-1])
+    if order > 1:
+        assert len(futures) > 3
+
+
+def test_steps_side_by_side_are_steps_alone() -> None:
+    model = random_model(3)
+    states = np.array([model.start, 0, model.start, 4])
+    words = np.array([3, 4, 5, 2])
+    before = states.copy()
+    together = model.step(states, words)
+    for row in range(len(states)):
+        alone = model.step(states[row : row + 1], words[row : row + 1])
+        assert (alone[0][0], alone[1][0]) == (together[0][row], together[1][row])
+    np.testing.assert_array_equal(states, before)  # what is handed in stays as it was
+    assert together[0].dtype == np.float32 and together[1].dtype == np.int64
+
+
+def test_the_next_words_are_those_that_sentences_go_on_with() -> None:
+    model = random_model(3)
+    found = model.predict(["a", "zebra"], 100)
+    assert sorted(word for word, _ in found) == sorted(VOCABULARY.words[3:])
+    assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
+    for word, probability in found:
+        assert math.log(probability) == pytest.approx(model.score(["a", "zebra", word])[2], rel=1e-5)
+    assert model.predict(["a", "zebra"], 2) == found[:2]
+
+
+def test_perplexity_is_that_of_the_scores() -> None:
+    model = random_model(3)
+    text = [["a", "b"], [], ["zebra", "c"]]
+    scores = [model.score(words) for words in text]
+    assert [len(some) for some in scores] == [3, 1, 3]
+    measured = model.perplexity(iter(text))
+    every = [score for some in scores for score in some]
+    known = [*scores[0], *scores[1], *scores[2][1:]]
+    assert measured.perplexity_with_unknown == pytest.approx(math.exp(-np.mean(every)), rel=1e-5)
+    assert measured.perplexity == pytest.approx(math.exp(-np.mean(known)), rel=1e-5)
+    assert (measured.words, measured.unknown, measured.sentences) == (4, 1, 3)
+    assert "1 of 4 words unknown (25.00%)" in measured.summary()
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_a_compact_file_holds_the_model(order: int, tmp_path: Path) -> None:
+    model, text = by_loss(random_model(order), 1e-4), random_text(seed=1)
+    save_ngram(tmp_path / "lm.safetensors", model, {"text": "letters"})
+    again = load_ngram(tmp_path / "lm.safetensors")
+    np.testing.assert_array_equal(again.keys, model.keys)
+    assert again.sizes == model.sizes and again.vocabulary == model.vocabulary
+    np.testing.assert_allclose(again.log_probs, model.log_probs, rtol=5e-3, atol=5e-2)
+    assert again.perplexity(text).perplexity == pytest.approx(model.perplexity(text).perplexity, rel=1e-2)
+    assert_normalised(again, within=2e-2)
+    assert checkpoint.read_header(tmp_path / "lm.safetensors").card == {"text": "letters"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.just(0.0) | st.floats(-20, -0.001), min_size=1, max_size=900))
+def test_rounding_takes_the_nearest_level(values: list[float]) -> None:
+    exact = np.array(values, np.float32)
+    codes, levels = binary.quantise(exact)
+    assert len(levels) <= 256
+    distance = np.abs(exact[:, None] - levels[None]).min(1)
+    np.testing.assert_allclose(np.abs(exact - levels[codes]), distance, atol=1e-6)
+    assert (levels[codes][exact == 0] == 0).all()
+    if len(np.unique(exact)) <= 256:
+        np.testing.assert_array_equal(levels[codes], exact)
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "m.safetensors", {}, Header("speech"))
+    with pytest.raises(CheckpointError, match="for speech, not for ngram"):
+        load_ngram(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("vocabulary", torch.tensor(list(b"a\na\nb"), dtype=torch.uint8)),
+        ("vocabulary", torch.tensor([255], dtype=torch.uint8)),
+        ("2.words", torch.full((999,), 3, dtype=torch.uint8)),
+        ("2.words", None),
+        ("1.children", torch.zeros(7, dtype=torch.uint8)),
+        ("3.log_probs.levels", torch.zeros(1)),
+        ("2.backoffs.levels", torch.full((256,), math.nan)),
+    ],
+)
+def test_a_damaged_file_is_an_error(name: str, value: torch.Tensor | None, tmp_path: Path) -> None:
+    path = tmp_path / "lm.safetensors"
+    binary.save(path, random_model(3))
+    stored = checkpoint.load(path)
+    tensors = {key: tensor for key, tensor in stored.weights.items() if key != name}
+    checkpoint.save(path, tensors if value is None else tensors | {name: value}, stored.header)
+    with pytest.raises(CheckpointError, match="damaged n-gram model"):
+        load_ngram(path)

@@ -1,0 +1,95 @@
+"""Statistics, against what can be counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from audioseq.music.analysis.statistics import Statistics, compare, describe, table
+from audioseq.music.representation.grid import GridNote, Piece
+from audioseq.music.representation.vocabulary import DRUMS
+
+Q = 24
+"""Ticks in a quarter."""
+WALTZ = 1
+"""The index of 3/4."""
+
+
+def piece(
+    notes: Sequence[tuple[float, int, float]], bars: int = 1, meter: int = 0, drums: bool = False
+) -> Piece:
+    """Return a piece of one track: onset and duration in quarters, 4/4, 120 quarters a minute."""
+    placed = (GridNote(round(Q * onset), 0, -pitch, round(Q * length), 80) for onset, pitch, length in notes)
+    return Piece(tuple(sorted(placed)), (meter,) * bars, (DRUMS if drums else 0,), 120.0)
+
+
+def test_pitches() -> None:
+    found = describe(piece([(0, 60, 1), (1, 72, 1), (2, 67, 1), (3, 66, 1)]))
+    assert found.pitch_range == 12
+    assert found.pitch_class_entropy == pytest.approx(-0.5 * np.log(0.5) - 2 * 0.25 * np.log(0.25))
+    assert found.scale_consistency == 1.0  # G major has C, G and F#
+    assert describe(piece([(0, 60, 1)])).pitch_class_entropy == 0
+
+
+def test_no_scale_has_more_than_seven_of_twelve() -> None:
+    chromatic = [(n / 4, 60 + n, 0.25) for n in range(12)]
+    found = describe(piece(chromatic))
+    assert found.scale_consistency == pytest.approx(7 / 12)
+    assert found.pitch_class_entropy == pytest.approx(np.log(12))
+
+
+def test_density_and_polyphony() -> None:
+    # A whole note below two half notes, then a bar of rest: 12 quarters sound within 4 ... 8 within 4.
+    found = describe(piece([(0, 48, 4), (0, 60, 2), (2, 62, 2)], bars=2))
+    assert found.polyphony == 2.0
+    assert found.notes_per_second == 3 / 4
+    assert found.notes_per_bar == 1.5
+    gaps = describe(piece([(0, 60, 1), (0, 64, 1), (3, 60, 1)]))
+    assert gaps.polyphony == 1.5
+
+
+def test_groove() -> None:
+    steady = [(bar * 4 + beat, 60 + beat + bar, 1.0) for bar in range(3) for beat in range(4)]
+    assert describe(piece(steady, bars=3)).groove_consistency == 1.0
+    # On 2 of 16 sixteenths they differ; the empty third bar is compared with none.
+    differ = [(0, 60, 1.0), (1, 60, 1.0), (4, 60, 1.0), (6, 60, 1.0)]
+    assert describe(piece(differ, bars=3)).groove_consistency == pytest.approx(14 / 16)
+
+
+def test_repetition_and_similarity() -> None:
+    first = [(0, 60, 1), (1, 62, 1)]
+    notes = [(start + onset, pitch, length) for start in (0, 4, 12) for onset, pitch, length in first]
+    notes += [(8, 60, 1), (9, 65, 1), (10, 67, 1)]  # shares one of four
+    found = describe(piece(notes, bars=4))
+    assert found.repetition == 2 / 4
+    assert found.self_similarity == pytest.approx((1 + 1 / 4 + 1) / 3)
+    assert describe(piece(first)).self_similarity == 0
+
+
+def test_bars_of_other_lengths() -> None:
+    notes = [(3 * bar + beat, 60, 1) for bar in range(2) for beat in range(3)]
+    found = describe(piece(notes, bars=2, meter=WALTZ))
+    assert found.repetition == 1 / 2 and found.groove_consistency == 1.0
+
+
+def test_drums_count_in_rhythm_alone() -> None:
+    found = describe(piece([(0, 36, 1), (2, 38, 1)], drums=True))
+    assert (found.pitch_range, found.pitch_class_entropy, found.polyphony) == (0, 0, 0)
+    assert found.notes_per_bar == 2
+
+
+def test_comparison() -> None:
+    def one(density: float, copy: int | None) -> Statistics:
+        return Statistics(1.0, 2.0, 3.0, 4.0, density, 6.0, 7.0, 8.0, 9.0, copy)
+
+    reference = [one(value, 3) for value in range(11)]
+    rows = {row.name: row for row in compare([one(9.5, None)], reference)}
+    assert "longest_copy" not in rows
+    row = rows["notes_per_second"]
+    assert row.ours == (9.5, 9.5, 9.5) and row.reference == (1.0, 5.0, 9.0) and not row.alike
+    assert rows["polyphony"].alike
+    text = table(list(rows.values()))
+    assert text.count("median outside") == 1
+    assert "notes per second" in text and len({len(line) for line in text.splitlines()[1:]}) <= 2

@@ -1,0 +1,100 @@
+"""Composing in numpy against the same with the modules of torch, event by event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioseq.music.config import ModelConfig
+from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.sampling import Sampling
+from audioseq.music.generation.stepper import EventStep
+from audioseq.music.model import GIVEN, SIZES, MusicModel, build
+from audioseq.music.representation.event_state import Conditions, Walk
+from tests.music import plain, tiny
+
+
+def network(cell: str = "lstm", scale: float = 3.0, seed: int = 0) -> MusicModel:
+    """A model with strong opinions, in float64."""
+    torch.manual_seed(seed)
+    model = build(ModelConfig(**tiny.MODEL.model_dump() | {"cell": cell})).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(scale)
+    return model
+
+
+def drafts(count: int, seed: int = 0, bars: int = 3, ticks: float | None = None) -> list[Draft]:
+    """Wishes of several kinds."""
+    return [
+        Draft(
+            Conditions(i % 4, (5 * i + seed) % 12, bool(i % 2), 12, 8, bars, (0, 40, 52)[: 1 + i % 3]),
+            np.random.default_rng([seed, i]),
+            ticks,
+        )
+        for i in range(count)
+    ]
+
+
+def primed(events: int = 40) -> Draft:
+    """A tune that has begun."""
+    example = tiny.examples(1)[0]
+    conditions = replace(example.conditions, bars=7)
+    return Draft(conditions, np.random.default_rng(5), None, example.events[:events].tolist())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@settings(deadline=None, max_examples=8)
+@given(
+    seed=st.integers(0, 10**6),
+    scale=st.floats(0.5, 8),
+    count=st.integers(0, 3),
+    ticks=st.none() | st.floats(1, 700),
+    sampling=st.builds(
+        Sampling, temperature=st.floats(0.3, 1.5), top_k=st.integers(0, 9), top_p=st.floats(0.5, 1)
+    ),
+)
+def test_pieces_are_those_of_the_plain_way(
+    cell: str, seed: int, scale: float, count: int, ticks: float | None, sampling: Sampling
+) -> None:
+    model = network(cell, scale, seed)
+    found, expected = ([primed(seed % 48), *drafts(count, seed, ticks=ticks)] for _ in range(2))
+    generate(model, found, sampling)
+    plain.generate(model, expected, sampling)
+    for one, other in zip(found, expected, strict=True):
+        assert one.events == other.events
+        assert one.sampled == other.sampled > 0
+        assert np.isclose(one.nats, other.nats, rtol=1e-9)
+
+
+def test_every_step_scores_as_the_model_does() -> None:
+    model, example = network(), tiny.examples(1)[0]
+    step, walk = EventStep(model), Walk(example.conditions)
+    events, told = example.written()
+    summaries, _ = model(torch.from_numpy(told.astype(np.int64))[None])
+    memories = step.stack.start(1)
+    for i, event in enumerate(events):
+        summary, memories = step(np.array([walk.features()]), memories)
+        walk.push(example.events[i].tolist())
+        for field in range(len(SIZES)):
+            if event[field] < 0:
+                continue
+            known, told_so_far = {}, summary
+            for given_field in GIVEN[field]:
+                known[given_field] = torch.tensor([int(event[given_field])])
+                told_so_far = step.tell(told_so_far, given_field, np.array([event[given_field]]))
+            expected = model.choose(summaries[:, i], field, known).detach().numpy()
+            np.testing.assert_allclose(step.scores(told_so_far, field), expected, rtol=0, atol=1e-10)
+
+
+def test_drafts_that_begin_and_end_at_different_events_do_not_mix() -> None:
+    model, together, alone = network(), [*drafts(2), primed()], [*drafts(2), primed()]
+    generate(model, together, Sampling())
+    for draft, other in zip(alone, together, strict=True):
+        generate(model, [draft], Sampling())
+        assert draft.events == other.events

@@ -1,0 +1,205 @@
+"""Searching as a user asks for it: options, language models in files, confidences, tuning, the commands."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audioseq import checkpoint, models
+from audioseq.cli.main import run
+from audioseq.data import Utterance, write_manifest
+from audioseq.errors import CheckpointError, ConfigError, DataError
+from audioseq.language.ngram import binary
+from audioseq.language.ngram.kneser_ney import estimate
+from audioseq.language.vocabulary import Vocabulary
+from audioseq.speech import pipeline
+from audioseq.speech.decoding.beam import Candidate, Limits, Weights
+from audioseq.speech.decoding.decoder import BeamSearch, Search
+from audioseq.speech.decoding.nbest import confidences, rescore
+from audioseq.speech.evaluation.evaluate import evaluate
+from audioseq.speech.evaluation.tune import minimise, tune
+from audioseq.speech.task import SpeechTask
+from audioseq.text.tokenizer import CharTokenizer
+from tests.speech.tiny import config, utterances
+
+WORDS = Vocabulary(("<unk>", "<s>", "</s>", "ab", "cd"))
+
+
+@pytest.fixture(scope="module")
+def lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("lm") / "words.safetensors"
+    binary.save(path, estimate(np.array([1, 3, 4, 2, 1, 4, 3, 2, 1, 3, 2]), WORDS, order=2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    made = utterances(folder, ["ab"])
+    untrained = SpeechTask(config(), made, made)
+    torch.nn.init.normal_(untrained.model.head.linear.weight, std=1.0)
+    path = folder / "tiny.safetensors"
+    checkpoint.save(path, untrained.model.state_dict(), untrained.header({}), half=True)
+    return path
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> list[Utterance]:
+    """Recordings of two speakers, in a manifest."""
+    made = [
+        Utterance(**{**vars(utterance), "speaker": speaker})
+        for speaker, utterance in zip("AABB", utterances(tmp_path, ["ab", "cd", "ab cd", "dab"]), strict=True)
+    ]
+    write_manifest(tmp_path / "spoken.jsonl", made)
+    return made
+
+
+def candidates(*pairs: tuple[str, float]) -> list[Candidate]:
+    return [Candidate(text, (), score, score, 0.0, 0) for text, score in pairs]
+
+
+def test_a_search_writes_words_with_times_and_confidences(
+    model: Path, lm: Path, spoken: list[Utterance]
+) -> None:
+    recogniser = pipeline.load(model, "cpu")
+    beam = BeamSearch(lm=lm, hotwords=["dab"])
+    transcript = recogniser.transcribe(spoken[2].audio_filepath, words=True, beam=beam)
+    assert transcript.text == " ".join(word.word for word in transcript.words)
+    assert all(0 <= word.start < word.end <= transcript.duration for word in transcript.words)
+    assert all(0 < word.confidence <= 1 for word in transcript.words)
+    assert recogniser.search(beam) is recogniser.search(BeamSearch(lm=lm, hotwords=("dab",)))
+    report = evaluate(recogniser, spoken, beam)
+    assert report.results[2].hypothesis == transcript.text
+
+
+def test_without_limits_and_language_the_score_is_the_probability_of_ctc(
+    model: Path, spoken: list[Utterance]
+) -> None:
+    recogniser = pipeline.load(model, "cpu")
+    exact = Limits(width=10**4, tokens=100, margin=math.inf, silence=1.0)
+    (piece,) = recogniser.listen(spoken[0].load()[:1600])
+    found = recogniser.search(BeamSearch(limits=exact)).candidates(piece.log_probs)
+    for candidate in found[:3]:
+        targets = torch.tensor([candidate.tokens])
+        loss = torch.nn.functional.ctc_loss(
+            torch.from_numpy(piece.log_probs)[:, None],
+            targets,
+            torch.tensor([len(piece.log_probs)]),
+            torch.tensor([targets.shape[1]]),
+            reduction="sum",
+        )
+        assert candidate.acoustic >= -float(loss) - 1e-4  # other spellings of the text count as well
+
+
+def test_weights_are_those_asked_for_or_those_of_the_card_or_the_usual_ones(lm: Path) -> None:
+    card: dict[str, object] = {"decoder": {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much"}}
+
+    def weights(options: BeamSearch, card: dict[str, object]) -> tuple[Weights, float]:
+        search = Search(options, CharTokenizer(), card)
+        return search.decoder.weights, search.gamma
+
+    assert weights(BeamSearch(lm=lm), card) == (Weights(alpha=0.7), 0.2)
+    assert weights(BeamSearch(lm=lm, weights=Weights(1, 2, 3), gamma=4), card) == (Weights(1, 2, 3), 4)
+    assert weights(BeamSearch(), {"decoder": "damaged"})[0] == Weights()
+
+
+def test_what_cannot_be_searched_with_is_told() -> None:
+    with pytest.raises(CheckpointError, match="no-such-lm"):
+        Search(BeamSearch(lm="no-such-lm"), CharTokenizer(), {})
+    for word in ("", "naïve 2", "?"):
+        with pytest.raises(ConfigError, match="hotword"):
+            Search(BeamSearch(hotwords=(word,)), CharTokenizer("abc"), {})
+    with pytest.raises(ValueError, match="NaN"):
+        Search(BeamSearch(), CharTokenizer("a"), {}).candidates(np.full((2, 2), np.nan))
+
+
+def test_no_frames_are_no_words() -> None:
+    search = Search(BeamSearch(), CharTokenizer("ab"), {})
+    assert search.candidates(np.zeros((0, 3)))[0].text == ""
+    assert search.words(np.zeros((0, 3)), 0.04) == []
+
+
+def test_a_confidence_is_the_share_of_the_candidates_that_have_the_word() -> None:
+    found = candidates(("a b c", math.log(0.5)), ("a c", math.log(0.3)), ("x b c d", math.log(0.2)))
+    assert confidences(found) == pytest.approx([0.8, 0.7, 1.0])
+    assert confidences(candidates(("", -1.0), ("a", -2.0))) == []
+
+
+def test_rescoring_weighs_the_second_language_model() -> None:
+    found = candidates(("oat", -1.0), ("boat", -1.5), ("note", -9.0))
+    again = rescore(found, lambda texts: [-len(text) / 100 for text in texts], gamma=2.0)
+    assert [candidate.score for candidate in again] == pytest.approx([-1.06, -1.58, -9.08])
+    assert rescore(found, lambda _: [-5, -4, -5], 1.0)[0].text == "boat"
+
+
+def test_the_search_for_a_minimum_finds_that_of_a_bowl() -> None:
+    trials = []
+
+    def bowl(point: tuple[float, ...]) -> float:
+        trials.append(point)
+        return (point[0] - 0.5) ** 2 + (point[1] + 1.25) ** 2
+
+    assert minimise(bowl, (0.0, 0.0, 7.0), [1.0, 1.0, 0.0], halvings=2) == (0.5, -1.25, 7.0)
+    assert all(point[2] == 7 for point in trials)
+
+
+def test_the_card_advises_a_language_model_that_has_a_name(
+    model: Path, lm: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = models.Model("words", "ngram", lm.name, "", "")
+    monkeypatch.setattr(models, "CATALOGUE", (named,))
+    monkeypatch.setattr(models, "bundled_dir", lambda: lm.parent)
+    recogniser = pipeline.load(model, "cpu")
+    path = spoken[3].audio_filepath
+    assert recogniser.usual is None and recogniser.chosen(None) is None
+    recogniser.header.card["decoder"] = {"lm": "words"}
+    assert recogniser.usual == BeamSearch(lm="words") and recogniser.chosen("greedy") is None
+    assert recogniser.transcribe(path) == recogniser.transcribe(path, beam=BeamSearch(lm=lm))
+    recogniser.header.card["decoder"] = {"lm": str(lm)}  # a file may be anywhere, or nowhere
+    assert recogniser.usual is None
+
+
+def test_tuning_makes_fewer_errors_and_tells_on_whom(model: Path, lm: Path, spoken: list[Utterance]) -> None:
+    recogniser = pipeline.load(model, "cpu")
+    tuned = tune(recogniser, spoken, BeamSearch(lm=lm, limits=Limits(width=10)))
+    assert tuned.speakers == ("A",)
+    assert tuned.after.chosen <= tuned.before.chosen
+    weighed = BeamSearch(lm=lm, limits=Limits(width=10), weights=tuned.weights)
+    assert evaluate(recogniser, spoken, weighed).wer == pytest.approx(tuned.after.all)
+    with pytest.raises(DataError, match="two speakers"):
+        tune(recogniser, spoken[:2], BeamSearch(lm=lm))
+    with pytest.raises(DataError, match="language model"):
+        tune(recogniser, spoken, BeamSearch())
+
+
+def test_the_commands_search_and_a_tuned_model_carries_its_weights(
+    model: Path, lm: Path, spoken: list[Utterance], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, tuned = str(tmp_path / "spoken.jsonl"), tmp_path / "tuned.safetensors"
+    arguments = ["--lm", str(lm), "--beam", "8"]
+    assert run(["tune", str(model), manifest, *arguments, "--json", "-o", str(tuned)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    card = checkpoint.read_header(tuned).card["decoder"]
+    assert (card["alpha"], card["lm"]) == (found["alpha"], str(lm))
+    assert tuned.stat().st_size < model.stat().st_size + 2000  # in halves as before
+    assert run(["evaluate", str(tuned), manifest, *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["wer"] == pytest.approx(found["after"]["all"], abs=1e-5)
+    assert run(["tune", str(model), manifest, *arguments, "-o", str(tuned)]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert run(["tune", str(model), manifest]) == 2
+
+    expected = tmp_path / "expected.txt"
+    expected.write_text("dab\n\nbad cab\n")
+    recording = str(spoken[3].audio_filepath)
+    assert run(["transcribe", recording, "-m", str(model), "--hotwords", str(expected), "--lm", "none"]) == 0
+    assert run(["transcribe", recording, "-m", str(model), "--hotwords", str(tmp_path / "none.txt")]) == 1
+    assert "none.txt" in capsys.readouterr().err
+    assert run(["transcribe", recording, "-m", str(model), "--hotword", "?"]) == 1
+    assert "hotword '?'" in capsys.readouterr().err
+    assert run(["transcribe", recording, "-m", str(model), "--lm", str(model)]) == 1
+    assert "is a model for speech, not for ngram" in capsys.readouterr().err

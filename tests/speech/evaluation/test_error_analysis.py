@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audioseq.speech.evaluation.error_analysis import CAUSES, causes
+from audioseq.speech.metrics import Result, word_errors
+
+Text = st.lists(st.sampled_from(["a", "b", "ab", "abc", "xyz"]), max_size=6).map(" ".join)
+
+
+@given(Text, Text)
+def test_every_error_has_one_cause(said: str, heard: str) -> None:
+    result = Result("", said, heard)
+    found = causes([result], {"a", "b", "ab"})
+    assert found.total() == word_errors([result]).errors
+    assert set(found) <= set(CAUSES)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "expected"),
+    [
+        ("i may be", "i maybe", {"joined": 2}),
+        ("tomorrow then", "to morrow then", {"joined": 2}),
+        ("the colour", "the color", {"near": 1}),
+        ("the cat", "the house", {"other": 1}),
+        ("dr zork came", "dr came", {"unknown": 1}),
+        ("he came in", "he came", {"deleted": 1}),
+        ("he came", "he came in", {"inserted": 1}),
+    ],
+)
+def test_errors_look_like_what_they_are(said: str, heard: str, expected: dict[str, int]) -> None:
+    vocabulary = set(["i", "may", "be", "the", "colour", "cat", "dr", "came", "he", "in", "tomorrow", "then"])
+    assert causes([Result("", said, heard)], vocabulary) == expected
