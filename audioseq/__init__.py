@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from audioseq.midi import Score as Score
     from audioseq.music.pipeline import compose as compose
     from audioseq.speech.batch.run import transcribe_all as transcribe_all
-    from audioseq.speech.decoding.decoder import BeamSearch as BeamSearch
-    from audioseq.speech.pipeline import load as load
+    from audioseq.speech.decoding.decoder import DecodingOptions as DecodingOptions
+    from audioseq.speech.pipeline import load_recogniser as load_recogniser
     from audioseq.speech.transcript import Transcript as Transcript
     from audioseq.training import Task as Task
     from audioseq.training import fit as fit
@@ -75,9 +75,9 @@ def transcribe(
         AudioError: the recording cannot be read, or is not finite.
         CheckpointError: there is no such model, or its file is damaged or of another task.
     """
-    from audioseq.speech.pipeline import load
+    from audioseq.speech.pipeline import load_recogniser
 
-    return load(model).transcribe(source, sample_rate, words=words)
+    return load_recogniser(model).transcribe(source, sample_rate, words=words)
 
 
 def __getattr__(name: str) -> Any:

@@ -262,19 +262,21 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
 
 
 def test_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    monkeypatch.setattr("audioseq.speech.pipeline.load", fail_with(KeyboardInterrupt()))
+    monkeypatch.setattr("audioseq.speech.pipeline.load_recogniser", fail_with(KeyboardInterrupt()))
     assert run(["transcribe", str(folder)]) == 130
     assert capsys.readouterr().out == ""
 
 
 def test_bugs_keep_their_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audioseq.speech.pipeline.load", fail_with(ZeroDivisionError()))
+    monkeypatch.setattr("audioseq.speech.pipeline.load_recogniser", fail_with(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         run(["transcribe", str(folder)])
 
 
 def test_errors_of_users_do_not(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    monkeypatch.setattr("audioseq.speech.pipeline.load", fail_with(AudioError("what, where, what to do")))
+    monkeypatch.setattr(
+        "audioseq.speech.pipeline.load_recogniser", fail_with(AudioError("what, where, what to do"))
+    )
     assert run(["transcribe", str(folder)]) == 1
     assert capsys.readouterr().err == "error: what, where, what to do\n"
 

@@ -16,7 +16,7 @@ import audioseq
 from audioseq.audio import read
 from audioseq.cli.main import run
 from audioseq.midi import Note, Score
-from audioseq.music.memorisation.fingerprint import Fingerprint, remember
+from audioseq.music.memorisation.fingerprint import Fingerprint, write_fingerprint
 from audioseq.music.representation.grid import to_grid, to_score
 from tests.music import tiny
 
@@ -91,7 +91,7 @@ def test_a_copy_is_told_of(model: str, compose: Callable[..., int], capsys: Capt
     piece = to_grid(Score.load("a.mid"))
     own = Path("own.safetensors")
     own.write_bytes(Path(model).read_bytes())
-    remember(Fingerprint.of([piece]), {own})
+    write_fingerprint(Fingerprint.of([piece]), {own})
     command = ["compose", "-m", str(own), "--seed", "5", "--bars", "8"]
     assert run([*command, "--top-k", "1"]) == 0  # so it has no choice
     assert "seems to share a run of notes with the training data" in capsys.readouterr().err

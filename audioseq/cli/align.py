@@ -59,7 +59,7 @@ def align(
     from audioseq.speech.transcript import Segment, Transcript
     from audioseq.text.tokenizer import normalise
 
-    recogniser = pipeline.load(model, device)
+    recogniser = pipeline.load_recogniser(model, device)
     alphabet = recogniser.tokenizer.alphabet
     if figures := [word for word in written.split() if any(map(str.isdigit, normalise(word, alphabet)[1]))]:
         note(f"{len(figures)} words with figures have no place, such as {figures[0]!r}; write them out")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from audioseq.speech.batch.inputs import Recording
-    from audioseq.speech.batch.transcribe import Progress
-    from audioseq.speech.decoding.decoder import BeamSearch
+    from audioseq.speech.batch.transcribe import ProgressCallback
+    from audioseq.speech.decoding.decoder import DecodingOptions
 
 T = TypeVar("T")
 
@@ -59,33 +59,33 @@ HotwordFile = Annotated[
 ]
 
 
-def beam_search(
-    usual: BeamSearch | None,
+def decoding_options(
+    recommended: DecodingOptions | None,
     *,
     beam: int | None = None,
     lm: str | None = None,
     rescorer: str | None = None,
     hotwords: Sequence[str] | None = None,
     hotword_file: Path | None = None,
-) -> BeamSearch | Literal["greedy"]:
+) -> DecodingOptions | Literal["greedy"]:
     """Return the search that the options ask for; `--lm none` and nothing else is greedy.
 
     Args:
-        usual: whose language model is taken where `--lm` names none.
+        recommended: whose language model is taken where `--lm` names none.
     Raises:
         DataError: the file of hotwords cannot be read.
     """
-    from audioseq.speech.decoding.beam import Limits
-    from audioseq.speech.decoding.decoder import BeamSearch
+    from audioseq.speech.decoding.beam import BeamLimits
+    from audioseq.speech.decoding.decoder import DecodingOptions
 
     expected = [*(hotwords or ()), *(_lines(hotword_file) if hotword_file else ())]
-    named = usual.lm if lm is None and usual else lm
+    named = recommended.lm if lm is None and recommended else lm
     if beam is None and named in (None, "none") and rescorer is None and not expected:
         return "greedy"
-    return BeamSearch(
+    return DecodingOptions(
         lm=None if named == "none" else named,
         hotwords=tuple(expected),
-        limits=Limits() if beam is None else Limits(width=beam),
+        limits=BeamLimits() if beam is None else BeamLimits(beam_size=beam),
         rescorer=rescorer,
     )
 
@@ -151,7 +151,7 @@ def watched(items: Sequence[T], what: str) -> Iterator[T]:
 
 
 @contextmanager
-def metered(recordings: Sequence[Recording], *, hidden: bool = False) -> Iterator[Progress | None]:
+def metered(recordings: Sequence[Recording], *, hidden: bool = False) -> Iterator[ProgressCallback | None]:
     """Show how far the recordings are transcribed, and the time left, on stderr where that is a terminal.
 
     Yields:

@@ -114,8 +114,8 @@ def compose(
         if primer is not None:
             raise typer.BadParameter("and --primer both name a file to go on from", param_hint="--seed")
         primer, seed = Path(seed), None
-    wishes = pipeline.Wishes(style, key, tempo, density, bars, seconds)
-    usual = pipeline.USUAL if harmonise is None else harmony.USUAL
+    options = pipeline.CompositionOptions(style, key, tempo, density, bars, seconds)
+    usual = pipeline.DEFAULT_SAMPLING if harmonise is None else harmony.DEFAULT_SAMPLING
     sampling = Sampling(
         usual.temperature if temperature is None else temperature,
         top_k,
@@ -129,7 +129,7 @@ def compose(
     asked = _number(seed)
     pieces: Sequence[Composition | Harmonisation]
     if harmonise is not None:
-        if primer is not None or wishes != pipeline.Wishes():
+        if primer is not None or options != pipeline.CompositionOptions():
             raise typer.BadParameter(
                 "goes with no style, key, tempo, density, length or primer", param_hint="--harmonise"
             )
@@ -140,9 +140,9 @@ def compose(
             note(remark)
     else:
         start = Score.load(primer) if primer is not None else None
-        composer = pipeline.load(model, device)
+        composer = pipeline.load_composer(model, device)
         pieces = composer.compose(
-            asked, count=count, wishes=wishes, sampling=sampling, primer=start,
+            asked, count=count, options=options, sampling=sampling, primer=start,
             with_primer=primer_in_output, best_of=best_of,
         )  # fmt: skip
     note(f"seed {pieces[0].seed}")

@@ -15,7 +15,7 @@ from audioseq.cli.common import (
     HotwordOption,
     Lm,
     Rescorer,
-    beam_search,
+    decoding_options,
     note,
     put,
     watched,
@@ -94,9 +94,9 @@ def evaluate(
         from audioseq.speech import pipeline
         from audioseq.speech.evaluation import evaluate
 
-        recogniser = pipeline.load(subject, device)
-        search = beam_search(
-            recogniser.usual,
+        recogniser = pipeline.load_recogniser(subject, device)
+        search = decoding_options(
+            recogniser.recommended,
             beam=beam,
             lm=lm,
             rescorer=rescorer,

@@ -33,7 +33,7 @@ def predict(
     else:
         from audioseq.language import pipeline
 
-        words = pipeline.load(path, device).predict(text, n)
+        words = pipeline.load_predictor(path, device).predict(text, n)
     if as_json:
         found = [{"word": word, "probability": round(probability, 6)} for word, probability in words]
         put(json.dumps({"text": text, "words": found}, ensure_ascii=False))

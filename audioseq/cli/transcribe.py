@@ -19,7 +19,7 @@ from audioseq.cli.common import (
     Lm,
     Model,
     Rescorer,
-    beam_search,
+    decoding_options,
     metered,
     note,
     put,
@@ -27,7 +27,7 @@ from audioseq.cli.common import (
 
 if TYPE_CHECKING:
     from audioseq.speech.batch.inputs import Recording
-    from audioseq.speech.batch.transcribe import Outcome
+    from audioseq.speech.batch.transcribe import TranscriptionResult
 
 STDIN = Path("-")
 
@@ -127,18 +127,18 @@ def transcribe(
     if shard is None and part.count > 1:
         note(f"part {part} of the recordings, as torchrun or srun tell this process; --shard 1/1 does all")
 
-    recogniser = pipeline.load(model, device)
-    search = beam_search(
-        recogniser.usual,
+    recogniser = pipeline.load_recogniser(model, device)
+    search = decoding_options(
+        recogniser.recommended,
         beam=beam,
         lm=lm,
         rescorer=rescorer,
         hotwords=hotwords,
         hotword_file=hotword_file,
     )
-    recogniser.chosen(search)  # what is wrong with it is no recording's fault
+    recogniser.decoder_for(search)  # what is wrong with it is no recording's fault
 
-    def tell(outcome: Outcome) -> None:
+    def tell(outcome: TranscriptionResult) -> None:
         with failures.tolerated():
             if outcome.error is not None:
                 raise outcome.error
@@ -157,7 +157,7 @@ def transcribe(
                 model=recogniser,
                 form=form,
                 words=words,
-                beam=search,
+                decoding=search,
                 resume=resume,
                 force=force,
                 shard=part,
@@ -166,7 +166,7 @@ def transcribe(
             )
         else:
             for outcome in many.transcribe_each(
-                recogniser, part.take(recordings), words=words, beam=search, progress=progress
+                recogniser, part.take(recordings), words=words, decoding=search, progress=progress
             ):
                 tell(outcome)
                 if outcome.transcript is not None and several and form == "txt":
@@ -187,8 +187,8 @@ def _find(inputs: Sequence[Path], listing: Path | None, failures: Failures) -> l
     found: list[Recording] = []
     for given in inputs:
         with failures.tolerated():
-            found += recordings.find(given)
+            found += recordings.find_recordings(given)
     if listing is not None:
         with failures.tolerated():
-            found += recordings.listed(listing)
+            found += recordings.read_list(listing)
     return found

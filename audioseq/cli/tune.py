@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from audioseq.cli.common import Beam, Device, Lm, ModelArgument, Rescorer, beam_search, note, put
+from audioseq.cli.common import Beam, Device, Lm, ModelArgument, Rescorer, decoding_options, note, put
 from audioseq.errors import CheckpointError
 
 
@@ -41,16 +41,16 @@ def tune(
     from audioseq import models
     from audioseq.data import read_manifest
     from audioseq.speech import pipeline
-    from audioseq.speech.decoding.decoder import CARD
+    from audioseq.speech.decoding.decoder import CARD_KEY
     from audioseq.speech.evaluation.tune import tune
 
-    options = beam_search(None, beam=beam, lm=lm, rescorer=rescorer)
+    options = decoding_options(None, beam=beam, lm=lm, rescorer=rescorer)
     if options == "greedy":
         raise typer.BadParameter("give a language model", param_hint="--lm")
-    found = tune(pipeline.load(model, device), read_manifest(manifest), options)
+    found = tune(pipeline.load_recogniser(model, device), read_manifest(manifest), options)
     put(json.dumps(found.to_dict()) if as_json else found.summary())
     if output is not None:
-        card = {CARD: {**found.to_dict(), "lm": str(lm), "rescorer": str(rescorer)}}
+        card = {CARD_KEY: {**found.to_dict(), "lm": str(lm), "rescorer": str(rescorer)}}
         _write(output, models.resolve(model, task="speech"), card)
         note(f"wrote {output}")
 

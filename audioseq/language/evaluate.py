@@ -60,7 +60,7 @@ def compare(model: str | Path, other: str | Path | None, text: Path) -> dict[str
     Raises:
         CheckpointError, DataError: a file cannot be read, or is something else.
     """
-    predictor = pipeline.load(model)
+    predictor = pipeline.load_predictor(model)
     units = predictor.units
     texts = read_text([text], units.alphabet)
     known = units.source if isinstance(units.source, Vocabulary) else None

@@ -151,7 +151,7 @@ class Predictor:
         return heapq.nsmallest(n, words.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def load(model: str | Path | None = None, device: str = "auto") -> Predictor:
+def load_predictor(model: str | Path | None = None, device: str = "auto") -> Predictor:
     """Open a language model by its name or the path of its file, or the one that is used when none is named.
 
     Raises:

@@ -25,7 +25,7 @@ from audioseq.language.units import Units, restore
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.text.subwords import SubwordTokenizer
 from audioseq.text.tokenizer import CharTokenizer, normalise
-from audioseq.training import Loss, Result, fit
+from audioseq.training import Loss, TrainingResult, fit
 
 SAMPLE = 20_000
 """Sentences, spread evenly, that subwords are learnt from: more change little and take long."""
@@ -41,7 +41,7 @@ def train(
     resume: bool = False,
     smoke: bool = False,
     device: str = "auto",
-) -> Result:
+) -> TrainingResult:
     """Train a language model as a recipe says.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.data.examples import read
-from audioseq.music.pipeline import load
+from audioseq.music.pipeline import load_composer
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.task import measure
 
@@ -50,7 +50,7 @@ def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> R
     Raises:
         DataError: no piece can be used.
     """
-    composer = load(model, device)
+    composer = load_composer(model, device)
     examples = read(read_manifest(manifest))
     if not examples:
         raise DataError(f"{manifest}: names no piece that can be used")

@@ -1,4 +1,4 @@
-"""From a model file and wishes to a composition."""
+"""From a model file and options to a composition."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from audioseq.device import choose_device
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.midi import Score
 from audioseq.music.config import MusicConfig
-from audioseq.music.generation.endings import come_home, ended, stuck, without
+from audioseq.music.generation.endings import is_stuck, resample_ending, trim_to_last_bar, without_first_notes
 from audioseq.music.generation.generate import Draft, generate
-from audioseq.music.generation.sampling import Sampling, choose_seed
+from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint
 from audioseq.music.model import MusicModel, build
@@ -27,7 +27,7 @@ from audioseq.music.representation.event_state import Conditions
 from audioseq.music.representation.grid import Piece, to_grid, to_score
 from audioseq.music.representation.tokenizer import decode, encode
 
-USUAL = Sampling(temperature=1.05, top_p=0.98)
+DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
 """How values are drawn unless told: a little wilder, but without what is least likely."""
 DEFAULT_SECONDS = 60.0
 MOST_AT_ONCE = 64
@@ -36,7 +36,7 @@ MOST_BARS = 2000
 
 
 @dataclass(frozen=True)
-class Wishes:
+class CompositionOptions:
     """What a piece should be like; what is left open is drawn as it comes in the music that was learnt.
 
     Args:
@@ -89,10 +89,10 @@ class Composition:
     score: Score
     seed: int
     number: int
-    asked: Conditions
+    conditions: Conditions
     nats_per_event: float
     copied: bool = False
-    redrawn: int = 0
+    resampled: int = 0
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; the seed is in it."""
@@ -126,7 +126,7 @@ class Composer:
         seed: int | None = None,
         *,
         count: int = 1,
-        wishes: Wishes | None = None,
+        options: CompositionOptions | None = None,
         sampling: Sampling | None = None,
         primer: Score | None = None,
         with_primer: bool = True,
@@ -137,7 +137,7 @@ class Composer:
         Args:
             seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
             count: pieces.
-            wishes: what they should be like.
+            options: what they should be like.
             sampling: how free the choice is; `USUAL` unless given.
             primer: music that each of them goes on from.
             with_primer: whether the primer is in the result.
@@ -146,8 +146,8 @@ class Composer:
         Raises:
             ConfigError: a value is out of range.
         """
-        wishes, sampling = wishes or Wishes(), sampling or USUAL
-        seed = choose_seed(seed)
+        options, sampling = options or CompositionOptions(), sampling or DEFAULT_SAMPLING
+        seed = resolve_seed(seed)
         _check("count", count, 1, MOST_AT_ONCE, "pieces")
         _check("best-of", best_of, 1, MOST_AT_ONCE, "pieces")
         found: list[Composition] = []
@@ -156,65 +156,67 @@ class Composer:
         jobs = [(number, attempt) for number in range(count) for attempt in range(best_of)]
         drafts, tempos = [], []
         for number, attempt in jobs:
-            asked, bpm = self._conditions(wishes, start, np.random.default_rng([seed, number]))
+            asked, bpm = self._conditions(options, start, np.random.default_rng([seed, number]))
             draft = Draft(asked, np.random.default_rng([seed, number, attempt, 1]))
             draft.events = given.copy()
-            if wishes.bars is None:
+            if options.bars is None:
                 before = start.starts[-1] if start is not None else 0
-                draft.ticks = before + (wishes.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
+                draft.ticks = before + (options.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
             drafts.append(draft)
             tempos.append(bpm)
         step = EventStep(self.model)
         for first in range(0, len(drafts), MOST_AT_ONCE):
             some = drafts[first : first + MOST_AT_ONCE]
             generate(self.model, some, sampling, step, self.heard)
-            come_home(self.model, some, sampling, step, first=len(given), known=self.heard)
+            resample_ending(self.model, some, sampling, step, first=len(given), known=self.heard)
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
             tries: list[tuple[int, float, int, Composition]] = []
             for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
-                piece = without(ended(decode(draft.events, draft.conditions.programs, bpm)), skipped)
+                piece = without_first_notes(
+                    trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm)), skipped
+                )
                 score = to_score(piece, text=_remark(seed, number, draft.conditions, bpm))
                 nats = draft.nats / max(draft.sampled, 1)
                 copied = self.heard is not None and self.heard.has_run_of(piece)
-                made = Composition(score, seed, number, draft.conditions, nats, copied, draft.redrawn)
-                tries.append((stuck(draft.events) + copied, nats, len(tries), made))
+                made = Composition(score, seed, number, draft.conditions, nats, copied, draft.resampled)
+                tries.append((is_stuck(draft.events) + copied, nats, len(tries), made))
             found.append(min(tries)[-1])
         return found
 
     def _conditions(
-        self, wishes: Wishes, primer: Piece | None, random: np.random.Generator
+        self, options: CompositionOptions, primer: Piece | None, random: np.random.Generator
     ) -> tuple[Conditions, float]:
         """Return what the model is asked for, and the exact tempo."""
         styles = sorted(self.usual)
-        style = wishes.style or styles[int(random.integers(len(styles)))]
+        style = options.style or styles[int(random.integers(len(styles)))]
         if style not in self.usual:
             raise ConfigError(f"this model has not learnt the style {style}; it knows {', '.join(styles)}")
         rows = self.usual[style]
         row = rows[int(random.integers(len(rows)))]
         bpm = v.class_tempo(row.tempo)
-        bars = wishes.bars or 32
+        bars = options.bars or 32
         if primer is not None:
             tonic, minor = primer.key()
             programs = primer.programs
-            if wishes.style is None:
+            if options.style is None:
                 style = "other"
             else:
                 programs += row.programs[len(programs) :]
             row = replace(row, tonic=tonic, minor=minor, programs=programs)
             bpm = primer.bpm
             bars += len(primer.meters)
-        if wishes.key is not None:
-            tonic, minor = v.parse_key(wishes.key)
+        if options.key is not None:
+            tonic, minor = v.parse_key(options.key)
             row = replace(row, tonic=tonic, minor=minor)
-        if wishes.density is not None:
-            row = replace(row, density=v.density_class(wishes.density))
-        bpm = wishes.tempo or bpm
+        if options.density is not None:
+            row = replace(row, density=v.density_class(options.density))
+        bpm = options.tempo or bpm
         asked = replace(row, style=v.STYLES.index(style), tempo=v.tempo_class(bpm), bars=bars)
         return asked, float(bpm)
 
 
-def load(model: str | Path | None = None, device: str = "auto") -> Composer:
+def load_composer(model: str | Path | None = None, device: str = "auto") -> Composer:
     """Open a music model by its name or the path of its file, or the one that is used when none is named.
 
     Raises:
@@ -230,7 +232,7 @@ def load(model: str | Path | None = None, device: str = "auto") -> Composer:
     try:
         heard = Fingerprint.from_tensor(kept) if kept is not None else None
         return Composer(network, stored.header, choose_device(device), heard)
-    except (RuntimeError, KeyError, TypeError) as error:  # the table of wishes
+    except (RuntimeError, KeyError, TypeError) as error:  # the table of options
         raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
 
 
@@ -239,7 +241,7 @@ def compose(
     *,
     model: str | Path | None = None,
     primer: str | Path | None = None,
-    **wishes: Any,
+    **options: Any,
 ) -> Composition:
     """Compose one piece.
 
@@ -247,16 +249,16 @@ def compose(
         seed: equal seeds give equal pieces; drawn if not given.
         model: name of a model, or path of its file.
         primer: MIDI file to go on from.
-        wishes: of `Wishes`: style, key, tempo, density, bars, seconds.
+        options: of `Wishes`: style, key, tempo, density, bars, seconds.
     Raises:
         AudioseqError: of the kind that tells what is wrong: the model, the primer, or a wish.
     """
-    unknown = set(wishes) - set(Wishes.__dataclass_fields__)
+    unknown = set(options) - set(CompositionOptions.__dataclass_fields__)
     if unknown:
-        known = ", ".join(Wishes.__dataclass_fields__)
+        known = ", ".join(CompositionOptions.__dataclass_fields__)
         raise AudioseqError(f"{', '.join(sorted(unknown))}: no such wish; there are {known}")
     start = Score.load(primer) if primer is not None else None
-    return load(model).compose(seed, wishes=Wishes(**wishes), primer=start)[0]
+    return load_composer(model).compose(seed, options=CompositionOptions(**options), primer=start)[0]
 
 
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:

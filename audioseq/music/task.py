@@ -20,12 +20,12 @@ from audioseq.errors import DataError
 from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import divide
 from audioseq.music.data.examples import Example, read_data
-from audioseq.music.memorisation.fingerprint import Fingerprint, remember
+from audioseq.music.memorisation.fingerprint import Fingerprint, write_fingerprint
 from audioseq.music.model import MusicModel, build
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import FEATURES
 from audioseq.seeding import keyed_generator
-from audioseq.training import Loss, Result, fit
+from audioseq.training import Loss, TrainingResult, fit
 from audioseq.training.distributed import join
 
 ADAPTING = {"data": {"streams": 8}, "training": {"learning_rate": 3e-4, "warmup": 20}}
@@ -57,7 +57,7 @@ def train(
     resume: bool = False,
     smoke: bool = False,
     device: str = "auto",
-) -> Result:
+) -> TrainingResult:
     """Train a composer from a recipe, or from one's own pieces.
 
     Args:
@@ -92,7 +92,7 @@ def train(
     )
     if group.rank == 0:
         heard = Fingerprint.of(example.piece() for example in examples)
-        remember(heard, {result.best, result.last}, known_to=start_from)
+        write_fingerprint(heard, {result.best, result.last}, known_to=start_from)
     return result
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from audioseq.nn.recurrent import CellName, State
 
 
-class Weights(NamedTuple):
+class CellWeights(NamedTuple):
     """The parameters of a cell with k gates."""
 
     w_ih: Tensor
@@ -30,7 +30,7 @@ class Weights(NamedTuple):
     """`[k H]`; only a GRU tells it from `b_ih`."""
 
 
-def rnn_tanh_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+def rnn_tanh_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
     """Step a simple recurrent network.
 
         h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
@@ -48,7 +48,7 @@ def rnn_tanh_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     return torch.tanh(_affine(x, weights.w_ih, weights.b_ih) + _affine(h, weights.w_hh, weights.b_hh))
 
 
-def rnn_relu_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+def rnn_relu_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
     """Step a simple recurrent network of rectified units.
 
         h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
@@ -66,7 +66,7 @@ def rnn_relu_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     return torch.relu(_affine(x, weights.w_ih, weights.b_ih) + _affine(h, weights.w_hh, weights.b_hh))
 
 
-def gru_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+def gru_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
     """Step a gated recurrent unit.
 
         r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)            reset gate
@@ -93,7 +93,7 @@ def gru_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     return (1 - update) * candidate + update * h
 
 
-def lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: Weights) -> tuple[Tensor, Tensor]:
+def lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: CellWeights) -> tuple[Tensor, Tensor]:
     """Step a long short-term memory.
 
         i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)     input gate
@@ -129,7 +129,7 @@ GATES: dict[CellName, tuple[str, ...]] = {
 }
 """The gates of each cell, in the order of the rows of its weights."""
 
-CELLS: dict[CellName, Callable[[Tensor, Any, Weights], State]] = {
+CELLS: dict[CellName, Callable[[Tensor, Any, CellWeights], State]] = {
     "rnn_tanh": rnn_tanh_cell,
     "rnn_relu": rnn_relu_cell,
     "gru": gru_cell,
@@ -138,7 +138,7 @@ CELLS: dict[CellName, Callable[[Tensor, Any, Weights], State]] = {
 """The step of each cell: from an input `[B, F]` and a state, h or (h, c), to the next state."""
 
 
-def run(cell: CellName, x: Tensor, state: State, weights: Weights) -> tuple[Tensor, State]:
+def run(cell: CellName, x: Tensor, state: State, weights: CellWeights) -> tuple[Tensor, State]:
     """Step a cell through time.
 
     Args:

@@ -34,7 +34,7 @@ LONGEST_PAUSE = 2.0
 """Seconds without a word that are never inside an utterance."""
 
 
-class Heard(NamedTuple):
+class RecordingEmissions(NamedTuple):
     """What the model heard in a whole recording of T frames."""
 
     log_probs: NDArray[np.floating]
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class AlignedSegment:
     """A part of a recording with its text."""
 
     start: float
@@ -66,7 +66,7 @@ class Stretch:
 
 def align_recording(
     recogniser: Recogniser, waveform: NDArray[np.floating], text: str
-) -> tuple[list[Word], Heard]:
+) -> tuple[list[Word], RecordingEmissions]:
     """Find the words of a text in a recording of any length.
 
     The model writes down what it hears. Where that agrees with the text over several characters on both
@@ -106,11 +106,11 @@ def align_recording(
 
 def cut_utterances(
     words: Sequence[Word],
-    heard: Heard,
+    heard: RecordingEmissions,
     waveform: NDArray[np.floating],
     alphabet: str,
     seconds: tuple[float, float] = (2.0, 15.0),
-) -> list[Stretch]:
+) -> list[AlignedSegment]:
     """Cut a recording between words into stretches to train on, at its longest pauses.
 
     Words without a place, and pauses beyond `LONGEST_PAUSE`, are left out. Whether what is said is what is
@@ -137,11 +137,11 @@ def cut_utterances(
         start, end = max(opened, part[0].start - PADDING), min(closed, part[-1].end + PADDING)
         if seconds[0] <= end - start <= seconds[1] + 2 * PADDING:
             written = normalise(" ".join(word.word for word in part), alphabet).text
-            made.append(Stretch(start, end, tuple(part), _agreement(written, heard, start, end)))
+            made.append(AlignedSegment(start, end, tuple(part), _agreement(written, heard, start, end)))
     return made
 
 
-def to_utterances(stretches: Sequence[Stretch], recording: Path) -> list[Utterance]:
+def to_utterances(stretches: Sequence[AlignedSegment], recording: Path) -> list[Utterance]:
     """Return the stretches of a recording (an absolute path) as entries of a manifest."""
     return [
         Utterance(
@@ -156,11 +156,11 @@ def to_utterances(stretches: Sequence[Stretch], recording: Path) -> list[Utteran
     ]
 
 
-def _listen(recogniser: Recogniser, waveform: NDArray[np.floating]) -> Heard:
+def _listen(recogniser: Recogniser, waveform: NDArray[np.floating]) -> RecordingEmissions:
     step = recogniser.model.frame_seconds
     log_probs, times = [], []
     end = 0.0
-    for piece in recogniser.listen(waveform):
+    for piece in recogniser.compute_emissions(waveform):
         log_probs.append(piece.log_probs)
         times.append(np.minimum(piece.start + step * np.arange(len(piece.log_probs)), piece.end))
         end = piece.end
@@ -171,11 +171,13 @@ def _listen(recogniser: Recogniser, waveform: NDArray[np.floating]) -> Heard:
         piece_text = recogniser.tokenizer.pieces[token]
         text += piece_text
         frames += [place] * len(piece_text)
-    return Heard(whole, np.append(np.concatenate(times), end), text, np.array(frames).reshape(-1, 2))
+    return RecordingEmissions(
+        whole, np.append(np.concatenate(times), end), text, np.array(frames).reshape(-1, 2)
+    )
 
 
 def _pieces(
-    heard: Heard, words: Sequence[str], tokenizer: Tokenizer
+    heard: RecordingEmissions, words: Sequence[str], tokenizer: Tokenizer
 ) -> Iterator[tuple[Sequence[str], int, int]]:
     """Yield words with the first frame and the frame after the last in which to look for them."""
     anchors = [_anchors(heard, " ".join(words), margin) for margin in MARGINS]
@@ -190,7 +192,7 @@ def _pieces(
             yield words[word:next_word], frame, next_frame
 
 
-def _anchors(heard: Heard, text: str, margin: int) -> list[tuple[int, int]]:
+def _anchors(heard: RecordingEmissions, text: str, margin: int) -> list[tuple[int, int]]:
     """Return (word, frame) for each word whose beginning was heard for certain; both grow."""
     spaces = np.cumsum(np.frombuffer(text.encode("utf-32-le"), np.uint32) == ord(" "))
     anchors: list[tuple[int, int]] = []
@@ -219,7 +221,9 @@ def _cells(words: Sequence[str], frames: int, tokenizer: Tokenizer) -> int:
     return frames * (2 * len(tokenizer.encode(" ".join(words))) + 1)
 
 
-def _place(words: Sequence[str], first: int, last: int, heard: Heard, tokenizer: Tokenizer) -> Iterator[Word]:
+def _place(
+    words: Sequence[str], first: int, last: int, heard: RecordingEmissions, tokenizer: Tokenizer
+) -> Iterator[Word]:
     """Yield words with their times in the recording, looked for from one frame to another."""
     if not words:
         return
@@ -284,7 +288,7 @@ def _quietest(waveform: NDArray[np.floating], start: float, end: float) -> float
     return start + (int(np.convolve(energy, np.ones(3), mode="valid").argmin()) + 1.5) * hop / SAMPLE_RATE
 
 
-def _agreement(text: str, heard: Heard, start: float, end: float) -> float:
+def _agreement(text: str, heard: RecordingEmissions, start: float, end: float) -> float:
     middles = heard.times[heard.frames].mean(axis=1)
     first, last = np.searchsorted(middles, [start, end])
     said = " ".join(heard.text[first:last].split())

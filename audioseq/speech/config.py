@@ -51,7 +51,7 @@ class DataConfig(Config):
     """Number of epochs, from the first, that go from short to long utterances."""
 
 
-class SpellingConfig(Config):
+class TextOnlyConfig(Config):
     """What a model with a speller learns phones and spellings from, see `Unspoken`."""
 
     dictionary: str | Path = ENGLISH
@@ -73,7 +73,7 @@ class SpeechConfig(Config):
     """Tokens that the model emits, learnt from the training texts; 0: characters."""
     intermediate_weight: Weight = 0.4
     """Share of the loss that the CTC of characters on top of the lower layers has, or that of phones."""
-    spelling: SpellingConfig | None = None
+    spelling: TextOnlyConfig | None = None
     data: DataConfig
     model: ModelConfig = ModelConfig()
     wave_augment: WaveAugment | None = WaveAugment()

@@ -26,7 +26,7 @@ class Edit(NamedTuple):
     """Empty for a deletion."""
 
 
-class Result(NamedTuple):
+class UtteranceResult(NamedTuple):
     """What was said in an utterance, and what the model wrote."""
 
     name: str
@@ -73,7 +73,7 @@ class ErrorRate:
         return self.errors / self.length
 
 
-def word_errors(results: Iterable[Result]) -> ErrorRate:
+def word_errors(results: Iterable[UtteranceResult]) -> ErrorRate:
     """Return the word error rate (WER) over a set of utterances."""
     total = ErrorRate()
     for result in results:
@@ -81,7 +81,7 @@ def word_errors(results: Iterable[Result]) -> ErrorRate:
     return total
 
 
-def char_errors(results: Iterable[Result]) -> ErrorRate:
+def char_errors(results: Iterable[UtteranceResult]) -> ErrorRate:
     """Return the character error rate (CER), spaces counted, over a set of utterances."""
     total = ErrorRate()
     for result in results:
@@ -123,7 +123,7 @@ def print_alignment(reference: str, hypothesis: str) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip()
 
 
-def substitutions(results: Iterable[Result]) -> Counter[tuple[str, str]]:
+def substitutions(results: Iterable[UtteranceResult]) -> Counter[tuple[str, str]]:
     """Count the confused words as (reference, hypothesis); `.most_common(20)` is the table people want."""
     return Counter(
         (edit.reference, edit.hypothesis)
@@ -133,7 +133,7 @@ def substitutions(results: Iterable[Result]) -> Counter[tuple[str, str]]:
     )
 
 
-def worst(results: Iterable[Result], count: int = 10) -> list[tuple[float, Result]]:
+def worst(results: Iterable[UtteranceResult], count: int = 10) -> list[tuple[float, UtteranceResult]]:
     """Return the utterances with the highest word error rates, worst first, longer before shorter."""
     rated = [(word_errors([result]).rate, result) for result in results]
     return sorted(rated, key=lambda pair: (-pair[0], -len(pair[1].reference), pair[1].name))[:count]

@@ -161,7 +161,7 @@ class AcousticModel(nn.Module):
         return x, (lengths + self.join - 1) // self.join
 
     @torch.no_grad()
-    def emit(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
+    def compute_emissions(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
         """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients.
 
         A model with a speller hears everything twice, the second time `LATER`, and spells the mean of both:

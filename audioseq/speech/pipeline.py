@@ -18,12 +18,12 @@ from audioseq.data import pad
 from audioseq.device import choose_device
 from audioseq.errors import AudioseqError
 from audioseq.speech.config import SpeechConfig
-from audioseq.speech.decoding.decoder import Beam, BeamSearch, Search, advised
+from audioseq.speech.decoding.decoder import Decoder, Decoding, DecodingOptions, recommended_options
 from audioseq.speech.decoding.forced_alignment import Span, as_spoken, to_words
 from audioseq.speech.decoding.greedy import greedy
-from audioseq.speech.longform.chunking import Piece, cut
-from audioseq.speech.longform.merging import Emission, Heard, stitch
-from audioseq.speech.longform.speech_detection import Evidence
+from audioseq.speech.longform.chunking import Chunk, iter_chunks
+from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
+from audioseq.speech.longform.speech_detection import SpeechDetector
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.transcript import Segment, Transcript, Word
 from audioseq.text.subwords import restore
@@ -32,8 +32,8 @@ from audioseq.text.tokenizer import Tokenizer
 BATCH_SECONDS = 60.0
 """Seconds of audio, padding counted, that are in memory as activations at once."""
 
-Source = str | Path | BinaryIO | np.ndarray | Tensor
-Progress = Callable[[float, float], object]
+AudioSource = str | Path | BinaryIO | np.ndarray | Tensor
+ProgressCallback = Callable[[float, float], object]
 
 
 class Recogniser:
@@ -53,16 +53,16 @@ class Recogniser:
         self.tokenizer = tokenizer
         self.header = header
         self.device = device
-        self._searches: dict[BeamSearch, Search] = {}
+        self._decoders: dict[DecodingOptions, Decoder] = {}
 
     def transcribe(
         self,
-        source: Source,
+        source: AudioSource,
         sample_rate: int | None = None,
         *,
         words: bool = False,
-        beam: Beam = None,
-        progress: Progress | None = None,
+        decoding: Decoding = None,
+        progress: ProgressCallback | None = None,
     ) -> Transcript:
         """Write down what is said in a recording of any length; its memory does not grow with it.
 
@@ -71,7 +71,7 @@ class Recogniser:
                 or `[channels, N]`.
             sample_rate: of a waveform, in Hz; must be left out for a file.
             words: also say when each word begins and ends, and how sure the model is of it.
-            beam: how to search for the most probable text, perhaps with a language model or hotwords;
+            decoding: how to search for the most probable text, perhaps with a language model or hotwords;
                 `greedy` takes the most probable token of each frame, None what the model's card advises.
             progress: called now and then with the seconds heard, and those that there seem to be.
         Raises:
@@ -79,21 +79,21 @@ class Recogniser:
             CheckpointError: there is no such language model.
             ConfigError: the model cannot spell a hotword.
         """
-        search = self.chosen(beam)
+        decoder = self.decoder_for(decoding)
         blocks, seconds = _opened(source, sample_rate)
-        heard = self.hear(cut(blocks, audio.SAMPLE_RATE))
+        heard = self.compute_chunk_emissions(iter_chunks(blocks, audio.SAMPLE_RATE))
         if progress is not None:
             heard = _watched(heard, seconds, progress)
         path = str(source) if isinstance(source, str | Path) else None
-        return self.transcript(heard, path, words=words, search=search)
+        return self.transcript(heard, path, words=words, decoder=decoder)
 
     def transcript(
         self,
-        heard: Iterable[Heard],
+        heard: Iterable[ChunkEmissions],
         path: str | None = None,
         *,
         words: bool = False,
-        search: Search | None = None,
+        decoder: Decoder | None = None,
     ) -> Transcript:
         """Write down what was heard in all the pieces of a recording, in order.
 
@@ -101,14 +101,14 @@ class Recogniser:
             heard: as `hear` yields them.
             path: of the recording.
             words: as in `transcribe`.
-            search: as `chosen` returns it.
+            decoder: as `decoder_for` returns it.
         """
         segments: list[Segment] = []
         spoken: list[Word] = []
-        duration, evidence = 0.0, Evidence()
-        for emission in stitch(heard, self.tokenizer, self.model.frame_seconds):
+        duration, detector = 0.0, SpeechDetector()
+        for emission in merge_chunks(heard, self.tokenizer, self.model.frame_seconds):
             duration = emission.end
-            if found := self._words(emission, search, evidence):
+            if found := self._words(emission, decoder, detector):
                 segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
                 if words:
                     spoken += found
@@ -118,39 +118,41 @@ class Recogniser:
             duration=duration,
             segments=tuple(segments),
             words=tuple(spoken),
-            warnings=evidence.warnings(),
+            warnings=detector.warnings(),
         )
 
     @property
-    def usual(self) -> BeamSearch | None:
+    def recommended(self) -> DecodingOptions | None:
         """The search that the model's card advises, if it does."""
-        return advised(self.header.card)
+        return recommended_options(self.header.card)
 
-    def chosen(self, beam: Beam) -> Search | None:
+    def decoder_for(self, decoding: Decoding) -> Decoder | None:
         """Return what searches as asked, None if that is greedy; errors as in `search`."""
-        if beam == "greedy":
+        if decoding == "greedy":
             return None
-        beam = beam or self.usual
-        return None if beam is None else self.search(beam)
+        decoding = decoding or self.recommended
+        return None if decoding is None else self.decoder(decoding)
 
-    def search(self, beam: BeamSearch) -> Search:
+    def decoder(self, decoding: DecodingOptions) -> Decoder:
         """Return what searches for texts in the emissions that `listen` yields; it is kept for the next time.
 
         Raises:
             CheckpointError: there is no such language model.
             ConfigError: the model cannot spell a hotword.
         """
-        if beam not in self._searches:
-            self._searches[beam] = Search(beam, self.tokenizer, self.header.card)
-        return self._searches[beam]
+        if decoding not in self._decoders:
+            self._decoders[decoding] = Decoder(decoding, self.tokenizer, self.header.card)
+        return self._decoders[decoding]
 
-    def _words(self, emission: Emission, search: Search | None, evidence: Evidence) -> list[Word]:
+    def _words(
+        self, emission: SegmentEmissions, decoder: Decoder | None, detector: SpeechDetector
+    ) -> list[Word]:
         """Return the words of a stretch, if it is speech, with their times in the recording."""
         heard = greedy(emission.log_probs)
-        if not evidence.speech(emission.piece.waveform, heard):
+        if not detector.is_speech(emission.chunk.waveform, heard):
             return []
-        if search is not None:
-            words = search.words(emission.log_probs, self.model.frame_seconds)
+        if decoder is not None:
+            words = decoder.words(emission.log_probs, self.model.frame_seconds)
         else:
             # The greedy path is the best of all paths, so it is the forced alignment of its own text too.
             spans = [Span(*frames, score) for frames, score in zip(heard.frames, heard.scores, strict=True)]
@@ -160,25 +162,25 @@ class Recogniser:
             for word in as_spoken(words, emission.end - emission.start)
         ]
 
-    def listen(self, waveform: np.ndarray) -> Iterator[Emission]:
+    def compute_emissions(self, waveform: np.ndarray) -> Iterator[SegmentEmissions]:
         """Yield the emissions of each stretch of a waveform `[N]` at 16 kHz, in order."""
-        heard = self.hear(cut([waveform], audio.SAMPLE_RATE))
-        return stitch(heard, self.tokenizer, self.model.frame_seconds)
+        heard = self.compute_chunk_emissions(iter_chunks([waveform], audio.SAMPLE_RATE))
+        return merge_chunks(heard, self.tokenizer, self.model.frame_seconds)
 
-    def hear(self, pieces: Iterable[Piece]) -> Iterator[Heard]:
+    def compute_chunk_emissions(self, pieces: Iterable[Chunk]) -> Iterator[ChunkEmissions]:
         """Yield pieces at 16 kHz, of one recording or of many, with what the model emits, in order.
 
         They are computed in batches of neighbours; those that are of about one length cost the least.
         """
         for batch in _batches(pieces, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
-            padded, lengths = pad([torch.from_numpy(piece.waveform) for piece in batch])
-            emissions = self.model.emit(padded.to(self.device), lengths.to(self.device))
+            padded, lengths = pad([torch.from_numpy(chunk.waveform) for chunk in batch])
+            emissions = self.model.compute_emissions(padded.to(self.device), lengths.to(self.device))
             rows = emissions.log_probs.cpu().numpy()
-            for piece, row, length in zip(batch, rows, emissions.lengths.tolist(), strict=True):
-                yield Heard(piece, row[:length])
+            for chunk, row, length in zip(batch, rows, emissions.lengths.tolist(), strict=True):
+                yield ChunkEmissions(chunk, row[:length])
 
 
-def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
+def load_recogniser(model: str | Path | None = None, device: str = "auto") -> Recogniser:
     """Open a speech model by its name or the path of its file, or the one that is used when none is named.
 
     Raises:
@@ -194,7 +196,7 @@ def load(model: str | Path | None = None, device: str = "auto") -> Recogniser:
     return Recogniser(network, tokenizer, stored.header, choose_device(device))
 
 
-def _opened(source: Source, sample_rate: int | None) -> tuple[Iterable[np.ndarray], float]:
+def _opened(source: AudioSource, sample_rate: int | None) -> tuple[Iterable[np.ndarray], float]:
     """Return the blocks of a recording at 16 kHz, and its seconds."""
     if isinstance(source, np.ndarray | Tensor):
         if sample_rate is None:
@@ -209,21 +211,23 @@ def _opened(source: Source, sample_rate: int | None) -> tuple[Iterable[np.ndarra
     return blocks, blocks.seconds
 
 
-def _watched(heard: Iterable[Heard], seconds: float, progress: Progress) -> Iterator[Heard]:
+def _watched(
+    heard: Iterable[ChunkEmissions], seconds: float, progress: ProgressCallback
+) -> Iterator[ChunkEmissions]:
     for each in heard:
         yield each
-        progress(each.piece.end / audio.SAMPLE_RATE, seconds)
+        progress(each.chunk.end / audio.SAMPLE_RATE, seconds)
 
 
-def _batches(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]:
+def _batches(pieces: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
     """Group neighbours so that a padded batch has at most `most` samples (or is a single piece)."""
-    batch: list[Piece] = []
+    batch: list[Chunk] = []
     longest = 0
-    for piece in pieces:
-        if batch and max(longest, len(piece.waveform)) * (len(batch) + 1) > most:
+    for chunk in pieces:
+        if batch and max(longest, len(chunk.waveform)) * (len(batch) + 1) > most:
             yield batch
             batch, longest = [], 0
-        batch.append(piece)
-        longest = max(longest, len(piece.waveform))
+        batch.append(chunk)
+        longest = max(longest, len(chunk.waveform))
     if batch:
         yield batch

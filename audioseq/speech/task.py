@@ -22,17 +22,17 @@ from audioseq.config import merge, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
-from audioseq.speech.config import SpeechConfig, SpellingConfig
+from audioseq.speech.config import SpeechConfig, TextOnlyConfig
 from audioseq.speech.data.cache import WaveformCache
-from audioseq.speech.data.collate import SpeechBatch, Unrecorded, loss, pad_ids
-from audioseq.speech.data.synthetic import Units, Unspoken, first_sentences, open_spelling
+from audioseq.speech.data.collate import SpeechBatch, TextOnlyBatch, batch_loss, pad_ids
+from audioseq.speech.data.synthetic import PhoneEncoder, TextOnlyData, first_sentences, open_text_only_data
 from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.subwords import SubwordTokenizer, restore
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
-from audioseq.training import Loss, Result, fit
+from audioseq.training import Loss, TrainingResult, fit
 from audioseq.training.distributed import Group, join
 
 STATISTICS_UTTERANCES = 500
@@ -56,7 +56,7 @@ def train(
     resume: bool = False,
     smoke: bool = False,
     device: str = "auto",
-) -> Result:
+) -> TrainingResult:
     """Train a recogniser from a recipe or from a manifest of one's own recordings.
 
     Args:
@@ -106,7 +106,7 @@ def _config(
     if start is not None and config.spelling is None and config.alphabet == start.config.get("alphabet"):
         spelling = start.config.get("spelling")
         if isinstance(spelling, dict) and spelling.get("dictionary") == ENGLISH:
-            return config.model_copy(update={"spelling": SpellingConfig()})
+            return config.model_copy(update={"spelling": TextOnlyConfig()})
     return config
 
 
@@ -141,10 +141,10 @@ class SpeechTask:
     ) -> None:
         self.config = config
         self.tokenizer: Tokenizer = CharTokenizer(config.alphabet)
-        self.units: Units | None = self.tokenizer.encode
-        self.unspoken: Unspoken | None = None
+        self.units: PhoneEncoder | None = self.tokenizer.encode
+        self.text_only: TextOnlyData | None = None
         if config.model.speller_layers:
-            self.units, self.unspoken = open_spelling(config.spelling)
+            self.units, self.text_only = open_text_only_data(config.spelling)
         if config.subwords:
             texts = chain((utterance.text for utterance in train), first_sentences(config.spelling))
             self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
@@ -211,14 +211,14 @@ class SpeechTask:
         return SpeechBatch(
             *pad(features), *pad_ids(map(encode, texts)),
             *pad_ids((self.units and self.units(text)) or () for text in texts),
-            Unrecorded(*pad(phones), *pad_ids(map(encode, spelt))) if phones else None,
+            TextOnlyBatch(*pad(phones), *pad_ids(map(encode, spelt))) if phones else None,
             sum(map(len, texts)) + sum(map(len, spelt)), seconds,
         )  # fmt: skip
 
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
         """Return the CTC loss summed over the batch; its weight is the number of characters."""
         share = self.config.intermediate_weight if self.units else 0.0
-        return Loss(loss(batch, cast(AcousticModel, model), share), batch.characters, batch.seconds)
+        return Loss(batch_loss(batch, cast(AcousticModel, model), share), batch.characters, batch.seconds)
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -236,7 +236,7 @@ class SpeechTask:
                 empty += not text
         return {"wer": words.rate, "cer": chars.rate, "empty": empty / len(self.valid)}
 
-    def notice(self, metrics: dict[str, float]) -> str | None:
+    def advice(self, metrics: dict[str, float]) -> str | None:
         """Say what to try when the model emits only blanks after an epoch."""
         if metrics["empty"] < 0.95:
             return None
@@ -253,11 +253,11 @@ class SpeechTask:
 
     def _unrecorded(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
         """Return what texts without recordings would sound like, and these texts, for a batch."""
-        if self.unspoken is None or self.config.spelling is None:
+        if self.text_only is None or self.config.spelling is None:
             return [], []
         generator = keyed_generator(self.config.training.seed, epoch, f"texts {self.train[indices[0]].id}")
         random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-        drawn = self.unspoken.draw(self.config.spelling.sentences * len(indices), random)
+        drawn = self.text_only.draw(self.config.spelling.sentences * len(indices), random)
         return [phones for phones, _ in drawn], [text for _, text in drawn]
 
     def _objection(self, utterance: Utterance) -> str | None:

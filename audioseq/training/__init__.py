@@ -1,7 +1,7 @@
 """Training: one loop for every application."""
 
 from audioseq.training.config import TrainingConfig
-from audioseq.training.loop import Result, fit
+from audioseq.training.loop import TrainingResult, fit
 from audioseq.training.task import Loss, Task
 
-__all__ = ["Loss", "Result", "Task", "TrainingConfig", "fit"]
+__all__ = ["Loss", "Task", "TrainingConfig", "TrainingResult", "fit"]

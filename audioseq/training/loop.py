@@ -27,12 +27,12 @@ from audioseq.training.distributed import Group, join
 from audioseq.training.optim import Gradients, learning_rate, make_optimizer
 from audioseq.training.precision import autocast, choose_precision
 from audioseq.training.report import Report
-from audioseq.training.run import Progress, RunDirectory, warm_start
+from audioseq.training.run import RunDirectory, RunProgress, warm_start
 from audioseq.training.task import Task
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """What a training run leaves.
 
     Args:
@@ -57,7 +57,7 @@ def fit(
     start_from: Path | None = None,
     card: dict[str, Any] | None = None,
     device: str = "auto",
-) -> Result:
+) -> TrainingResult:
     """Train a task's model.
 
     The run directory holds `config.toml`, `metrics.jsonl`, `last.safetensors`, `best.safetensors`, with
@@ -83,21 +83,21 @@ def fit(
     model = task.model.to(group.device)
     optimizer = make_optimizer(model, config)
     tokens = json.dumps(task.header({}).tokenizer)
-    at = run.restore(state, model, optimizer, tokens) if state else Progress()
+    at = run.restore(state, model, optimizer, tokens) if state else RunProgress()
     with Report(
         run.path, kept=at.metrics_bytes, update=at.update, done=at.position / config.epochs,
         silent=group.rank > 0, tensorboard=config.tensorboard,
     ) as report:  # fmt: skip
         if state:
-            report.note(f"going on after update {at.update}, epoch {at.position:.2f}")
+            report.log(f"going on after update {at.update}, epoch {at.position:.2f}")
             rows = state.get("carry", ())
             _set_carry(task, tuple(whole[group.rank :: group.size].to(group.device) for whole in rows))
         elif start_from:
-            report.note(group.first(lambda: warm_start(start_from, task.name, model)))
+            report.log(group.first(lambda: warm_start(start_from, task.name, model)))
         group.copy_from_first(list(model.state_dict().values()))
         recipe: Config = getattr(task, "config", config)
         group.first(lambda: run.write_config(dump_toml(recipe)))
-        precision = choose_precision(config.precision, group.device, report.note)
+        precision = choose_precision(config.precision, group.device, report.log)
         trainer = _Trainer(task, config, run, card or {}, group, optimizer, at, report, precision, tokens)
         return trainer.train()
 
@@ -113,7 +113,7 @@ class _Trainer:
         card: dict[str, Any],
         group: Group,
         optimizer: torch.optim.Optimizer,
-        at: Progress,
+        at: RunProgress,
         report: Report,
         precision: torch.dtype,
         tokens: str,
@@ -126,7 +126,7 @@ class _Trainer:
         self.gradients = Gradients(self.model, counts=4)
         self.clock = time.monotonic()
 
-    def train(self) -> Result:
+    def train(self) -> TrainingResult:
         """Train from where the run is to its end."""
         at = self.at
         while not self._ended():
@@ -138,7 +138,7 @@ class _Trainer:
                 before = at.position
                 line = self._update(islice(batches, size))
                 at.advance(len(updates))
-                self._tell(line)
+                self._record(line)
                 every = self.config.validate_every
                 if math.floor(at.position / every) > math.floor(before / every):
                     self._validate()
@@ -194,7 +194,7 @@ class _Trainer:
             "skipped": int(skipped),
         }
 
-    def _tell(self, line: dict[str, Any]) -> None:
+    def _record(self, line: dict[str, Any]) -> None:
         """Record an update, and say so when batches had to be skipped."""
         at, skipped = self.at, line["skipped"]
         speed = line["seconds"] / self._lap()
@@ -202,22 +202,20 @@ class _Trainer:
         self.report.update(line, at.position / self.config.epochs)
         at.skipped += skipped
         if at.skipped.bit_length() > (at.skipped - skipped).bit_length():  # the 1st, 2nd, 4th, 8th ...
-            self.report.note(
-                f"update {at.update}: loss or gradient not finite; batches skipped: {at.skipped}"
-            )
+            self.report.log(f"update {at.update}: loss or gradient not finite; batches skipped: {at.skipped}")
 
     def _validate(self) -> None:
         """Let the first process validate; keep the model as last, perhaps as best, and for the average."""
         at, config, task = self.at, self.config, self.task
         figures = self.group.first(lambda: self._figures(self.model))
-        best = at.judge(figures, task.metric)
+        best = at.record_validation(figures, task.metric)
         self._lap()
         self.report.validation({"step": at.update, "epoch": at.position, "valid": figures}, task.metric)
-        if not at.noticed and at.position >= 1:
-            at.noticed = True
+        if not at.advised and at.position >= 1:
+            at.advised = True
             notice = getattr(task, "notice", lambda _: None)(figures)
             if notice:
-                self.report.note(notice)
+                self.report.log(notice)
         at.snapshots = [*at.snapshots, at.update][-config.average :] if config.average > 1 else []
 
         def keep() -> None:
@@ -243,7 +241,7 @@ class _Trainer:
         self._lap()
         self.group.first(save)
 
-    def _finish(self) -> Result:
+    def _finish(self) -> TrainingResult:
         """Average the last snapshots, and say which model is best."""
         at, metric = self.at, self.task.metric
         best, metrics = self.run.best, at.best
@@ -257,8 +255,8 @@ class _Trainer:
             if figures[metric] < metrics[metric]:
                 best, metrics = self.run.averaged, figures
         if at.skipped:
-            self.report.note(f"batches skipped because loss or gradient was not finite: {at.skipped}")
-        return Result(best, self.run.last, metrics, at.skipped)
+            self.report.log(f"batches skipped because loss or gradient was not finite: {at.skipped}")
+        return TrainingResult(best, self.run.last, metrics, at.skipped)
 
     def _figures(self, model: nn.Module) -> dict[str, float]:
         model.eval()

@@ -79,7 +79,7 @@ class Report:
         if not self.silent:
             self.file.close()
 
-    def note(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a remark."""
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False)
@@ -98,7 +98,7 @@ class Report:
             self.bar.update(self.row, description=text, completed=done)
         elif time.monotonic() - self.printed > PLAIN_SECONDS:
             self.printed = time.monotonic()
-            self.note(text)
+            self.log(text)
 
     def validation(self, line: Mapping[str, Any], metric: str) -> None:
         """Record a validation: a line with `step`, `epoch` and the figures under `valid`."""
@@ -108,7 +108,7 @@ class Report:
         self.metric = f"  {metric} {line['valid'][metric]:.4g}"
         figures = "  ".join(f"{name} {value:.4g}" for name, value in line["valid"].items())
         average = "  (average)" if line.get("average") else ""
-        self.note(f"epoch {line['epoch']:.2f}  validation: {figures}{average}")
+        self.log(f"epoch {line['epoch']:.2f}  validation: {figures}{average}")
 
     def position(self) -> int:
         """Return how many bytes of metrics.jsonl are safely on disk."""

@@ -17,7 +17,7 @@ from audioseq.files import write_atomically
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Where a run is: everything that changes from update to update, beside weights and optimiser.
 
     There is no state of random generators: each update seeds them by its own number.
@@ -36,7 +36,7 @@ class Progress:
     """Batches whose loss or gradient was not finite."""
     validated: int = -1
     """The update after which the model was last validated."""
-    noticed: bool = False
+    advised: bool = False
     """Whether the task was asked, after the first epoch, for something to say."""
     stale: int = 0
     """Validations since the best."""
@@ -57,7 +57,7 @@ class Progress:
         if self.update_in_epoch == updates:
             self.epoch, self.update_in_epoch = self.epoch + 1, 0
 
-    def judge(self, figures: dict[str, float], metric: str) -> bool:
+    def record_validation(self, figures: dict[str, float], metric: str) -> bool:
         """Take note of a validation, and return whether it is the best so far."""
         self.validated = self.update
         better = not self.best or _rank(figures[metric]) < _rank(self.best[metric])
@@ -114,7 +114,7 @@ class RunDirectory:
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        at: Progress,
+        at: RunProgress,
         carry: tuple[Tensor, ...],
         tokens: str,
     ) -> None:
@@ -130,7 +130,7 @@ class RunDirectory:
 
     def restore(
         self, state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, tokens: str
-    ) -> Progress:
+    ) -> RunProgress:
         """Put a training state back into a model and its optimiser.
 
         Raises:
@@ -150,7 +150,7 @@ class RunDirectory:
                 )
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
-            return Progress(**state["progress"])
+            return RunProgress(**state["progress"])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{self.state}: not a training state of this version ({error!r})") from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from audioseq.errors import AudioseqError
 from audioseq.speech.data import corpora
-from audioseq.speech.data.prepare import divide
+from audioseq.speech.data.prepare import split_by_text
 from audioseq.text.tokenizer import normalise
 
 MINUTES = (5, 10, 30, 60)
@@ -31,7 +31,7 @@ def main() -> None:
     ends = list(accumulate(utterance.duration / 60 for utterance in pool))
     for minutes in MINUTES:
         some = [utterance for utterance, end in zip(pool, ends, strict=True) if end <= minutes]
-        for name, part in zip(("train", "valid"), divide(some, 0.1), strict=True):
+        for name, part in zip(("train", "valid"), split_by_text(some, 0.1), strict=True):
             print(corpora.save(asked.out / f"{minutes:02}-{name}.jsonl", part))
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from audioseq.errors import AudioseqError, DataError
-from audioseq.music.data.corpora import Tune, save
+from audioseq.music.data.corpora import PieceEntry, save
 
 PIECES = (5, 15, 28)
 TEST = 7
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--from", dest="source", type=Path, default=Path("../shared/data/music/joplin-rags"))
     parser.add_argument("--out", type=Path, default=Path("runs/data/adapt-music"))
     asked = parser.parse_args()
-    tunes = [Tune(path.stem, path, "other") for path in asked.source.glob("*.mid")]
+    tunes = [PieceEntry(path.stem, path, "other") for path in asked.source.glob("*.mid")]
     if len(tunes) != PIECES[-1] + TEST:
         raise DataError(f"{asked.source}: has {len(tunes)} MIDI files, not 35; give the folder of the rags")
     tunes.sort(key=lambda tune: hashlib.sha256(tune.id.encode()).digest())

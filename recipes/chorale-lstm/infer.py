@@ -17,7 +17,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="chorale", help="a name, or a file")
     asked = parser.parse_args()
     try:
-        piece = pipeline.load(asked.model).harmonise(Score.load(asked.melody), asked.seed)[0]
+        piece = pipeline.load_harmoniser(asked.model).harmonise(Score.load(asked.melody), asked.seed)[0]
         piece.save(asked.output)
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")

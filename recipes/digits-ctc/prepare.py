@@ -27,7 +27,7 @@ def main() -> None:
     digits = corpora.fsdd(source)
     for split, (takes, count) in SPLITS.items():
         clips = [digit for digit in digits if int(digit.id.split("_")[2]) in takes]
-        strings = corpora.join(clips, asked.out / "strings", split, count, range(2, 7))
+        strings = corpora.concatenate_clips(clips, asked.out / "strings", split, count, range(2, 7))
         print(corpora.save(asked.out / f"{split}.jsonl", clips))
         print(corpora.save(asked.out / f"{split}-strings.jsonl", strings))
 

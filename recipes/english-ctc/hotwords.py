@@ -17,13 +17,13 @@ from pathlib import Path
 
 from audioseq import load
 from audioseq.data import read_manifest
-from audioseq.speech.decoding.decoder import BeamSearch
-from audioseq.speech.evaluation.evaluate import hear
-from audioseq.speech.metrics import Result, align_texts, word_errors
+from audioseq.speech.decoding.decoder import DecodingOptions
+from audioseq.speech.evaluation.evaluate import utterance_emissions
+from audioseq.speech.metrics import UtteranceResult, align_texts, word_errors
 from audioseq.text.tokenizer import normalise
 
 
-def found(results: list[Result], words: set[str]) -> tuple[int, int]:
+def found(results: list[UtteranceResult], words: set[str]) -> tuple[int, int]:
     """Return how many of the words there are in the references, and how many of these were heard."""
     marks = Counter(
         edit.mark
@@ -43,11 +43,11 @@ if __name__ == "__main__":
     parser.add_argument("--lm", required=True)
     parser.add_argument("--others", type=Path, required=True)
     parser.add_argument("--distractors", type=int, default=100)
-    parser.add_argument("--boost", type=float, nargs="+", default=[BeamSearch.boost])
+    parser.add_argument("--boost", type=float, nargs="+", default=[DecodingOptions.boost])
     arguments = parser.parse_args()
     recogniser = load(arguments.model)
-    heard = [hear(recogniser, utterance) for utterance in read_manifest(arguments.manifest)]
-    plain = recogniser.search(BeamSearch(lm=arguments.lm))
+    heard = [utterance_emissions(recogniser, utterance) for utterance in read_manifest(arguments.manifest)]
+    plain = recogniser.decoder(DecodingOptions(lm=arguments.lm))
     assert plain.decoder.model is not None
     vocabulary = plain.decoder.model.vocabulary
     sought = {word for item in heard for word in item.reference.split() if word not in vocabulary}
@@ -58,8 +58,8 @@ if __name__ == "__main__":
     distractors = random.Random(0).sample(sorted(strange), arguments.distractors)
     expected = (*sorted(sought), *distractors)
     for boost in (0.0, *arguments.boost):
-        options = BeamSearch(lm=arguments.lm, hotwords=expected if boost else (), boost=boost)
-        search = recogniser.search(options)
+        options = DecodingOptions(lm=arguments.lm, hotwords=expected if boost else (), boost=boost)
+        search = recogniser.decoder(options)
         results = [item.decode(search) for item in heard]
         total, right = found(results, sought)
         rest = [result for result in results if not sought & set(result.reference.split())]

@@ -17,7 +17,7 @@ from audioseq.audio.features import SpecAugment
 from audioseq.data import Utterance, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
-from audioseq.speech.data.synthetic import Segments, label
+from audioseq.speech.data.synthetic import PhoneSegments, label_frames
 from audioseq.speech.decoding.forced_alignment import align
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.pronunciation import ENGLISH, Pronunciations
@@ -39,7 +39,7 @@ def hear(recogniser: Recogniser, features: list[Tensor]) -> list[np.ndarray]:
     return [row[:length].numpy() for row, length in rows]
 
 
-def collect(recogniser: Recogniser, utterances: list[Utterance], said: Pronunciations) -> Segments:
+def collect(recogniser: Recogniser, utterances: list[Utterance], said: Pronunciations) -> PhoneSegments:
     """Return what the model hears in changed recordings, cut by what it hears in them as they are."""
 
     def features(waveform: Tensor) -> Tensor:
@@ -62,10 +62,10 @@ def collect(recogniser: Recogniser, utterances: list[Utterance], said: Pronuncia
         clear = hear(recogniser, plain)
         for each, heard, units in zip(clear, hear(recogniser, changed), targets, strict=True):
             with suppress(ValueError):  # a text that does not fit is not what was said
-                labels.append(label(align(each, units), units, len(each)))
+                labels.append(label_frames(align(each, units), units, len(each)))
                 log_probs.append(heard.astype(np.float16))
     lengths = np.array([len(each) for each in labels])
-    return Segments(np.concatenate(log_probs), np.concatenate(labels), lengths)
+    return PhoneSegments(np.concatenate(log_probs), np.concatenate(labels), lengths)
 
 
 if __name__ == "__main__":

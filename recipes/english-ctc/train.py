@@ -26,7 +26,7 @@ if __name__ == "__main__":
         model = asked.model or train(HERE / "config.toml", run_dir=asked.run_dir, valid=asked.valid).best
         recogniser, utterances = audioseq.load(model), read_manifest(asked.valid)
         greedy = evaluate(recogniser, utterances, "greedy").to_dict()
-        advised = evaluate(recogniser, utterances).to_dict() if recogniser.usual else None
+        advised = evaluate(recogniser, utterances).to_dict() if recogniser.recommended else None
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
     keys = ("wer", "cer", "exact", "utterances", "seconds", "causes")

@@ -14,10 +14,10 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="music-small", help="a name, or a file")
     asked = parser.parse_args()
     try:
-        composer = pipeline.load(asked.model)
+        composer = pipeline.load_composer(asked.model)
         for style in composer.usual:
-            wishes = pipeline.Wishes(style=style, seconds=asked.seconds)
-            composer.compose(asked.seed, wishes=wishes)[0].save(f"{style}-{asked.seed}.mid")
+            wishes = pipeline.CompositionOptions(style=style, seconds=asked.seconds)
+            composer.compose(asked.seed, options=wishes)[0].save(f"{style}-{asked.seed}.mid")
             print(f"{style}-{asked.seed}.mid")
     except audioseq.AudioseqError as error:
         parser.exit(1, f"error: {error}\n")

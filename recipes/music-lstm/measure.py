@@ -29,7 +29,7 @@ from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.data.examples import Example, read, read_data
 from audioseq.music.memorisation.copies import Copies
-from audioseq.music.pipeline import Composer, Composition, Wishes
+from audioseq.music.pipeline import Composer, Composition, CompositionOptions
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.grid import Piece, to_grid
 from audioseq.music.representation.tokenizer import encode
@@ -73,12 +73,12 @@ def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
     for step in (v.END, v.BAR):
         examples = []
         for each, piece in zip(made, pieces, strict=True):
-            asked = replace(each.asked, programs=piece.programs, bars=len(piece.meters))
+            asked = replace(each.conditions, programs=piece.programs, bars=len(piece.meters))
             events = encode(piece)
             events[-1, : v.METER + 1] = step, piece.meters[-1] if step == v.BAR else -1
             examples.append(Example("", events, asked))
         nats.append([each[-1, v.STEP] for each in nats_of(composer.model, examples)])
-    home = [piece.final_bass == each.asked.tonic for each, piece in zip(made, pieces, strict=True)]
+    home = [piece.final_bass == each.conditions.tonic for each, piece in zip(made, pieces, strict=True)]
     return float(np.mean(np.array(nats[0]) < np.array(nats[1]))), float(np.mean(home))
 
 
@@ -87,24 +87,24 @@ def compose(composer: Composer, style: str, pieces: int) -> list[Composition]:
     made: list[Composition] = []
     while len(made) < pieces:
         count = min(pieces - len(made), pipeline.MOST_AT_ONCE)
-        made += composer.compose(len(made), count=count, wishes=Wishes(style, bars=BARS))
+        made += composer.compose(len(made), count=count, options=CompositionOptions(style, bars=BARS))
     return made
 
 
 def granted(composer: Composer, pieces: int) -> dict[str, Any]:
     """Compose with wishes of every kind, and return how many of them were granted."""
     random = np.random.default_rng(1)
-    made: list[tuple[Wishes, Composition]] = []
+    made: list[tuple[CompositionOptions, Composition]] = []
     while len(made) < pieces:  # four by four
         tonic, minor = v.TONICS[random.integers(12)], random.random() < 0.5
-        wishes = Wishes(
+        wishes = CompositionOptions(
             key=f"{tonic} {'minor' if minor else 'major'}",
             tempo=round(random.uniform(50, 160)),
             density=round(2 ** random.uniform(0.5, 3), 2),
             bars=int(random.integers(8, 49)),
         )
-        made += [(wishes, each) for each in composer.compose(len(made), count=4, wishes=wishes)]
-    got = [(wishes, to_grid(each.score), each.asked) for wishes, each in made]
+        made += [(wishes, each) for each in composer.compose(len(made), count=4, options=wishes)]
+    got = [(wishes, to_grid(each.score), each.conditions) for wishes, each in made]
     densities = [(wishes.density, piece.density) for wishes, piece, _ in got]
     return {
         "key": float(np.mean([piece.key() == (asked.tonic, asked.minor) for _, piece, asked in got])),
@@ -172,7 +172,7 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
         "pieces": pieces,
         "style_of_real_pieces": reference.told(reference.real),
         "style": reference.told(ours),
-        "key": float(np.mean([p.key() == (m.asked.tonic, m.asked.minor) for p, m in every])),
+        "key": float(np.mean([p.key() == (m.conditions.tonic, m.conditions.minor) for p, m in every])),
         "granted": granted(composer, pieces),
         "end_by_themselves": ends,
         "final_bass_on_tonic": tonics,
@@ -188,8 +188,8 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
             "outside": [row.name for row in rows if not row.alike],
             "copies": reference.copies(ours[style]),
             "copies_of_real_pieces": reference.copies(reference.real[style]),
-            "redrawn": float(np.mean([each.redrawn for each in made[style]])),
-            "pieces_with_redrawn": float(np.mean([each.redrawn > 0 for each in made[style]])),
+            "redrawn": float(np.mean([each.resampled for each in made[style]])),
+            "pieces_with_redrawn": float(np.mean([each.resampled > 0 for each in made[style]])),
         }
     return figures
 
@@ -204,7 +204,7 @@ if __name__ == "__main__":
     parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
     asked = parser.parse_args()
     try:
-        figures = measure(pipeline.load(asked.model), Reference(asked.split), asked.pieces)
+        figures = measure(pipeline.load_composer(asked.model), Reference(asked.split), asked.pieces)
     except AudioseqError as error:
         parser.exit(1, f"error: {error}\n")
     headline = f"{figures[asked.split]['nats_per_note']:.2f} nats"

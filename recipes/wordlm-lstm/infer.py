@@ -14,7 +14,7 @@ if __name__ == "__main__":
     parser.add_argument("--score", action="store_true", help="log probabilities of the texts as sentences")
     asked = parser.parse_args()
     try:
-        model = pipeline.load(asked.model)
+        model = pipeline.load_predictor(asked.model)
         for text in asked.texts:
             if asked.score:
                 print(f"{model.score([text])[0]:.3f}\t{text}")

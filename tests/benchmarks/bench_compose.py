@@ -156,7 +156,7 @@ def networks(path: Path | None) -> tuple[MusicModel, MusicModel, Fingerprint | N
         config = ModelConfig(**read_toml(RECIPE)["model"])
         model = build(config)
     else:
-        composer = pipeline.load(path, "cpu")
+        composer = pipeline.load_composer(path, "cpu")
         known = composer.heard
         model, config = composer.model, ModelConfig(**composer.header.config["model"])
     empty = build(config.model_copy(update={"hidden_size": 1, "width": 1, "look_width": 1}))

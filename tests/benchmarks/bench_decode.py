@@ -19,9 +19,9 @@ from pathlib import Path
 from audioseq.data import read_manifest
 from audioseq.models import default_for
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.beam import Limits
-from audioseq.speech.decoding.decoder import BeamSearch
-from audioseq.speech.evaluation.evaluate import hear
+from audioseq.speech.decoding.beam import BeamLimits
+from audioseq.speech.decoding.decoder import DecodingOptions
+from audioseq.speech.evaluation.evaluate import utterance_emissions
 from audioseq.speech.metrics import word_errors
 
 if __name__ == "__main__":
@@ -36,14 +36,14 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     utterances = read_manifest(arguments.manifest)[:: arguments.every]
     hours = sum(utterance.duration for utterance in utterances) / 3600
-    recogniser = pipeline.load(arguments.model, "cpu")
+    recogniser = pipeline.load_recogniser(arguments.model, "cpu")
 
     began = time.process_time()
-    heard = [hear(recogniser, utterance) for utterance in utterances]
+    heard = [utterance_emissions(recogniser, utterance) for utterance in utterances]
     print(f"{hours:.2f} h of audio; emissions      {(time.process_time() - began) / 3600 / hours:.4f}")
     for lm in (None, arguments.lm) if arguments.lm else (None,):
         for width in arguments.widths:
-            search = recogniser.search(BeamSearch(lm=lm, limits=Limits(width=width)))
+            search = recogniser.decoder(DecodingOptions(lm=lm, limits=BeamLimits(beam_size=width)))
             began = time.process_time()
             rate = word_errors([item.decode(search) for item in heard]).rate
             spent = (time.process_time() - began) / 3600 / hours

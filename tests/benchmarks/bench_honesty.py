@@ -33,7 +33,7 @@ from audioseq.midi import Score
 from audioseq.models import default_for
 from audioseq.music.rendering.render import render
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.decoder import Beam
+from audioseq.speech.decoding.decoder import Decoding
 
 RATE = audio.SAMPLE_RATE
 LEVELS = (-60, -40, -20)
@@ -103,13 +103,13 @@ def spoken(command: str, texts: Path, count: int = 60) -> Iterator[np.ndarray]:
 
 
 def measure(
-    name: str, recogniser: pipeline.Recogniser, recordings: Iterable[np.ndarray], beam: Beam = None
+    name: str, recogniser: pipeline.Recogniser, recordings: Iterable[np.ndarray], beam: Decoding = None
 ) -> None:
     """Transcribe recordings, and print a row of the table."""
     seconds = 0.0
     count = words = empty = unknown = partly = level = 0
     for recording in recordings:
-        transcript = recogniser.transcribe(recording, RATE, beam=beam)
+        transcript = recogniser.transcribe(recording, RATE, decoding=beam)
         count += 1
         seconds += transcript.duration
         words += len(transcript.text.split())
@@ -136,7 +136,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=60, help="of noise, and of music; 0: none")
     parser.add_argument("--model", default=default_for("speech"))
     arguments = parser.parse_args()
-    recogniser = pipeline.load(arguments.model, "cpu")
+    recogniser = pipeline.load_recogniser(arguments.model, "cpu")
     print(f"{'':48} {'files':>5} {'minutes':>8} words no text no speech partly clipped or quiet")
     for manifest in arguments.speech:
         for change, function in CHANGES.items():

@@ -29,7 +29,7 @@ from audioseq import audio
 from audioseq.data import Utterance, read_manifest
 from audioseq.models import default_for
 from audioseq.speech import pipeline
-from audioseq.speech.metrics import Result, word_errors
+from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.text.tokenizer import normalise
 
 LAUNCHER = """
@@ -50,7 +50,7 @@ def with_pauses(waveforms: Iterable[np.ndarray], shortest: float, longest: float
 
 def measure_words(model: str, utterances: Sequence[Utterance]) -> None:
     """Print the word error rates of utterances alone and joined."""
-    recogniser = pipeline.load(model, "cpu")
+    recogniser = pipeline.load_recogniser(model, "cpu")
     reference = " ".join(normalise(u.text, recogniser.tokenizer.alphabet).text for u in utterances)
     waveforms = [utterance.load() for utterance in utterances]
 
@@ -63,7 +63,7 @@ def measure_words(model: str, utterances: Sequence[Utterance]) -> None:
         ("joined, pauses of 0.2 to 1 s", transcribed([np.concatenate(list(with_pauses(waveforms, 0.2, 1)))])),
         ("joined, no pauses", transcribed([np.concatenate(waveforms)])),
     ):
-        rate = word_errors([Result(name, reference, text)])
+        rate = word_errors([UtteranceResult(name, reference, text)])
         print(
             f"{name:30}  WER {rate.rate:7.2%}   {rate.deletions} deleted, {rate.insertions} inserted, "
             f"of {rate.length}",

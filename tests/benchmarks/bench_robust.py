@@ -24,7 +24,7 @@ from audioseq.audio import SAMPLE_RATE
 from audioseq.data import read_manifest
 from audioseq.models import default_for
 from audioseq.speech import pipeline
-from audioseq.speech.metrics import Result, word_errors
+from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.text.tokenizer import normalise
 from tests.benchmarks.bench_honesty import pink, white
 
@@ -73,7 +73,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", default=default_for("speech"))
     parser.add_argument("--every", type=int, default=1, help="take one utterance of so many")
     arguments = parser.parse_args()
-    recogniser = pipeline.load(arguments.model, "cpu")
+    recogniser = pipeline.load_recogniser(arguments.model, "cpu")
     utterances = read_manifest(arguments.manifest)[:: arguments.every]
     print(f"{'':20s} by sound alone  as advised")
     for name, change in CHANGES.items():
@@ -82,7 +82,7 @@ if __name__ == "__main__":
             results = []
             for utterance in utterances:
                 reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-                transcript = recogniser.transcribe(change(utterance.load()), SAMPLE_RATE, beam=beam)
-                results.append(Result(utterance.id, reference, transcript.text))
+                transcript = recogniser.transcribe(change(utterance.load()), SAMPLE_RATE, decoding=beam)
+                results.append(UtteranceResult(utterance.id, reference, transcript.text))
             rates.append(word_errors(results).rate)
         print(f"{name:20s} " + "".join(f"{100 * rate:8.2f} %" for rate in rates), flush=True)

@@ -68,7 +68,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", default=default_for("speech"))
     arguments = parser.parse_args()
     sentences = [line.lower() for line in arguments.sentences.read_text().splitlines() if line.strip()]
-    recogniser = pipeline.load(arguments.model, "cpu")
+    recogniser = pipeline.load_recogniser(arguments.model, "cpu")
     for voice in arguments.voices:
         late: dict[str, list[tuple[float, float]]] = {"align": [], "transcribe": []}
         count = 0

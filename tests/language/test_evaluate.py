@@ -30,7 +30,7 @@ def test_both_count_the_words_that_the_ngram_knows(tmp_path: Path) -> None:
     table = compare(model, tmp_path / "lm.arpa", tmp_path / "text")
     for found in table.values():
         assert (found["words"], found["unknown"], found["sentences"]) == (7, 1, 3)
-    by_word = pipeline.load(model).score_words(SENTENCES)
+    by_word = pipeline.load_predictor(model).score_words(SENTENCES)
     assert table["lstm"]["perplexity_with_unknown"] == pytest.approx(math.exp(-sum(map(sum, by_word)) / 10))
     rest = sum(map(sum, by_word)) - by_word[2][0]
     assert table["lstm"]["perplexity"] == pytest.approx(math.exp(-rest / 9))

@@ -29,7 +29,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(params=KINDS)
 def predictor(request: pytest.FixtureRequest, files: dict[str, Path]) -> Predictor:
-    return pipeline.load(files[request.param])
+    return pipeline.load_predictor(files[request.param])
 
 
 def step_by_step(predictor: Predictor, text: str) -> float:
@@ -81,7 +81,7 @@ def brute_force(predictor: Predictor, text: str, longest: int) -> dict[str, floa
 @pytest.mark.parametrize("kind", ["subwords", "characters"])
 @pytest.mark.parametrize("text", ["ab", "cab c"])
 def test_predictions_against_brute_force(files: dict[str, Path], kind: str, text: str) -> None:
-    predictor = pipeline.load(files[kind])
+    predictor = pipeline.load_predictor(files[kind])
     expected = brute_force(predictor, text, longest=5)
     best = sorted(expected.items(), key=lambda pair: -pair[1])[:6]
     found = predictor.predict(text, 6)
@@ -91,7 +91,7 @@ def test_predictions_against_brute_force(files: dict[str, Path], kind: str, text
 
 
 def test_predictions_of_a_model_of_words(files: dict[str, Path]) -> None:
-    predictor = pipeline.load(files["words"])
+    predictor = pipeline.load_predictor(files["words"])
     found = predictor.predict("ab cab", 100)
     assert {word for word, _ in found} == {"ab", "abc", "cab", "bab"}
     for word, chance in found:
@@ -117,20 +117,24 @@ def one_line(kind: type[AudioseqError], said: str, call: object) -> None:
 
 
 def test_other_bad_input(files: dict[str, Path]) -> None:
-    one_line(ConfigError, "at least 1", lambda: pipeline.load(files["characters"]).predict("ab", 0))
+    one_line(ConfigError, "at least 1", lambda: pipeline.load_predictor(files["characters"]).predict("ab", 0))
     for kind in "characters", "subwords":
         one_line(
-            DataError, "not in the alphabet", lambda kind=kind: pipeline.load(files[kind]).score(["xyz"])
+            DataError,
+            "not in the alphabet",
+            lambda kind=kind: pipeline.load_predictor(files[kind]).score(["xyz"]),
         )
     speech = bundled_dir() / "digits.safetensors"
-    one_line(CheckpointError, "is a model for speech, not for language", lambda: pipeline.load(speech))
+    one_line(
+        CheckpointError, "is a model for speech, not for language", lambda: pipeline.load_predictor(speech)
+    )
 
 
 def test_the_command(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     model = ["-m", str(files["subwords"])]
     assert run(["predict", "ab cab", "-n", "3", *model]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    expected = pipeline.load(files["subwords"]).predict("ab cab", 3)
+    expected = pipeline.load_predictor(files["subwords"]).predict("ab cab", 3)
     assert lines == [[word, f"{chance:.4f}"] for word, chance in expected]
     assert run(["predict", "ab cab", "-n", "3", "--json", *model]) == 0
     told = json.loads(capsys.readouterr().out)

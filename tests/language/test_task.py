@@ -95,7 +95,7 @@ def test_learns(kind: str, tmp_path: Path) -> None:
     result = fit(made, made.config.training, tmp_path, device="cpu")
     assert result.metrics["perplexity"] < 0.8 * before
     text = "ab abc"
-    assert pipeline.load(result.last).score([text]) == pytest.approx(
+    assert pipeline.load_predictor(result.last).score([text]) == pytest.approx(
         [sum(sentence_scores(made.model, made.units, [text])[0])], rel=1e-5
     )
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.music.generation.generate import Draft, allowed_values, begin_bar
-from audioseq.music.generation.guidance import lead
+from audioseq.music.generation.guidance import apply_guidance
 from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.model import SIZES, MusicModel
-from audioseq.music.representation.event_state import LOWEST, Walk
+from audioseq.music.representation.event_state import LOWEST, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import Recurrent, RecurrentStack
 
@@ -44,22 +44,22 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
     """Continue drafts to their end; primers too are read event by event."""
     model = copy.copy(model)
     model._modules = model._modules | {"stack": PlainStack(model.stack)}
-    ways = [Way(Walk(draft.conditions, steered=True), draft, list(draft.events)) for draft in drafts]
+    ways = [Way(EventState(draft.conditions, steered=True), draft, list(draft.events)) for draft in drafts]
     for draft in drafts:
         draft.events.clear()
     state = None
     while ways:
-        told = torch.tensor([[way.walk.features()] for way in ways])
+        told = torch.tensor([[way.event_state.features()] for way in ways])
         summary, state = model(told, state)
         drawn = sample(model, summary[:, 0], ways, sampling)
-        for event, (walk, draft, primer) in zip(drawn, ways, strict=True):
-            walk.push(event)
+        for event, (event_state, draft, primer) in zip(drawn, ways, strict=True):
+            event_state.push(event)
             draft.events.append(event)
             if len(draft.events) > len(primer):
                 draft.sampled += 1
                 if event[STEP] == BAR:
-                    begin_bar(walk, draft)
-        kept = [i for i, way in enumerate(ways) if not way.walk.ended]
+                    begin_bar(event_state, draft)
+        kept = [i for i, way in enumerate(ways) if not way.event_state.ended]
         if len(kept) < len(ways):
             ways = [ways[i] for i in kept]
             state = [rows_of(part, kept) for part in state]
@@ -68,7 +68,7 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
 class Way(NamedTuple):
     """A draft on its way."""
 
-    walk: Walk
+    event_state: EventState
     draft: Draft
     primer: list[list[int]]
 
@@ -87,17 +87,17 @@ def sample(model: MusicModel, summary: Tensor, ways: Sequence[Way], sampling: Sa
         logits = model.choose(summary, field, chosen)
         nats = -logits.log_softmax(1)
         for i in free:
-            walk, draft, _ = ways[i]
+            event_state, draft, _ = ways[i]
             step = events[i][STEP]
             if field == STEP or (step != END and (step == BAR) == (field == METER)):
-                allowed = allowed_values(walk, field, events[i])
-                led = lead(walk, field, events[i], logits[i].numpy())
+                allowed = allowed_values(event_state, field, events[i])
+                led = apply_guidance(event_state, field, events[i], logits[i].numpy())
                 events[i][field] = draw(led, allowed, sampling, draft.random)
                 draft.nats += float(nats[i, events[i][field]])
         chosen[field] = torch.tensor([max(event[field], 0) for event in events])
     for i in free:
         if events[i][PITCH] >= 0:
-            events[i][PITCH] += LOWEST + ways[i].walk.shift
+            events[i][PITCH] += LOWEST + ways[i].event_state.shift
     return events
 
 

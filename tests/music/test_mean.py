@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from audioseq import checkpoint
-from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint, remember
+from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint, write_fingerprint
 from tests.music import tiny
 
 PROGRAM = Path(__file__).parents[2] / "recipes" / "music-lstm" / "mean.py"
@@ -26,7 +26,7 @@ def test_weights_are_averaged_and_what_is_known_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = tiny.model_file(tmp_path / "one")
-    remember(Fingerprint.of([tiny.song()]), {one})
+    write_fingerprint(Fingerprint.of([tiny.song()]), {one})
     first = checkpoint.load(one)
     other, both = tmp_path / "other", tmp_path / "both"
     tripled = {n: 3 * weight for n, weight in first.weights.items() if weight.is_floating_point()}

@@ -16,7 +16,7 @@ from audioseq.music import pipeline
 from audioseq.music.generation import generate
 from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.pipeline import Wishes
+from audioseq.music.pipeline import CompositionOptions
 from audioseq.music.representation.grid import to_grid, to_score
 from tests.music import tiny
 
@@ -27,8 +27,10 @@ def test_any_model_composes_music_that_can_be_played(
     seed: int, temperature: float, top_k: int, top_p: float, scale: float
 ) -> None:
     composer = tiny.composer(seed, scale)
-    wishes = Wishes(bars=2)
-    for piece in composer.compose(seed, count=2, wishes=wishes, sampling=Sampling(temperature, top_k, top_p)):
+    wishes = CompositionOptions(bars=2)
+    for piece in composer.compose(
+        seed, count=2, options=wishes, sampling=Sampling(temperature, top_k, top_p)
+    ):
         if not piece.score.notes:
             continue
         back = to_grid(Score.load(piece.score.to_bytes()))
@@ -40,7 +42,7 @@ def test_a_model_of_nans_composes_too() -> None:
     with torch.no_grad():
         for parameter in composer.model.parameters():
             parameter.fill_(torch.nan)
-    composer.compose(1, wishes=Wishes(bars=1))
+    composer.compose(1, options=CompositionOptions(bars=1))
 
 
 @given(
@@ -78,18 +80,18 @@ def test_draws_follow_the_probabilities() -> None:
 def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
     contents = []
     for _ in range(2):
-        piece = tiny.composer().compose(7, wishes=Wishes(bars=3))[0]
+        piece = tiny.composer().compose(7, options=CompositionOptions(bars=3))[0]
         piece.save(tmp_path / "a.mid")
         contents.append((tmp_path / "a.mid").read_bytes())
     assert contents[0] == contents[1]
     assert "seed 7," in Score.load(tmp_path / "a.mid").text
-    assert tiny.composer().compose(8, wishes=Wishes(bars=3))[0].score != piece.score
+    assert tiny.composer().compose(8, options=CompositionOptions(bars=3))[0].score != piece.score
 
 
 @pytest.mark.parametrize("bars", [1, 5])
 def test_a_piece_has_the_bars_that_were_asked_for(bars: int) -> None:
-    piece = tiny.composer().compose(3, wishes=Wishes(bars=bars, key="Eb", tempo=93))[0]
-    assert piece.asked.bars == bars and piece.asked.tonic == 3
+    piece = tiny.composer().compose(3, options=CompositionOptions(bars=bars, key="Eb", tempo=93))[0]
+    assert piece.conditions.bars == bars and piece.conditions.tonic == 3
     assert piece.score.tempos == ((0.0, 93.0),)
     assert len(piece.score.bars()) - 1 <= bars  # no note rings on into another
 
@@ -99,10 +101,10 @@ def test_pieces_come_home() -> None:
     composer = tiny.composer(scale=0.3)  # nearly all is equally likely
     found = []
     for key in ("C", "f# minor"):
-        for piece in composer.compose(1, count=8, wishes=Wishes(bars=3, key=key)):
+        for piece in composer.compose(1, count=8, options=CompositionOptions(bars=3, key=key)):
             grid = to_grid(piece.score)
-            assert len(grid.meters) <= 3 and piece.asked.bars == 3
-            found.append(grid.final_bass == piece.asked.tonic)
+            assert len(grid.meters) <= 3 and piece.conditions.bars == 3
+            found.append(grid.final_bass == piece.conditions.tonic)
     assert np.mean(found) > 0.3  # a twelfth by chance
 
 
@@ -110,10 +112,10 @@ def test_pieces_come_home() -> None:
 def test_of_several_one_that_copies_nothing_is_kept(best_of: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generate, "TRIES", 1)  # no event is drawn again
     composer = tiny.composer(scale=1.0)
-    wishes = Wishes(bars=8)
-    copied = composer.compose(5, wishes=wishes)[0]
+    wishes = CompositionOptions(bars=8)
+    copied = composer.compose(5, options=wishes)[0]
     composer.heard = Fingerprint.of([to_grid(copied.score)])
-    piece = composer.compose(5, wishes=wishes, best_of=best_of)[0]
+    piece = composer.compose(5, options=wishes, best_of=best_of)[0]
     assert piece.copied == (best_of == 1)
     assert (piece.score == copied.score) == (best_of == 1)
 
@@ -121,8 +123,8 @@ def test_of_several_one_that_copies_nothing_is_kept(best_of: int, monkeypatch: p
 def test_a_primer_comes_first_or_is_left_out() -> None:
     primer = to_score(tiny.song(bars=2))
     composer = tiny.composer()
-    whole = composer.compose(1, wishes=Wishes(bars=2), primer=primer)[0].score
-    rest = composer.compose(1, wishes=Wishes(bars=2), primer=primer, with_primer=False)[0].score
+    whole = composer.compose(1, options=CompositionOptions(bars=2), primer=primer)[0].score
+    rest = composer.compose(1, options=CompositionOptions(bars=2), primer=primer, with_primer=False)[0].score
     sounds = {(note.track, note.pitch, round(note.onset, 6)) for note in whole.notes}
     given = {(note.track, note.pitch, round(note.onset, 6)) for note in primer.notes}
     assert given < sounds
@@ -145,7 +147,7 @@ def test_a_primer_comes_first_or_is_left_out() -> None:
 )
 def test_a_wish_that_cannot_be_granted(wishes: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Wishes(**wishes)  # type: ignore[arg-type]
+        CompositionOptions(**wishes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("temperature", [-1, float("nan"), float("inf")])
@@ -156,7 +158,7 @@ def test_a_temperature_that_is_none(temperature: float) -> None:
 
 def test_a_model_of_another_task() -> None:
     with pytest.raises(CheckpointError, match="for speech, not for music"):
-        pipeline.load("digits")
+        pipeline.load_composer("digits")
 
 
 def test_a_wish_that_is_unknown() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from audioseq.nn.cells import CELLS, GATES, Weights, lstm_cell, run
+from audioseq.nn.cells import CELLS, GATES, CellWeights, lstm_cell, run
 from audioseq.nn.recurrent import CellName
 
 TORCH_CELLS: dict[CellName, Callable[[int, int], nn.RNNCellBase]] = {
@@ -24,7 +24,7 @@ TORCH_CELLS: dict[CellName, Callable[[int, int], nn.RNNCellBase]] = {
 def test_a_step_equals_torchs_own_cell(cell: CellName) -> None:
     torch.manual_seed(0)
     oracle = TORCH_CELLS[cell](3, 4).double()
-    weights = Weights(oracle.weight_ih, oracle.weight_hh, oracle.bias_ih, oracle.bias_hh)
+    weights = CellWeights(oracle.weight_ih, oracle.weight_hh, oracle.bias_ih, oracle.bias_hh)
     x, h, c = torch.randn(5, 3).double(), torch.randn(5, 4).double(), torch.randn(5, 4).double()
     state = (h, c) if cell == "lstm" else h
     torch.testing.assert_close(CELLS[cell](x, state, weights), oracle(x, state), rtol=0, atol=1e-12)
@@ -34,7 +34,7 @@ def test_each_gate_of_the_lstm_does_what_its_name_says() -> None:
     def step(**biases: float) -> tuple[Tensor, Tensor]:
         """Step one unit whose gates see nothing but their biases, from h = 0 and c = 0.5."""
         bias = torch.tensor([biases[gate] for gate in GATES["lstm"]])
-        weights = Weights(torch.zeros(4, 1), torch.zeros(4, 1), bias, torch.zeros(4))
+        weights = CellWeights(torch.zeros(4, 1), torch.zeros(4, 1), bias, torch.zeros(4))
         return lstm_cell(torch.zeros(1, 1), (torch.zeros(1, 1), torch.full((1, 1), 0.5)), weights)
 
     shut, wide = -100.0, 100.0
@@ -53,6 +53,6 @@ def test_an_open_update_gate_of_the_gru_passes_its_state_on() -> None:
         "gru",
         torch.zeros(1, 9, 1),
         torch.full((1, 1), 0.3),
-        Weights(torch.zeros(3, 1), torch.zeros(3, 1), bias, bias),
+        CellWeights(torch.zeros(3, 1), torch.zeros(3, 1), bias, bias),
     )
     torch.testing.assert_close(h, torch.full((1, 1), 0.3))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from audioseq.nn import CellName, Recurrent, RecurrentStack, gradient_norms
-from audioseq.nn.cells import CELLS, Weights
+from audioseq.nn.cells import CELLS, CellWeights
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -17,7 +17,7 @@ def test_against_the_written_out_cells(cell: CellName) -> None:
     torch.manual_seed(0)
     layer = Recurrent(cell, 2, 3).double()
     x = torch.randn(1, 6, 2, dtype=torch.float64)
-    weights = Weights(*cast(list[Tensor], layer.forward_layer.all_weights[0]))
+    weights = CellWeights(*cast(list[Tensor], layer.forward_layer.all_weights[0]))
     h = torch.zeros(1, 3, dtype=torch.float64)
     c, hidden = h, []
     for frame in x.unbind(1):

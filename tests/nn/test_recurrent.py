@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audioseq.nn import CellName, Recurrent, RecurrentStack, State
-from audioseq.nn.cells import CELLS, GATES, Weights, run
+from audioseq.nn.cells import CELLS, GATES, CellWeights, run
 
 LENGTHS = [7, 1, 4, 0]
 cells = pytest.mark.parametrize("cell", CELLS)
@@ -48,7 +48,7 @@ def written_out(
                 ways.append(x.new_zeros(1, 0, hidden_size))
                 states.append(start)
                 continue
-            weights = Weights(*cast(list[Tensor], direction.all_weights[0]))
+            weights = CellWeights(*cast(list[Tensor], direction.all_weights[0]))
             y, last = run(layer.cell, valid.flip(1) if way else valid, start, weights)
             ways.append(y.flip(1) if way else y)
             states.append(last)

@@ -12,7 +12,7 @@ import torch
 from audioseq.data import write_manifest
 from audioseq.errors import DataError
 from audioseq.speech import pipeline
-from audioseq.speech.config import SpellingConfig
+from audioseq.speech.config import TextOnlyConfig
 from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.pronunciation import MARK, Pronunciations
 from audioseq.speech.task import SpeechTask
@@ -33,7 +33,7 @@ def test_a_word_is_spelt_that_no_recording_has(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "texts.txt").write_text("dc\nba dc\n")
     made = utterances(tmp_path, [*WORDS, "ab cad", "bad ac", "dab ba", "cda dad", "ca ab"])
     write_manifest(tmp_path / "train.jsonl", made)
-    spelling = SpellingConfig(
+    spelling = TextOnlyConfig(
         dictionary=tmp_path / "dictionary.txt", texts=(tmp_path / "texts.txt",), sentences=4
     )
     training = {"epochs": 60, "validate_every": 60}
@@ -45,13 +45,17 @@ def test_a_word_is_spelt_that_no_recording_has(tmp_path: Path, monkeypatch: pyte
         }
     )
 
-    def learn(spelling: SpellingConfig, name: str, start: Path | None) -> Path:
+    def learn(spelling: TextOnlyConfig, name: str, start: Path | None) -> Path:
         task = SpeechTask(recipe.model_copy(update={"spelling": spelling}), made, made)
         task.prepare(join("cpu"))
         return fit(task, recipe.training, tmp_path / name, start_from=start, device="cpu").last
 
     def spelt(model: Path) -> str:
-        recogniser, random, texts = pipeline.load(model, "cpu"), np.random.default_rng(9), Counter[str]()
+        recogniser, random, texts = (
+            pipeline.load_recogniser(model, "cpu"),
+            np.random.default_rng(9),
+            Counter[str](),
+        )
         for _ in range(9):
             phones = torch.from_numpy(
                 heard.join([MARK, *(said.units("ba dc") or []), MARK], random).astype(np.float32)
@@ -61,7 +65,7 @@ def test_a_word_is_spelt_that_no_recording_has(tmp_path: Path, monkeypatch: pyte
         return texts.most_common(1)[0][0]
 
     first = learn(spelling, "first", None)
-    recogniser = pipeline.load(first, "cpu")
+    recogniser = pipeline.load_recogniser(first, "cpu")
     assert recogniser.transcribe(say("dab ba"), 16000).text == "dab ba"
     listening, said = module(RECIPE / "segments.py"), Pronunciations.read(tmp_path / "dictionary.txt")
     for change in ("WAVE", "SPEC"):  # masks and filters would leave nothing of a tone
@@ -74,7 +78,7 @@ def test_a_word_is_spelt_that_no_recording_has(tmp_path: Path, monkeypatch: pyte
 
     second = learn(spelling.model_copy(update={"segments": tmp_path / "segments.npz"}), "second", first)
     assert spelt(first) != "ba dc" and spelt(second) == "ba dc"
-    assert pipeline.load(second, "cpu").transcribe(say("dab ba"), 16000).text == "dab ba"
+    assert pipeline.load_recogniser(second, "cpu").transcribe(say("dab ba"), 16000).text == "dab ba"
 
 
 def test_pronunciations_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

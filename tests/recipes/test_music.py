@@ -59,5 +59,5 @@ def test_what_is_measured_of_a_composer() -> None:
     composer = tiny.composer(scale=1.0)
     found = measure.granted(composer, 8)
     assert found["length"] == found["tempo"] == 1 and 0 <= found["key"] <= 1
-    made = composer.compose(1, count=2, wishes=measure.Wishes(bars=2))
+    made = composer.compose(1, count=2, options=measure.Wishes(bars=2))
     assert all(0 <= share <= 1 for share in measure.endings(made, composer))

@@ -15,7 +15,7 @@ from audioseq import audio, checkpoint
 from audioseq.errors import AudioseqError
 from audioseq.speech.batch import transcribe as many
 from audioseq.speech.batch.run import transcribe_all
-from audioseq.speech.pipeline import load
+from audioseq.speech.pipeline import load_recogniser
 from audioseq.speech.task import SpeechTask
 from tests.mortal import make_mortal
 from tests.speech.tiny import config, utterances
@@ -70,7 +70,7 @@ def child(
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     torch.set_num_threads(1)
     many.WINDOW_SECONDS = 5.0
-    recogniser = load(model, "cpu")
+    recogniser = load_recogniser(model, "cpu")
     make_mortal(kill_at_operation, kill_after)
     began = time.process_time()
     try:

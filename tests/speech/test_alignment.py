@@ -16,7 +16,7 @@ from audioseq.data import read_manifest, write_manifest
 from audioseq.errors import DataError
 from audioseq.speech import alignment as long
 from audioseq.speech import pipeline
-from audioseq.speech.alignment import Heard, align_recording, cut_utterances, to_utterances
+from audioseq.speech.alignment import RecordingEmissions, align_recording, cut_utterances, to_utterances
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.transcript import Word
 from audioseq.text.tokenizer import CharTokenizer
@@ -28,7 +28,7 @@ DIGITS = "three seven one nine four"
 
 @pytest.fixture(scope="module")
 def recogniser() -> Recogniser:
-    return pipeline.load("digits", "cpu")
+    return pipeline.load_recogniser("digits", "cpu")
 
 
 def pause(random: np.random.Generator) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_stretches_keep_order_and_limits(gaps: list[tuple[float, float]]) -> Non
     for gap, length in gaps:
         words.append(Word(time + gap, time + gap + length, "a", 0.9))
         time += gap + length
-    heard = Heard(np.zeros((2, 2)), np.array([0.0, time / 2, time]), "a", np.array([[0, 1]]))
+    heard = RecordingEmissions(np.zeros((2, 2)), np.array([0.0, time / 2, time]), "a", np.array([[0, 1]]))
     waveform = np.random.default_rng(0).normal(size=int(time * audio.SAMPLE_RATE) + 1)
     stretches = cut_utterances(words, heard, waveform, " a", (1.0, 6.0))
     kept = [word for stretch in stretches for word in stretch.words]

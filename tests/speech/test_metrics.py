@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from audioseq.speech.metrics import (
     ErrorRate,
-    Result,
+    UtteranceResult,
     align_texts,
     char_errors,
     print_alignment,
@@ -22,8 +22,8 @@ Texts = st.lists(st.sampled_from(["a", "b", "cat", "hat"]), max_size=6).map(" ".
 Pairs = st.lists(st.tuples(Texts.filter(bool), Texts), min_size=1, max_size=5)
 
 
-def named(*pairs: tuple[str, str]) -> list[Result]:
-    return [Result(str(number), *pair) for number, pair in enumerate(pairs)]
+def named(*pairs: tuple[str, str]) -> list[UtteranceResult]:
+    return [UtteranceResult(str(number), *pair) for number, pair in enumerate(pairs)]
 
 
 @settings(deadline=None, max_examples=100)

@@ -52,7 +52,7 @@ def test_an_utterance_alone_and_in_a_batch_gives_the_same(
 
 
 def test_emissions_are_distributions_at_forty_milliseconds(model: AcousticModel) -> None:
-    emissions = model.emit(torch.zeros(1, 16000), torch.tensor([16000]))
+    emissions = model.compute_emissions(torch.zeros(1, 16000), torch.tensor([16000]))
     torch.testing.assert_close(emissions.log_probs.exp().sum(-1), torch.ones(1, 50))  # of two whole seconds
     assert emissions.lengths.tolist() == [26]
     assert model.frame_seconds == 0.04
@@ -60,7 +60,7 @@ def test_emissions_are_distributions_at_forty_milliseconds(model: AcousticModel)
 
 def test_waveforms_emit_what_their_features_do(model: AcousticModel) -> None:
     waveforms, lengths = 0.1 * torch.randn(2, 20_000), torch.tensor([20_000, 9_000])
-    emitted = model.emit(waveforms, lengths)
+    emitted = model.compute_emissions(waveforms, lengths)
     with torch.no_grad():
         forward = model(*model.log_mel(waveforms, lengths))
     assert torch.equal(emitted.lengths, forward.lengths)
@@ -75,7 +75,7 @@ def test_a_model_with_a_speller_spells_the_mean_of_hearing_twice(
 ) -> None:
     torch.manual_seed(seed)
     waveforms, lengths = 0.1 * torch.randn(len(sizes), max(sizes)), torch.tensor(sizes)
-    emitted = speller.emit(waveforms, lengths)
+    emitted = speller.compute_emissions(waveforms, lengths)
     for row, (waveform, size) in enumerate(zip(waveforms, sizes, strict=True)):
         features, frames = speller.log_mel(waveform[None, :size], torch.tensor([size]))
         later = torch.nn.functional.pad(features, (0, 0, 2, 0))  # by 20 ms
@@ -108,7 +108,7 @@ def test_the_upper_layers_emit_every_frame_they_joined(join: int) -> None:
 def test_frames_may_be_nearer_to_each_other() -> None:
     model = AcousticModel(5, 3, **{**MODEL.model_dump(), "hop_length": 128})
     assert model.frame_seconds == pytest.approx(0.032)
-    emissions = model.emit(torch.zeros(1, 16000), torch.tensor([16000]))
+    emissions = model.compute_emissions(torch.zeros(1, 16000), torch.tensor([16000]))
     assert emissions.lengths.tolist() == [32]
 
 

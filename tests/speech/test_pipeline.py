@@ -14,9 +14,9 @@ from audioseq import audio, checkpoint
 from audioseq.checkpoint import Header
 from audioseq.errors import AudioError, AudioseqError, CheckpointError
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.decoder import BeamSearch
+from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.evaluation.evaluate import evaluate
-from audioseq.speech.longform.chunking import Piece
+from audioseq.speech.longform.chunking import Chunk
 from audioseq.speech.task import SpeechTask
 from tests.speech.tiny import config, say, utterances
 
@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recogniser(model: Path) -> pipeline.Recogniser:
-    return pipeline.load(model, "cpu")
+    return pipeline.load_recogniser(model, "cpu")
 
 
 def test_a_file_and_its_waveform_give_the_same(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_a_file_and_its_waveform_give_the_same(recogniser: pipeline.Recogniser, 
 
 def test_a_batch_gives_what_each_recording_gives_alone(recogniser: pipeline.Recogniser) -> None:
     waveforms = [say("abc"), say("d"), say("a bad cab dad"), say("cd")]
-    pieces = [Piece(0, waveform) for waveform in waveforms]
-    for piece, together in recogniser.hear(pieces):
-        (alone,) = recogniser.hear([piece])
+    pieces = [Chunk(0, waveform) for waveform in waveforms]
+    for piece, together in recogniser.compute_chunk_emissions(pieces):
+        (alone,) = recogniser.compute_chunk_emissions([piece])
         np.testing.assert_allclose(alone.log_probs, together, atol=1e-3)
 
 
@@ -70,7 +70,7 @@ def test_long_recordings_are_cut_and_their_times_go_on(recogniser: pipeline.Reco
 
 def test_a_recording_without_pauses_is_heard_once_and_to_its_end(recogniser: pipeline.Recogniser) -> None:
     letters = say("abcd" * 200) + np.random.default_rng(0).normal(0, 0.1, len(say("abcd" * 200)))
-    emissions = list(recogniser.listen(letters.astype(np.float32)))
+    emissions = list(recogniser.compute_emissions(letters.astype(np.float32)))
     frames = sum(len(emission.log_probs) for emission in emissions)
     assert len(emissions) > 4
     assert all(one.end == other.start for one, other in pairwise(emissions))
@@ -100,16 +100,18 @@ def test_an_opened_file_is_read_as_its_path_is(recogniser: pipeline.Recogniser, 
 
 
 def test_nothing_is_invented_where_the_best_path_is_silent(model: Path) -> None:
-    silent = pipeline.load(model, "cpu")
+    silent = pipeline.load_recogniser(model, "cpu")
     with torch.no_grad():
         silent.model.head.linear.weight.zero_()
         silent.model.head.linear.bias.zero_()
         silent.model.head.linear.bias[:: silent.tokenizer.size] = 0.1
     noise = np.random.default_rng(0).normal(0, 0.1, 30 * audio.SAMPLE_RATE)
-    search = BeamSearch(hotwords=["abc"], boost=9.0)
-    found = silent.search(search).words(next(silent.listen(noise.astype(np.float32))).log_probs, 0.04)
+    search = DecodingOptions(hotwords=["abc"], boost=9.0)
+    found = silent.decoder(search).words(
+        next(silent.compute_emissions(noise.astype(np.float32))).log_probs, 0.04
+    )
     assert found  # by the search alone
-    transcript = silent.transcribe(noise, audio.SAMPLE_RATE, beam=search)
+    transcript = silent.transcribe(noise, audio.SAMPLE_RATE, decoding=search)
     assert transcript.text == "" and transcript.segments == ()
     assert transcript.warnings == ("no speech is heard in it",)
     assert transcript.to_dict()["warnings"] == ["no speech is heard in it"]
@@ -130,16 +132,16 @@ def test_bad_waveforms_and_missing_rates_are_told(recogniser: pipeline.Recognise
 
 def test_models_that_cannot_serve_are_told(model: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="digits"):
-        pipeline.load("no-such-model")
+        pipeline.load_recogniser("no-such-model")
     stored = checkpoint.load(model)
     other = tmp_path / "music.safetensors"
     checkpoint.save(other, stored.weights, Header("music"))
     with pytest.raises(CheckpointError, match="music"):
-        pipeline.load(other)
+        pipeline.load_recogniser(other)
     misfit = tmp_path / "misfit.safetensors"
     checkpoint.save(misfit, {name: w[:1] for name, w in stored.weights.items() if w.ndim}, stored.header)
     with pytest.raises(CheckpointError, match="misfit"):
-        pipeline.load(misfit)
+        pipeline.load_recogniser(misfit)
 
 
 def test_a_report_counts_as_jiwer_does(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from audioseq.config import dump_toml
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import ConfigError, DataError
 from audioseq.speech import pipeline, task
-from audioseq.speech.config import DataConfig, SpeechConfig, SpellingConfig
+from audioseq.speech.config import DataConfig, SpeechConfig, TextOnlyConfig
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit
 from audioseq.training.distributed import join
@@ -44,7 +44,7 @@ def test_a_tiny_model_learns_tiny_recordings_and_writes_them_down(tmp_path: Path
         device="cpu",
     )
     assert result.metrics["wer"] == 0
-    recogniser = pipeline.load(result.best, "cpu")
+    recogniser = pipeline.load_recogniser(result.best, "cpu")
     transcript = recogniser.transcribe(say("bad dad"), 16000, words=True)
     assert transcript.text == "bad dad"
     # Each letter takes 160 ms, of which the last 80 are silent.
@@ -94,7 +94,7 @@ def test_utterances_that_ctc_cannot_learn_are_counted(
 
 
 def test_only_blanks_is_noticed(tmp_path: Path) -> None:
-    notice = ready(tmp_path).notice
+    notice = ready(tmp_path).advice
     assert "only blanks" in (notice({"wer": 1.0, "cer": 1.0, "empty": 1.0}) or "")
     assert notice({"wer": 0.5, "cer": 0.5, "empty": 0.1}) is None
 
@@ -118,7 +118,9 @@ def test_a_manifest_is_trained_on_and_adapted_from_a_model(tmp_path: Path) -> No
         manifest, valid=manifest, run_dir=tmp_path / "two", 
         overrides=[*options, "training.learning_rate=1e-9"], start_from=first.best, device="cpu",
     )  # fmt: skip
-    before, after = (pipeline.load(result.best, "cpu").model.state_dict() for result in (first, second))
+    before, after = (
+        pipeline.load_recogniser(result.best, "cpu").model.state_dict() for result in (first, second)
+    )
     for name, weights in before.items():
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
 
@@ -138,7 +140,9 @@ def test_subwords_stay_with_a_model_that_is_adapted(tmp_path: Path) -> None:
     second = task.train(
         few, valid=few, run_dir=tmp_path / "two", overrides=options, start_from=first.best, device="cpu"
     )
-    tokenizers = [pipeline.load(result.best, "cpu").tokenizer.to_dict() for result in (first, second)]
+    tokenizers = [
+        pipeline.load_recogniser(result.best, "cpu").tokenizer.to_dict() for result in (first, second)
+    ]
     assert tokenizers[0] == tokenizers[1]
     assert len(tokenizers[0]["merges"]) == 14 - 9
 
@@ -174,7 +178,7 @@ def test_a_model_is_adapted_to_another_alphabet(tmp_path: Path, capsys: pytest.C
         "head.linear.weight is [12, 48], was [58, 48]" in said and "lower" not in said.split("not copied")[1]
     )
     assert second.metrics["wer"] < 0.2
-    assert pipeline.load(second.best, "cpu").tokenizer.alphabet == " äжçß"
+    assert pipeline.load_recogniser(second.best, "cpu").tokenizer.alphabet == " äжçß"
 
 
 def test_a_recipe_keeps_the_layers_of_the_model_it_starts_from(tmp_path: Path) -> None:
@@ -192,7 +196,9 @@ def test_a_recipe_keeps_the_layers_of_the_model_it_starts_from(tmp_path: Path) -
         start_from=first.best,
         device="cpu",
     )
-    before, after = (pipeline.load(result.best, "cpu").model.state_dict() for result in (first, second))
+    before, after = (
+        pipeline.load_recogniser(result.best, "cpu").model.state_dict() for result in (first, second)
+    )
     for name, weights in before.items():
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
 
@@ -216,7 +222,7 @@ def test_an_adapted_model_keeps_its_dictionary_with_its_alphabet(
     made = utterances(tmp_path, ["a bad cab", "dad"])
     write_manifest(tmp_path / "mine.jsonl", made)
     speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
-    whole = config(epochs=1).model_copy(update={"model": speller, "spelling": SpellingConfig()})
+    whole = config(epochs=1).model_copy(update={"model": speller, "spelling": TextOnlyConfig()})
     first = fit(ready_with(whole, made), whole.training, tmp_path / "one", device="cpu").last
     options = ["data.min_seconds=0.1", "training.epochs=1", *([f"alphabet={alphabet!r}"] if alphabet else [])]
     mine = tmp_path / "mine.jsonl"
@@ -230,7 +236,7 @@ def test_an_adapted_model_keeps_its_dictionary_with_its_alphabet(
 def test_recordings_whose_words_the_dictionary_lacks_are_learnt_from(tmp_path: Path) -> None:
     made = utterances(tmp_path, ["a bad cab", "dbca"])
     speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
-    learner = ready_with(config().model_copy(update={"model": speller, "spelling": SpellingConfig()}), made)
+    learner = ready_with(config().model_copy(update={"model": speller, "spelling": TextOnlyConfig()}), made)
     for indices in ([0], [1], [0, 1]):
         total = learner.loss(learner.collate(indices, epoch=0), learner.model).total
         total.backward()
@@ -240,7 +246,7 @@ def test_recordings_whose_words_the_dictionary_lacks_are_learnt_from(tmp_path: P
 def test_spelling_is_for_a_model_with_a_speller(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=r"set model\.speller_layers"):
         SpeechConfig(
-            data=DataConfig(train=(), valid=()), spelling=SpellingConfig(dictionary=tmp_path / "d.txt")
+            data=DataConfig(train=(), valid=()), spelling=TextOnlyConfig(dictionary=tmp_path / "d.txt")
         )
 
 

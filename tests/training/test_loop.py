@@ -182,7 +182,7 @@ def test_it_starts_from_another_model_as_far_as_that_fits(
 class Silent(Toy):
     """Has something to say."""
 
-    def notice(self, metrics: dict[str, float]) -> str | None:
+    def advice(self, metrics: dict[str, float]) -> str | None:
         """Say it."""
         return "only blanks"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from audioseq.errors import ConfigError
 from audioseq.language.corpus import Corpus
 from audioseq.language.ngram import binary, prune
-from audioseq.language.ngram.interpolate import mix
+from audioseq.language.ngram.interpolate import interpolate
 from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.ngram.model import NGram
 from audioseq.language.vocabulary import Vocabulary
@@ -62,7 +62,7 @@ def build(corpus: Corpus, options: Options, within: NGram | None = None, weight:
     if any(least > 1 for least in options.at_least):
         model = prune.by_count(model, options.at_least)
     if within is not None:
-        model = mix(within, model, weight)
+        model = interpolate(within, model, weight)
     if options.prune:
         model = prune.by_loss(model, options.prune)
     if options.max_size is None:

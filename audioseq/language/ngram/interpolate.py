@@ -12,7 +12,7 @@ from audioseq.language.ngram.prune import normalise
 from audioseq.language.vocabulary import MARKS, Vocabulary
 
 
-def mix(one: NGram, other: NGram, weight: float) -> NGram:
+def interpolate(one: NGram, other: NGram, weight: float) -> NGram:
     """Return a model with the n-grams of both, each as likely as in the mean of the two.
 
     What neither has as an n-gram backs off; the weights for it are new. A word that one of them lacks never

@@ -29,7 +29,7 @@ SHORTEST = 40
 
 
 @dataclass(frozen=True)
-class Tune:
+class PieceEntry:
     """A piece of music to learn from: where its MIDI file is, and what style it has."""
 
     id: str
@@ -37,7 +37,7 @@ class Tune:
     style: str
 
 
-def read_manifest(path: str | Path) -> list[Tune]:
+def read_manifest(path: str | Path) -> list[PieceEntry]:
     """Read a manifest: one JSON object a line, with `midi_filepath` relative to the manifest.
 
     `id` (else the path) and `style` (else `other`) may be there; other fields are ignored.
@@ -46,7 +46,7 @@ def read_manifest(path: str | Path) -> list[Tune]:
         DataError: naming file and line.
     """
     path = Path(path)
-    tunes: list[Tune] = []
+    tunes: list[PieceEntry] = []
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -58,7 +58,7 @@ def read_manifest(path: str | Path) -> list[Tune]:
         try:
             entry = json.loads(line)
             name, style = entry["midi_filepath"], entry.get("style", "other")
-            tune = Tune(str(entry.get("id", name)), path.parent / name, style)
+            tune = PieceEntry(str(entry.get("id", name)), path.parent / name, style)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise DataError(f"{path}:{number}: is no JSON object with midi_filepath; correct it") from None
         if style not in STYLES:
@@ -67,7 +67,7 @@ def read_manifest(path: str | Path) -> list[Tune]:
     return tunes
 
 
-def save(path: str | Path, tunes: Iterable[Tune]) -> str:
+def save(path: str | Path, tunes: Iterable[PieceEntry]) -> str:
     """Write a manifest, and return one line that tells how many pieces are in it."""
     path, count, lines = Path(path).absolute(), 0, []
     for tune in tunes:
@@ -106,7 +106,9 @@ def divide(folder: Path, out: Path) -> tuple[Path, Path]:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if len(paths) < 2:
             raise DataError(f"{folder}: has {len(paths)} MIDI files (.mid), and 2 are needed; add some")
-        tunes = [Tune(path.relative_to(folder).with_suffix("").as_posix(), path, "other") for path in paths]
+        tunes = [
+            PieceEntry(path.relative_to(folder).with_suffix("").as_posix(), path, "other") for path in paths
+        ]
         tunes.sort(key=lambda tune: hashlib.sha256(tune.id.encode()).digest())
         held_out = max(len(tunes) // 10, 1)
         for path, some in zip(manifests, (tunes[held_out:], tunes[:held_out]), strict=True):
@@ -114,32 +116,32 @@ def divide(folder: Path, out: Path) -> tuple[Path, Path]:
     return manifests
 
 
-def lieder(folder: Path) -> Iterator[tuple[str, Tune]]:
+def lieder(folder: Path) -> Iterator[tuple[str, PieceEntry]]:
     """Yield the songs of OpenScore Lieder, each with its split."""
     for path in _files(folder):
-        yield split_of(path.stem), Tune(path.stem, path, "lied")
+        yield split_of(path.stem), PieceEntry(path.stem, path, "lied")
 
 
-def quartets(folder: Path, out: Path) -> Iterator[tuple[str, Tune]]:
+def quartets(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
     """Yield the movements of OpenScore's string quartets, written to `out`; a work is in one split."""
     for path in _files(folder):
         for number, movement in enumerate(movements(Score.load(path)), 1):
             target = _ready(out / f"{path.stem}--{number}.mid")
             movement.save(target)
-            yield split_of(path.stem), Tune(target.stem, target, "quartet")
+            yield split_of(path.stem), PieceEntry(target.stem, target, "quartet")
 
 
-def pop909(folder: Path, out: Path) -> Iterator[tuple[str, Tune]]:
+def pop909(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
     """Yield the songs of POP909 with bar lines, written to `out`; those without a beat are left out."""
     for path in _files(folder):
         piece = aligned(Score.load(path))
         if piece is not None:
             target = _ready(out / f"pop909-{path.stem}.mid")
             to_score(piece, names=("melody", "bridge", "piano")[-len(piece.programs) :]).save(target)
-            yield split_of(f"pop909-{path.stem}"), Tune(target.stem, target, "pop")
+            yield split_of(f"pop909-{path.stem}"), PieceEntry(target.stem, target, "pop")
 
 
-def chorales(path: Path, out: Path) -> Iterator[tuple[str, Tune]]:
+def chorales(path: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
     """Yield Bach's chorales with their usual split, written to `out`.
 
     The file holds four voices by sixteenths (`Jsb16thSeparated.json`); a pitch that goes on is one note.
@@ -152,7 +154,7 @@ def chorales(path: Path, out: Path) -> Iterator[tuple[str, Tune]]:
         for number, rows in enumerate(pieces):
             target = _ready(out / f"chorale-{split}-{number:03d}.mid")
             to_score(chorale(rows), names=("soprano", "alto", "tenor", "bass")).save(target)
-            yield split, Tune(target.stem, target, "chorale")
+            yield split, PieceEntry(target.stem, target, "chorale")
 
 
 def movements(score: Score) -> list[Score]:

@@ -16,7 +16,7 @@ from audioseq.errors import AudioseqError
 from audioseq.files import write_atomically
 from audioseq.midi import Score
 from audioseq.music.config import DataConfig
-from audioseq.music.data.corpora import Tune, read_manifest
+from audioseq.music.data.corpora import PieceEntry, read_manifest
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import LOWEST, Conditions
 from audioseq.music.representation.grid import Piece, to_grid
@@ -89,7 +89,7 @@ def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list
     return examples
 
 
-def read(tunes: Sequence[Tune]) -> list[Example]:
+def read(tunes: Sequence[PieceEntry]) -> list[Example]:
     """Read MIDI files; one that is bad is told of and left out."""
     examples = []
     for tune in tunes:

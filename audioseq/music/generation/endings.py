@@ -25,7 +25,7 @@ TRIES = 12
 """How often they are, at most."""
 
 
-def come_home(
+def resample_ending(
     model: MusicModel,
     drafts: Sequence[Draft],
     sampling: Sampling,
@@ -45,7 +45,7 @@ def come_home(
         known: runs of notes that are to be avoided.
     """
     for _ in range(TRIES):
-        away = [draft for draft in drafts if not at_home(draft)]
+        away = [draft for draft in drafts if not ends_on_tonic(draft)]
         for draft in away:
             lines = [place for place, event in enumerate(draft.events) if event[v.STEP] == v.BAR]
             draft.conditions, draft.ticks = replace(draft.conditions, bars=len(lines)), None
@@ -55,13 +55,13 @@ def come_home(
         generate(model, away, sampling, step, known)
 
 
-def at_home(draft: Draft) -> bool:
+def ends_on_tonic(draft: Draft) -> bool:
     """Return whether the last bass note is the tonic, or the piece is too short to say."""
     piece = decode(draft.events, draft.conditions.programs, 120.0)
     return len(piece.meters) < 2 or piece.final_bass in (None, draft.conditions.tonic)
 
 
-def stuck(events: Sequence[Sequence[int]]) -> bool:
+def is_stuck(events: Sequence[Sequence[int]]) -> bool:
     """Return whether the same bar, with notes in it, comes several times in a row."""
     bars: list[tuple[Any, ...]] = []
     for event in events:
@@ -77,14 +77,14 @@ def stuck(events: Sequence[Sequence[int]]) -> bool:
     return False
 
 
-def ended(piece: Piece) -> Piece:
+def trim_to_last_bar(piece: Piece) -> Piece:
     """Return a piece whose last notes end with its last bar."""
     end = piece.starts[-1]
     notes = (note._replace(duration=min(note.duration, end - note.onset)) for note in piece.notes)
     return replace(piece, notes=tuple(notes))
 
 
-def without(piece: Piece, notes: int) -> Piece:
+def without_first_notes(piece: Piece, notes: int) -> Piece:
     """Return a piece without its first notes, from the bar on in which the next one is."""
     rest, starts = piece.notes[notes:], piece.starts
     if not notes or not rest:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from audioseq.music.generation.guidance import lead
+from audioseq.music.generation.guidance import apply_guidance
 from audioseq.music.generation.repetition import bars_back
-from audioseq.music.generation.sampling import Sampling, draw_each, surprise
+from audioseq.music.generation.sampling import Sampling, draw_each, nll
 from audioseq.music.generation.stepper import EventStep
-from audioseq.music.memorisation.detector import Ear
+from audioseq.music.memorisation.detector import CopyDetector
 from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.model import SIZES, MusicModel
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import LOWEST, Conditions, Walk
+from audioseq.music.representation.event_state import LOWEST, Conditions, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import State
 from audioseq.nn.step import Memory, to_memories
@@ -47,7 +47,7 @@ class Draft:
     nats: float = 0.0
     """Of all that was sampled, at temperature 1."""
     sampled: int = 0
-    redrawn: int = 0
+    resampled: int = 0
     """How often an event was drawn again, so that no known run came about."""
 
 
@@ -55,19 +55,19 @@ class Draft:
 class _Way:
     """A draft on its way."""
 
-    walk: Walk
+    event_state: EventState
     draft: Draft
-    ear: Ear | None
+    ear: CopyDetector | None
 
-    def hear(self, event: Sequence[int]) -> Ear | None:
+    def hear(self, event: Sequence[int]) -> CopyDetector | None:
         """Return what will have been heard after an event; bar lines and the end make no sound."""
         if self.ear is None or event[PITCH] < 0:
             return self.ear
-        return self.ear.then(self.walk.onset(event[STEP]), event[TRACK], event[PITCH])
+        return self.ear.then(self.event_state.onset(event[STEP]), event[TRACK], event[PITCH])
 
-    def push(self, event: Sequence[int], ear: Ear | None) -> None:
+    def push(self, event: Sequence[int], ear: CopyDetector | None) -> None:
         """Take an event."""
-        self.walk.push(event)
+        self.event_state.push(event)
         self.ear = ear
 
 
@@ -91,9 +91,9 @@ def generate(
     step = step or EventStep(model)
     ways = [
         _Way(
-            Walk(draft.conditions, steered=True),
+            EventState(draft.conditions, steered=True),
             draft,
-            None if known is None else Ear(known, draft.conditions.programs),
+            None if known is None else CopyDetector(known, draft.conditions.programs),
         )
         for draft in drafts
     ]
@@ -101,10 +101,10 @@ def generate(
     memories = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
     with np.errstate(all="ignore"):  # of weights that are no numbers, music is made too
         while ways:
-            told = np.array([way.walk.features() for way in ways])
+            told = np.array([way.event_state.features() for way in ways])
             summary, memories = step(told, memories)
             _sample(step, summary, ways, sampling)
-            kept = [i for i, way in enumerate(ways) if not way.walk.ended]
+            kept = [i for i, way in enumerate(ways) if not way.event_state.ended]
             if len(kept) < len(ways):
                 ways = [ways[i] for i in kept]
                 memories = [tuple(part[kept] for part in memory) for memory in memories]
@@ -129,9 +129,9 @@ def _sample(step: EventStep, summary: np.ndarray, ways: Sequence[_Way], sampling
             draft.events.append(event)
             draft.sampled += 1
             draft.nats += nats
-            draft.redrawn += attempt
+            draft.resampled += attempt
             if event[STEP] == BAR:
-                begin_bar(way.walk, draft)
+                begin_bar(way.event_state, draft)
         if not again:
             return
         rows = again
@@ -146,13 +146,16 @@ def _draw(
 
     def choose(field: int, rows: Sequence[int], summary: np.ndarray) -> np.ndarray:
         scores = step.scores(summary, field)
-        allowed = np.array([allowed_values(ways[i].walk, field, events[i]) for i in rows])
+        allowed = np.array([allowed_values(ways[i].event_state, field, events[i]) for i in rows])
         chances = np.array([ways[i].draft.random.random() for i in rows])
         led = np.array(
-            [lead(ways[i].walk, field, events[i], row) for row, i in zip(scores, rows, strict=True)]
+            [
+                apply_guidance(ways[i].event_state, field, events[i], row)
+                for row, i in zip(scores, rows, strict=True)
+            ]
         )
         values = draw_each(led, allowed, sampling, chances)
-        surprises = surprise(scores, values).tolist()
+        surprises = nll(scores, values).tolist()
         for i, value, surprised in zip(rows, values.tolist(), surprises, strict=True):
             events[i][field] = value
             nats[i] += surprised
@@ -169,27 +172,29 @@ def _draw(
             summary = choose(field, notes, summary)
     for event, way in zip(events, ways, strict=True):
         if event[PITCH] >= 0:
-            event[PITCH] += LOWEST + way.walk.shift
+            event[PITCH] += LOWEST + way.event_state.shift
     return list(zip(events, nats, strict=True))
 
 
-def begin_bar(walk: Walk, draft: Draft) -> None:
+def begin_bar(event_state: EventState, draft: Draft) -> None:
     """Choose how long a draft goes on after this bar, and what the bar comes back to."""
     if draft.ticks is not None:
-        walk.aim(draft.ticks)
-    walk.back = bars_back(walk.bar, walk.remaining, draft.conditions.style, walk.back, draft.random)
+        event_state.aim(draft.ticks)
+    event_state.back = bars_back(
+        event_state.bar, event_state.remaining, draft.conditions.style, event_state.back, draft.random
+    )
 
 
-def allowed_values(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray:
+def allowed_values(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray:
     """Return which values of a field may be drawn; pitches as they are written."""
     if field == STEP:
-        return walk.steps()
+        return event_state.steps()
     if field == TRACK:
-        return walk.tracks(event[STEP])
+        return event_state.tracks(event[STEP])
     if field == PITCH:
         allowed = np.zeros(SIZES[PITCH], bool)
-        first = -LOWEST - walk.shift  # as it is written, of the lowest pitch that sounds
-        allowed[first : first + v.PITCHES] = walk.pitches(event[STEP], event[TRACK])
+        first = -LOWEST - event_state.shift  # as it is written, of the lowest pitch that sounds
+        allowed[first : first + v.PITCHES] = event_state.pitches(event[STEP], event[TRACK])
         return allowed
     return _EVERYTHING[field]
 
@@ -204,7 +209,7 @@ def _read(model: MusicModel, step: EventStep, way: _Way) -> list[Memory]:
     for start in range(0, len(way.draft.events), STRETCH):
         rows = []
         for event in way.draft.events[start : start + STRETCH]:
-            rows.append(way.walk.features())
+            rows.append(way.event_state.features())
             way.push(event, way.hear(event))
         _, state = model(torch.tensor([rows], device=device), state)
     return step.stack.start(1) if state is None else to_memories(state)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import LOWEST, NOTHING, RELATIVE_PITCHES, Walk
+from audioseq.music.representation.event_state import LOWEST, NOTHING, RELATIVE_PITCHES, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK
 
 HASTE = 0.4
@@ -24,7 +24,9 @@ MELODY, RHYTHM = 1.4, 1.3
 """What the scores of pitches are multiplied by there, and those of steps everywhere else."""
 
 
-def lead(walk: Walk, field: int, event: Sequence[int], scores: np.ndarray) -> np.ndarray:
+def apply_guidance(
+    event_state: EventState, field: int, event: Sequence[int], scores: np.ndarray
+) -> np.ndarray:
     """Return the scores of a field's values as they are led.
 
     Args:
@@ -33,34 +35,34 @@ def lead(walk: Walk, field: int, event: Sequence[int], scores: np.ndarray) -> np
         event: as far as it is known, its pitch as it is written.
         scores: of the model `[V]`.
     """
-    if not walk.steered:
+    if not event_state.steered:
         return scores
-    sung = walk.conditions.style in SUNG
+    sung = event_state.conditions.style in SUNG
     if field == (PITCH if sung else STEP):
         scores = scores * (MELODY if sung else RHYTHM)
     if sung:
-        scores = scores + _sung(walk, field, event)
-    if field == STEP and walk.length:
-        scores = scores - HASTE * walk.missing * _ahead(walk) / v.TICKS
-    if field == PITCH and walk.conditions.programs[event[TRACK]] != v.DRUMS:
-        sounding = np.arange(RELATIVE_PITCHES) + LOWEST + walk.shift
-        scores = scores + walk.compass.leaning()[sounding % 12]
-    if walk.back and field in RECALLED:
-        scores = scores + _recalled(walk, field, event)
+        scores = scores + _sung(event_state, field, event)
+    if field == STEP and event_state.length:
+        scores = scores - HASTE * event_state.missing * _ahead(event_state) / v.TICKS
+    if field == PITCH and event_state.conditions.programs[event[TRACK]] != v.DRUMS:
+        sounding = np.arange(RELATIVE_PITCHES) + LOWEST + event_state.shift
+        scores = scores + event_state.key_tracker.logit_bias()[sounding % 12]
+    if event_state.back and field in RECALLED:
+        scores = scores + _recalled(event_state, field, event)
     return scores
 
 
-def _ahead(walk: Walk) -> np.ndarray:
+def _ahead(event_state: EventState) -> np.ndarray:
     """Return how many ticks away each step is `[STEPS]`."""
-    place = max(walk.position, 0)
+    place = max(event_state.position, 0)
     ahead = np.arange(v.STEPS) - place
-    ahead[SAME], ahead[BAR], ahead[END] = 0, walk.length - place, walk.length - place
+    ahead[SAME], ahead[BAR], ahead[END] = 0, event_state.length - place, event_state.length - place
     return ahead
 
 
-def _recalled(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | float:
+def _recalled(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
     """Lead to what came next in the bar to which the piece comes back, while the event goes along with it."""
-    recalled, at = walk.look(walk.back), RECALLED.index(field)
+    recalled, at = event_state.look(event_state.back), RECALLED.index(field)
     apart = any(event[known] != value for known, value in zip(RECALLED[:at], recalled, strict=False))
     if apart or recalled[at] == NOTHING[at]:
         return 0.0
@@ -69,22 +71,22 @@ def _recalled(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | floa
     return led
 
 
-def _sung(walk: Walk, field: int, event: Sequence[int]) -> np.ndarray | float:
+def _sung(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
     """Lead voices from note to note: none sings two at once, none is silent while others sing."""
-    if field == STEP and walk.ends and walk.length:
-        here, first = walk.start + max(walk.position, 0), min(walk.ends.values())
-        times = here + _ahead(walk)
+    if field == STEP and event_state.ends and event_state.length:
+        here, first = event_state.start + max(event_state.position, 0), min(event_state.ends.values())
+        times = here + _ahead(event_state)
         wrong = times != first
         wrong[[BAR, END]] = times[BAR] > first
-        wrong[SAME] = not (_free(walk, here) & walk.tracks(SAME)).any()
+        wrong[SAME] = not (_free(event_state, here) & event_state.tracks(SAME)).any()
         return np.where(wrong, -SINGING, 0.0)
     if field == TRACK:
         step = event[STEP]
-        waiting = np.flatnonzero(_free(walk, walk.onset(step)) & walk.tracks(step))
+        waiting = np.flatnonzero(_free(event_state, event_state.onset(step)) & event_state.tracks(step))
         return np.where(np.arange(v.TRACKS) == waiting[0], 0.0, -SINGING) if len(waiting) else 0.0
     return 0.0
 
 
-def _free(walk: Walk, tick: int) -> np.ndarray:
+def _free(event_state: EventState, tick: int) -> np.ndarray:
     """Return which tracks have no note that sounds on at a tick `[TRACKS]` bool."""
-    return np.array([walk.ends.get(track, 0) <= tick for track in range(v.TRACKS)])
+    return np.array([event_state.ends.get(track, 0) <= tick for track in range(v.TRACKS)])

@@ -39,7 +39,7 @@ class Sampling:
             raise ConfigError(f"top-p is {self.top_p:g}, but must be above 0, and at most 1")
 
 
-def choose_seed(seed: int | None) -> int:
+def resolve_seed(seed: int | None) -> int:
     """Return the seed that is asked for, or one that is drawn.
 
     Raises:
@@ -95,7 +95,7 @@ def draw_each(scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, chanc
     return found
 
 
-def surprise(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+def nll(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the nats of the value of each row `[B]`, at temperature 1, everything being allowed."""
     relative = scores - np.maximum.reduce(scores, axis=1, keepdims=True)
     chosen = relative[np.arange(len(values)), values]

@@ -11,7 +11,7 @@ import numpy as np
 from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.generate import Draft, generate
-from audioseq.music.harmony.pipeline import USUAL, load
+from audioseq.music.harmony.pipeline import DEFAULT_SAMPLING, load_harmoniser
 from audioseq.music.harmony.rules import Counts, count
 from audioseq.music.harmony.task import measure
 from audioseq.music.harmony.voices import REST, read_all, through_rests
@@ -29,7 +29,7 @@ def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> d
     Raises:
         DataError: no piece can be used.
     """
-    harmoniser = load(model, device)
+    harmoniser = load_harmoniser(model, device)
     pieces = list(read_all(read_manifest(manifest)).values())
     if not pieces:
         raise DataError(f"{manifest}: names no piece that can be used")
@@ -44,7 +44,7 @@ def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> d
         drafts = [
             Draft(through_rests(piece[:, 0]), random) for piece, random in zip(pieces, randoms, strict=True)
         ]
-        generate(harmoniser.model, drafts, USUAL, strict=strict)
+        generate(harmoniser.model, drafts, DEFAULT_SAMPLING, strict=strict)
         rests = [piece[:, :1] == REST for piece in pieces]
         written = [np.where(rest, REST, draft.frames) for rest, draft in zip(rests, drafts, strict=True)]
         figures[name] = _rules(written)

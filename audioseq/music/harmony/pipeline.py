@@ -14,7 +14,7 @@ from audioseq.config import parse
 from audioseq.device import choose_device
 from audioseq.errors import ConfigError, DataError
 from audioseq.midi import Note, Score
-from audioseq.music.generation.sampling import Sampling, choose_seed
+from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.generate import Draft, generate
 from audioseq.music.harmony.melody import Melody, find
@@ -22,7 +22,7 @@ from audioseq.music.harmony.model import SOPRANO, HarmonyModel, build
 from audioseq.music.harmony.voices import VOICES
 
 MOST_AT_ONCE = 64
-USUAL = Sampling(temperature=0.5)
+DEFAULT_SAMPLING = Sampling(temperature=0.5)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Harmoniser:
             DataError: there is no melody in it that can be harmonised.
             ConfigError: a value is out of range.
         """
-        seed = choose_seed(seed)
+        seed = resolve_seed(seed)
         for name, value in (("count", count), ("best-of", best_of), ("count times best-of", count * best_of)):
             if not 1 <= value <= MOST_AT_ONCE:
                 raise ConfigError(f"{name} is {value}, but must be in 1..{MOST_AT_ONCE} pieces")
@@ -92,7 +92,7 @@ class Harmoniser:
             for number in range(count)
             for attempt in range(best_of)
         ]
-        generate(self.model, drafts, sampling or USUAL)
+        generate(self.model, drafts, sampling or DEFAULT_SAMPLING)
         found = []
         for number in range(count):
             best = min(drafts[number * best_of : (number + 1) * best_of], key=lambda draft: draft.nats)
@@ -134,7 +134,7 @@ def together(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
     return replace(melody.score, notes=tuple(notes), names=VOICES, text=remarks)
 
 
-def load(model: str | Path | None = None, device: str = "auto") -> Harmoniser:
+def load_harmoniser(model: str | Path | None = None, device: str = "auto") -> Harmoniser:
     """Open a model of harmony by its name or the path of its file, or the one used when none is named.
 
     Raises:
@@ -168,7 +168,7 @@ def harmonise(
         AudioseqError: of the kind that tells what is wrong: the file, its melody, the model, or a value.
     """
     score = Score.load(path)
-    harmoniser = load(model, device)
+    harmoniser = load_harmoniser(model, device)
     try:
         return harmoniser.harmonise(score, seed, count=count, sampling=sampling, best_of=best_of)
     except DataError as error:

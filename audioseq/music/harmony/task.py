@@ -20,7 +20,7 @@ from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.model import ORDER, HarmonyModel, build
 from audioseq.music.harmony.voices import REST, read_all, room, tokens
 from audioseq.seeding import keyed_generator
-from audioseq.training import Loss, Result, fit
+from audioseq.training import Loss, TrainingResult, fit
 
 MEASURED_AT_ONCE = 16
 
@@ -35,7 +35,7 @@ def train(
     resume: bool = False,
     smoke: bool = False,
     device: str = "auto",
-) -> Result:
+) -> TrainingResult:
     """Train a model of four-part harmony as a recipe says.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 
 from audioseq.errors import AudioseqError, DataError
 from audioseq.midi import Note, Score
-from audioseq.music.data.corpora import Tune
+from audioseq.music.data.corpora import PieceEntry
 
 VOICES = ("soprano", "alto", "tenor", "bass")
 LOWEST = (60, 52, 46, 36)
@@ -99,7 +99,7 @@ def read(score: Score) -> np.ndarray:
     return frames
 
 
-def read_all(tunes: Iterable[Tune]) -> dict[str, np.ndarray]:
+def read_all(tunes: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
     """Read pieces in four voices by their ids; one that is bad is told of and left out."""
     found = {}
     for tune in tunes:

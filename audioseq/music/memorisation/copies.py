@@ -23,7 +23,7 @@ BASE = int(_RANDOM.integers(2**62)) * 2 + 1
 """Odd, so that it has an inverse among the numbers of 64 bits."""
 
 
-class Run(NamedTuple):
+class SharedRun(NamedTuple):
     """A run of notes that two pieces share, whatever the key and the tempo."""
 
     notes: int
@@ -61,7 +61,7 @@ class Copies:
         every = [voice for piece in steps for voice in piece]
         return cls(Hashes.of(every, np.random.default_rng(1)), np.cumsum(sizes))
 
-    def longest_run(self, piece: Piece) -> Run:
+    def longest_run(self, piece: Piece) -> SharedRun:
         """Return the longest run of notes that the piece shares with an indexed one."""
         steps = list(voices(piece))
         asked = Hashes.of(steps, np.random.default_rng(2))
@@ -84,7 +84,7 @@ class Copies:
                 high = length - 1
         if low:
             source = int(np.searchsorted(self.bounds, places[0], side="right"))
-        return Run(low + 1 if low else 0, source)
+        return SharedRun(low + 1 if low else 0, source)
 
     def _matches(self, asked: Hashes, length: int, places: np.ndarray) -> np.ndarray:
         """Return those of the places where a run of so many steps begins that the other has too."""

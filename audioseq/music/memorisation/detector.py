@@ -58,7 +58,7 @@ class _Voice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ear:
+class CopyDetector:
     """What was heard of a piece, beside what is known from other pieces.
 
     Args:
@@ -73,7 +73,7 @@ class Ear:
     repeats: bool = False
     """Whether the last note completes a run that is known."""
 
-    def then(self, onset: int, track: int, pitch: int) -> Ear:
+    def then(self, onset: int, track: int, pitch: int) -> CopyDetector:
         """Return what was heard with one more note, in the order of events."""
         if self.programs[track] == DRUMS:
             return replace(self, repeats=False)
@@ -83,4 +83,4 @@ class Ear:
             for key in ((-1, track) if len(self.programs) > 1 else (-1,))
         }
         repeats = any(run in self.known for voice in heard.values() for run in voice.runs())
-        return Ear(self.known, self.programs, {**self.voices, **heard}, repeats)
+        return CopyDetector(self.known, self.programs, {**self.voices, **heard}, repeats)

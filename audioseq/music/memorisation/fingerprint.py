@@ -95,7 +95,9 @@ class Fingerprint:
         return cls(tensor.numpy().tobytes())
 
 
-def remember(heard: Fingerprint, models: Collection[Path], *, known_to: str | Path | None = None) -> None:
+def write_fingerprint(
+    heard: Fingerprint, models: Collection[Path], *, known_to: str | Path | None = None
+) -> None:
     """Write the fingerprint of what was learnt from into model files, beside what was in them.
 
     Args:

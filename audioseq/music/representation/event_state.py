@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.keys import Compass
+from audioseq.music.representation.keys import KeyTracker
 from audioseq.music.representation.vocabulary import (
     BAR,
     DURATION,
@@ -92,7 +92,7 @@ class Conditions:
         return (self.tonic - (9 if self.minor else 0) + 6) % 12 - 6
 
 
-class Walk:
+class EventState:
     """A way through a piece, event by event.
 
     Args:
@@ -101,7 +101,7 @@ class Walk:
             the key is listened for; see `lead`.
     """
 
-    compass: Compass
+    key_tracker: KeyTracker
     """Which key the piece is in."""
     missing: float
     """Classes of density by which there were too few notes so far."""
@@ -119,7 +119,7 @@ class Walk:
     def __init__(self, conditions: Conditions, steered: bool = False) -> None:
         self.conditions = conditions
         self.steered = steered
-        self.compass = Compass(conditions.tonic, conditions.minor)
+        self.key_tracker = KeyTracker(conditions.tonic, conditions.minor)
         self.missing = 0.0
         self.remaining = conditions.bars
         self.ended = False
@@ -182,7 +182,7 @@ class Walk:
         heapq.heappush(self._sounding, (end, pitch))
         written = pitch - self.shift
         if self.steered and conditions.programs[track] != v.DRUMS:
-            self.compass.push(pitch)
+            self.key_tracker.push(pitch)
         before = self._before.get(track)
         self._before[track] = pitch
         bass = min(other for _, other in self._sounding)

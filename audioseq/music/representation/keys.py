@@ -36,7 +36,7 @@ def best_key(sounding: np.ndarray, bass: int | None) -> tuple[int, bool]:
     return key % 12, key >= 12
 
 
-class Compass:
+class KeyTracker:
     """Tells which pitch classes lead a piece back to its key; as long as it is there, none do.
 
     By Bayes, the chance of a note given the key is that without it, times how much more likely the note makes
@@ -64,7 +64,7 @@ class Compass:
         self._evidence *= 1 - 1 / MEMORY
         self._evidence += DOUBT * np.log(_CHANCES[:, pitch % 12])
 
-    def leaning(self) -> np.ndarray:
+    def logit_bias(self) -> np.ndarray:
         """Return what to add to the log-probability of each pitch class `[12]`."""
         likely = np.exp(self._evidence - self._evidence.max())
         usual = likely @ _CHANCES / likely.sum()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import FEATURES, Conditions, Walk
+from audioseq.music.representation.event_state import FEATURES, Conditions, EventState
 from audioseq.music.representation.grid import GridNote, Piece
 from audioseq.music.representation.vocabulary import BAR, END, SAME
 
@@ -81,9 +81,9 @@ def conditions_of(piece: Piece, style: int) -> Conditions:
 
 def features(events: np.ndarray, conditions: Conditions) -> np.ndarray:
     """Return what the model is told before each event `[E, FEATURES]` int16."""
-    walk = Walk(conditions)
+    event_state = EventState(conditions)
     rows = np.empty((len(events), FEATURES), np.int16)
     for i, event in enumerate(events.tolist()):
-        rows[i] = walk.features()
-        walk.push(event)
+        rows[i] = event_state.features()
+        event_state.push(event)
     return rows

@@ -28,7 +28,7 @@ class Recording(NamedTuple):
     """Seconds; None for all that is there."""
 
 
-def find(given: str | os.PathLike[str]) -> list[Recording]:
+def find_recordings(given: str | os.PathLike[str]) -> list[Recording]:
     """List the recordings that a user means, in the order of their paths; a manifest has its own order.
 
     A folder is searched recursively, and keeps its shape in the names. So does what a pattern matches: it may
@@ -53,7 +53,7 @@ def find(given: str | os.PathLike[str]) -> list[Recording]:
     return [Recording(str(path), "stdin" if str(path) == STDIN else _name(path.name))]
 
 
-def listed(source: str | os.PathLike[str]) -> list[Recording]:
+def read_list(source: str | os.PathLike[str]) -> list[Recording]:
     """Return the recordings that a text file, or `-` for stdin, names: a path a line, in their order.
 
     Relative paths start from the current folder. Each recording is named after its whole path.

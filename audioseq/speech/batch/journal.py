@@ -27,7 +27,7 @@ from audioseq.speech.batch.shard import Shard
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceState:
     """What a transcript is made of besides the path; one made of the same need not be made again."""
 
     offset: float
@@ -58,7 +58,7 @@ class Entry:
     sha256: str | None = None
     """Of the transcript as it was written."""
     finished: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="microseconds"))
-    source: Source
+    source: SourceState
 
     def to_line(self) -> bytes:
         """Return the line, JSON."""
@@ -69,7 +69,7 @@ class Entry:
         """Read a line; ValueError, KeyError, TypeError or AttributeError where it is none."""
         fields = json.loads(line)
         source = fields["source"]
-        fields["source"] = Source(**source | {"stamp": tuple(source["stamp"])})
+        fields["source"] = SourceState(**source | {"stamp": tuple(source["stamp"])})
         entry = cls(**fields | {"warnings": tuple(fields["warnings"])})
         if not all(isinstance(text, str) for text in (entry.path, entry.output, entry.finished)):
             raise TypeError(entry)

@@ -16,12 +16,12 @@ from audioseq.data import stamp
 from audioseq.errors import AudioError, CheckpointError, ConfigError, DataError
 from audioseq.speech import writers
 from audioseq.speech.batch import journal
-from audioseq.speech.batch.inputs import Recording, find
-from audioseq.speech.batch.journal import Entry, Journal, Source
+from audioseq.speech.batch.inputs import Recording, find_recordings
+from audioseq.speech.batch.journal import Entry, Journal, SourceState
 from audioseq.speech.batch.shard import WHOLE, Shard
-from audioseq.speech.batch.transcribe import Outcome, Progress, transcribe_each
-from audioseq.speech.decoding.decoder import Beam, BeamSearch
-from audioseq.speech.pipeline import Recogniser, load
+from audioseq.speech.batch.transcribe import ProgressCallback, TranscriptionResult, transcribe_each
+from audioseq.speech.decoding.decoder import Decoding, DecodingOptions
+from audioseq.speech.pipeline import Recogniser, load_recogniser
 
 WITH_WORDS = ("srt", "vtt", "ctm", "textgrid")
 """Forms that need the times of words; long subtitles are divided by them."""
@@ -58,12 +58,12 @@ def transcribe_all(
     model: Recogniser | str | Path | None = None,
     form: str = "txt",
     words: bool = False,
-    beam: Beam = None,
+    decoding: Decoding = None,
     resume: bool = False,
     force: bool = False,
     shard: Shard = WHOLE,
-    tell: Callable[[Outcome], object] | None = None,
-    progress: Progress | None = None,
+    tell: Callable[[TranscriptionResult], object] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Summary:
     """Transcribe any number of recordings, each to a file in a folder; go on where a run has died.
 
@@ -95,10 +95,10 @@ def transcribe_all(
     several = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
     wanted: list[Recording] = []
     for given in several:
-        wanted += [given] if isinstance(given, Recording) else find(given)
-    recogniser = model if isinstance(model, Recogniser) else load(model)
+        wanted += [given] if isinstance(given, Recording) else find_recordings(given)
+    recogniser = model if isinstance(model, Recogniser) else load_recogniser(model)
     words = words or form in WITH_WORDS
-    settings = _fingerprint(recogniser, beam, form, words)
+    settings = _fingerprint(recogniser, decoding, form, words)
     seconds, done, failed = 0.0, 0, 0
     with journal.opened(Path(output), shard) as book:
         plan = _plan(shard.take(wanted), book, settings, form, resume, force)
@@ -110,7 +110,7 @@ def transcribe_all(
                 tell(refusal)
         book.begin(plan.jobs)
         recordings = [recording for recording, _ in plan.jobs.values()]
-        outcomes = transcribe_each(recogniser, recordings, words=words, beam=beam, progress=progress)
+        outcomes = transcribe_each(recogniser, recordings, words=words, decoding=decoding, progress=progress)
         for (name, (_, source)), outcome in zip(plan.jobs.items(), outcomes, strict=True):
             outcome = _record(book, name, source, outcome, form)
             if outcome.transcript is not None:
@@ -134,10 +134,10 @@ def transcribe_all(
 class _Plan:
     """What a run is going to do."""
 
-    jobs: dict[str, tuple[Recording, Source]]
+    jobs: dict[str, tuple[Recording, SourceState]]
     """By the paths of their transcripts in the folder."""
     skipped: list[Recording]
-    refusals: list[Outcome]
+    refusals: list[TranscriptionResult]
     """One for each reason."""
     refused: int
 
@@ -151,7 +151,7 @@ def _plan(
     refused: dict[str, list[tuple[Recording, str]]] = {}
     for recording in recordings:
         name = Path(f"{recording.name}.{form}").as_posix()
-        source = Source(recording.offset, recording.duration, stamp(Path(recording.path)), settings)
+        source = SourceState(recording.offset, recording.duration, stamp(Path(recording.path)), settings)
         entry = book.done.get(name)
         same = entry is not None and entry.path == recording.path and bool(source.stamp)
         reason = ""
@@ -182,7 +182,7 @@ def _plan(
     for reason, cases in refused.items():
         recording, name = cases[0]
         error = AudioError(f"{recording.path}: {book.folder / name}{_more(cases)} {reason}")
-        plan.refusals.append(Outcome(recording, error=error))
+        plan.refusals.append(TranscriptionResult(recording, error=error))
         plan.refused += len(cases)
     return plan
 
@@ -191,7 +191,9 @@ def _more(cases: Sized) -> str:
     return f" and {len(cases) - 1} more like it" if len(cases) > 1 else ""
 
 
-def _record(book: Journal, name: str, source: Source, outcome: Outcome, form: str) -> Outcome:
+def _record(
+    book: Journal, name: str, source: SourceState, outcome: TranscriptionResult, form: str
+) -> TranscriptionResult:
     """Write a transcript and its line; a transcript that cannot be written is a failure."""
     entry = Entry(
         status="failed",
@@ -219,14 +221,14 @@ def _record(book: Journal, name: str, source: Source, outcome: Outcome, form: st
     return outcome
 
 
-def _fingerprint(recogniser: Recogniser, beam: Beam, form: str, words: bool) -> str:
+def _fingerprint(recogniser: Recogniser, beam: Decoding, form: str, words: bool) -> str:
     """Return what tells apart any two ways to transcribe a recording."""
     digest = hashlib.sha256()
     for name, tensor in sorted(recogniser.model.state_dict().items()):
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     header = recogniser.header
-    chosen = beam or recogniser.usual or "greedy"
-    if isinstance(chosen, BeamSearch):
+    chosen = beam or recogniser.recommended or "greedy"
+    if isinstance(chosen, DecodingOptions):
         for model in (chosen.lm, chosen.rescorer):
             if model is not None:
                 with models.resolve(model).open("rb") as file:

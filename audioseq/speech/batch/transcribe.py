@@ -13,28 +13,28 @@ import numpy as np
 from audioseq import audio
 from audioseq.errors import AudioError, AudioseqError
 from audioseq.speech.batch.inputs import STDIN, Recording
-from audioseq.speech.decoding.decoder import Beam, Search
-from audioseq.speech.longform.chunking import Piece, cut
-from audioseq.speech.longform.merging import Heard
+from audioseq.speech.decoding.decoder import Decoder, Decoding
+from audioseq.speech.longform.chunking import Chunk, iter_chunks
+from audioseq.speech.longform.merging import ChunkEmissions
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.transcript import Transcript
 
 WINDOW_SECONDS = 600.0
 """Seconds of audio that are sorted by length at once: 38 MB of samples, about a hundred sentences."""
 
-Progress = Callable[[Recording, float], object]
+ProgressCallback = Callable[[Recording, float], object]
 """Is told a recording, and the share of it that is transcribed."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TranscriptionResult:
     """What became of a recording: a transcript, or the error that there is instead of one."""
 
     recording: Recording
     transcript: Transcript | None = None
     error: AudioseqError | None = None
     seconds: float = 0.0
-    """That it took: reading, its part of the batches it was in, and the search."""
+    """That it took: reading, its part of the batches it was in, and the decoder."""
 
 
 @dataclass
@@ -44,12 +44,12 @@ class _Item:
     place: int
     """Of the recording among the others."""
     recording: Recording
-    piece: Piece | AudioseqError
+    chunk: Chunk | AudioseqError
     share: float
     """Of the recording, up to the end of the piece."""
     seconds: float
     """That it took so far."""
-    heard: Heard | None = None
+    heard: ChunkEmissions | None = None
 
 
 def transcribe_each(
@@ -57,9 +57,9 @@ def transcribe_each(
     recordings: Iterable[Recording],
     *,
     words: bool = False,
-    beam: Beam = None,
-    progress: Progress | None = None,
-) -> Iterator[Outcome]:
+    decoding: Decoding = None,
+    progress: ProgressCallback | None = None,
+) -> Iterator[TranscriptionResult]:
     """Yield the transcripts of recordings in their order, or what is wrong with those that cannot be read.
 
     Memory depends neither on how many recordings there are nor on how long they are.
@@ -73,30 +73,30 @@ def transcribe_each(
         CheckpointError: there is no such language model.
         ConfigError: the model cannot spell a hotword.
     """
-    search = recogniser.chosen(beam)
+    decoder = recogniser.decoder_for(decoding)
     for _, items in groupby(_heard(recogniser, recordings), key=lambda item: item.place):
-        yield _outcome(recogniser, items, words, search, progress)
+        yield _outcome(recogniser, items, words, decoder, progress)
 
 
 def _outcome(
     recogniser: Recogniser,
     items: Iterator[_Item],
     words: bool,
-    search: Search | None,
-    progress: Progress | None,
-) -> Outcome:
+    decoder: Decoder | None,
+    progress: ProgressCallback | None,
+) -> TranscriptionResult:
     """Write down what was heard in the pieces of one recording."""
     first = next(items)
     recording, seconds = first.recording, 0.0
     waited = time.perf_counter()
 
-    def heard() -> Iterator[Heard]:
+    def heard() -> Iterator[ChunkEmissions]:
         nonlocal seconds, waited
         for item in chain([first], items):
             seconds += item.seconds - (time.perf_counter() - waited)
             if item.heard is None:
-                assert isinstance(item.piece, AudioseqError)
-                raise item.piece
+                assert isinstance(item.chunk, AudioseqError)
+                raise item.chunk
             yield item.heard
             if progress is not None:
                 progress(recording, item.share)
@@ -105,12 +105,12 @@ def _outcome(
 
     began = waited
     try:
-        transcript = recogniser.transcript(heard(), recording.path, words=words, search=search)
+        transcript = recogniser.transcript(heard(), recording.path, words=words, decoder=decoder)
     except AudioseqError as error:
         if progress is not None:
             progress(recording, 1.0)
-        return Outcome(recording, error=error, seconds=seconds + time.perf_counter() - began)
-    return Outcome(recording, transcript, seconds=seconds + time.perf_counter() - began)
+        return TranscriptionResult(recording, error=error, seconds=seconds + time.perf_counter() - began)
+    return TranscriptionResult(recording, transcript, seconds=seconds + time.perf_counter() - began)
 
 
 def _heard(recogniser: Recogniser, recordings: Iterable[Recording]) -> Iterator[_Item]:
@@ -121,7 +121,7 @@ def _heard(recogniser: Recogniser, recordings: Iterable[Recording]) -> Iterator[
         began = time.perf_counter()
         for piece, share in _pieces(recording):
             window.append(_Item(place, recording, piece, share, time.perf_counter() - began))
-            samples += len(piece.waveform) if isinstance(piece, Piece) else 0
+            samples += len(piece.waveform) if isinstance(piece, Chunk) else 0
             if samples >= WINDOW_SECONDS * audio.SAMPLE_RATE:
                 yield from _sorted_and_heard(recogniser, window)
                 window, samples = [], 0
@@ -130,10 +130,12 @@ def _heard(recogniser: Recogniser, recordings: Iterable[Recording]) -> Iterator[
 
 
 def _sorted_and_heard(recogniser: Recogniser, window: list[_Item]) -> list[_Item]:
-    found = [(item, item.piece) for item in window if isinstance(item.piece, Piece)]
+    found = [(item, item.chunk) for item in window if isinstance(item.chunk, Chunk)]
     found.sort(key=lambda pair: len(pair[1].waveform))
     began = time.perf_counter()
-    for (item, _), heard in zip(found, recogniser.hear(piece for _, piece in found), strict=True):
+    for (item, _), heard in zip(
+        found, recogniser.compute_chunk_emissions(piece for _, piece in found), strict=True
+    ):
         item.heard = heard
     rate = (time.perf_counter() - began) / max(1, sum(len(piece.waveform) for _, piece in found))
     for item, piece in found:
@@ -141,12 +143,12 @@ def _sorted_and_heard(recogniser: Recogniser, window: list[_Item]) -> list[_Item
     return window
 
 
-def _pieces(recording: Recording) -> Iterator[tuple[Piece | AudioseqError, float]]:
+def _pieces(recording: Recording) -> Iterator[tuple[Chunk | AudioseqError, float]]:
     """Yield the pieces of a recording, each with the share of it up to there; at last an error, if any."""
     try:
         blocks = audio.stream(sys.stdin.buffer if recording.path == STDIN else recording.path)
         seconds = blocks.seconds if recording.duration is None else recording.duration
-        for piece in cut(_stretch(blocks, recording), audio.SAMPLE_RATE):
+        for piece in iter_chunks(_stretch(blocks, recording), audio.SAMPLE_RATE):
             yield piece, min(1.0, piece.end / audio.SAMPLE_RATE / max(seconds, 1e-3))
     except AudioseqError as error:
         yield error, 1.0

@@ -12,7 +12,7 @@ from audioseq.data import pad
 from audioseq.speech.model import AcousticModel, ctc
 
 
-class Unrecorded(NamedTuple):
+class TextOnlyBatch(NamedTuple):
     """Texts without recordings, and what they would sound like."""
 
     phones: Tensor
@@ -36,7 +36,7 @@ class SpeechBatch(NamedTuple):
     """The same texts in characters or phones, for the intermediate heads `[B, U']`."""
     unit_lengths: Tensor
     """0 where it is not known how a word is said."""
-    unrecorded: Unrecorded | None
+    text_only: TextOnlyBatch | None
     characters: int
     """In all texts: what the loss is a sum over."""
     seconds: float
@@ -48,7 +48,7 @@ def pad_ids(rows: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return pad([torch.tensor(row, dtype=torch.int64) for row in rows])
 
 
-def loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor:
+def batch_loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor:
     """Return the CTC losses summed over the batch.
 
     Args:
@@ -58,8 +58,8 @@ def loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor:
     """
     emissions = model(batch.features, batch.feature_lengths)
     total = ctc(emissions.log_probs, emissions.lengths, batch.targets, batch.target_lengths)
-    if batch.unrecorded is not None:
-        phones, phone_lengths, targets, target_lengths = batch.unrecorded
+    if batch.text_only is not None:
+        phones, phone_lengths, targets, target_lengths = batch.text_only
         total = total + ctc(*model.spell(phones, phone_lengths), targets, target_lengths)
     known = batch.unit_lengths > 0
     if not share or not known.any():

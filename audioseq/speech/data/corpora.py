@@ -27,11 +27,11 @@ GAP = (0.05, 0.4)
 """Shortest and longest silence between joined clips, seconds."""
 
 Folder = str | os.PathLike[str]
-Tell = Callable[[AudioseqError], object]
+WarningCallback = Callable[[AudioseqError], object]
 """Takes the error of a single recording."""
 
 
-def librispeech(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
+def librispeech(folder: Folder, tell: WarningCallback | None = None) -> list[Utterance]:
     """Read LibriSpeech's layout: `speaker/chapter/speaker-chapter.trans.txt` beside the recordings.
 
     Like every reader here it leaves the texts as they stand, orders the utterances by id, and names the
@@ -52,7 +52,7 @@ def librispeech(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     return _utterances(folder, rows, tell)
 
 
-def tsv(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
+def tsv(folder: Folder, tell: WarningCallback | None = None) -> list[Utterance]:
     """Read a `manifest.tsv` whose header names the columns utt, speaker and text, among any others.
 
     The recordings are beside it, or in `clips/`. Results and errors as in `librispeech`.
@@ -66,7 +66,7 @@ def tsv(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     return _utterances(folder, rows, tell)
 
 
-def ljspeech(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
+def ljspeech(folder: Folder, tell: WarningCallback | None = None) -> list[Utterance]:
     """Read LJSpeech's layout: `metadata.csv` (id|text|the text with its numbers spelled out) and `wavs/`.
 
     Results and errors as in `librispeech`.
@@ -81,7 +81,7 @@ def ljspeech(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     return _utterances(folder, rows, tell)
 
 
-def vctk(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
+def vctk(folder: Folder, tell: WarningCallback | None = None) -> list[Utterance]:
     """Read VCTK's layout: `txt/speaker/utterance.txt` and `wav48/speaker/`.
 
     Results and errors as in `librispeech`.
@@ -94,7 +94,7 @@ def vctk(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
     return _utterances(folder, rows, tell)
 
 
-def common_voice(folder: Folder, tell: Tell | None = None) -> list[Utterance]:
+def common_voice(folder: Folder, tell: WarningCallback | None = None) -> list[Utterance]:
     """Read Common Voice's layout: `validated.tsv` and `clips/`; speakers are the first digits of client_id.
 
     Results and errors as in `librispeech`.
@@ -122,7 +122,9 @@ def fsdd(folder: Folder) -> list[Utterance]:
     return _utterances(folder, rows)
 
 
-def join(clips: Sequence[Utterance], folder: Folder, name: str, count: int, sizes: range) -> list[Utterance]:
+def concatenate_clips(
+    clips: Sequence[Utterance], folder: Folder, name: str, count: int, sizes: range
+) -> list[Utterance]:
     """Write recordings of several clips each, one speaker at a time, with silence between and around them.
 
     Args:
@@ -252,7 +254,7 @@ def _recordings(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def _utterances(folder: Folder, rows: Sequence[_Row], tell: Tell | None = None) -> list[Utterance]:
+def _utterances(folder: Folder, rows: Sequence[_Row], tell: WarningCallback | None = None) -> list[Utterance]:
     place = Path(os.path.abspath(folder))
     dataset = f"{place.parent.name}-{place.name}" if place.name in ("train", "dev", "test") else place.name
     utterances = []

@@ -29,7 +29,7 @@ SILENT = 10 ** (-60 / 20)
 CLIPPED = 0.01
 """Share of samples at full scale above which a recording is too distorted."""
 
-_LAYOUTS: dict[str, Callable[[Path, corpora.Tell], list[Utterance]]] = {
+_LAYOUTS: dict[str, Callable[[Path, corpora.WarningCallback], list[Utterance]]] = {
     "manifest.tsv": corpora.tsv,
     "metadata.csv": corpora.ljspeech,
     "validated.tsv": corpora.common_voice,
@@ -38,7 +38,7 @@ _LAYOUTS: dict[str, Callable[[Path, corpora.Tell], list[Utterance]]] = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class RecordingLimits:
     """What a recording and its text must be like to be kept."""
 
     shortest: float = 0.3
@@ -92,7 +92,7 @@ def prepare(
     *,
     valid_share: float = 0.1,
     alphabet: str = DEFAULT_ALPHABET,
-    limits: Limits | None = None,
+    limits: RecordingLimits | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Prepared:
     """Find recordings with transcripts in a folder, check them, and divide them.
@@ -113,7 +113,7 @@ def prepare(
     if not 0 < valid_share < 1:
         raise DataError(f"the share to validate on is {valid_share:g}; give a number between 0 and 1")
     found, problems = find(folder)
-    limits = limits or Limits()
+    limits = limits or RecordingLimits()
     by_file: dict[Path, list[Utterance]] = {}
     for utterance in found:
         by_file.setdefault(utterance.audio_filepath, []).append(utterance)
@@ -130,7 +130,7 @@ def prepare(
                     dropped += lost
             if progress:
                 progress(done, len(by_file))
-    train, valid = divide(kept, valid_share)
+    train, valid = split_by_text(kept, valid_share)
     if not train or not valid:
         table = Prepared((), (), tuple(problems), dropped).table()
         raise DataError(
@@ -178,7 +178,7 @@ def find(folder: Path) -> tuple[list[Utterance], list[Problem]]:
     return _distinct(found), problems
 
 
-def check(waveform: np.ndarray, text: str, limits: Limits) -> str | None:
+def check(waveform: np.ndarray, text: str, limits: RecordingLimits) -> str | None:
     """Return why a recording `[N]` at 16 kHz and its normalised text are not fit to learn from, if so."""
     seconds = len(waveform) / audio.SAMPLE_RATE
     if seconds < limits.shortest:
@@ -198,7 +198,9 @@ def check(waveform: np.ndarray, text: str, limits: Limits) -> str | None:
     return None
 
 
-def divide(utterances: Sequence[Utterance], valid_share: float) -> tuple[list[Utterance], list[Utterance]]:
+def split_by_text(
+    utterances: Sequence[Utterance], valid_share: float
+) -> tuple[list[Utterance], list[Utterance]]:
     """Divide into what is trained on and what is validated on, without a sentence in both.
 
     Whole speakers are set aside where some together come near the share; else whole sentences, with all
@@ -241,7 +243,7 @@ def _some(
 
 
 def _check_file(
-    group: Sequence[Utterance], alphabet: str, limits: Limits
+    group: Sequence[Utterance], alphabet: str, limits: RecordingLimits
 ) -> list[tuple[Utterance | Problem, Counter[str]]]:
     """Check the utterances of one recording: each becomes one with its text normalised, or a problem."""
     path = group[0].audio_filepath

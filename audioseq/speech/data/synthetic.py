@@ -15,7 +15,7 @@ from torch import Tensor
 from audioseq.errors import DataError
 from audioseq.files import write_atomically
 from audioseq.language.corpus import read, sentences
-from audioseq.speech.config import SpellingConfig
+from audioseq.speech.config import TextOnlyConfig
 from audioseq.speech.decoding.forced_alignment import Span
 from audioseq.speech.pronunciation import MARK, UNITS, Pronunciations
 
@@ -34,11 +34,11 @@ SUBWORD_SENTENCES = 50_000
 """In so many sentences subwords are looked for."""
 
 Ints = NDArray[np.int64]
-Units = Callable[[str], Sequence[int] | None]
+PhoneEncoder = Callable[[str], Sequence[int] | None]
 """How a text is said, None if it is not known."""
 
 
-class Segments:
+class PhoneSegments:
     """Log-probabilities of phones over real recordings, and which phone was being said in each frame.
 
     Joined anew, they are what a model would hear of any text, with its doubts and mistakes: speech synthesis
@@ -66,7 +66,7 @@ class Segments:
             self._orders.append((keys[order], order))
 
     @classmethod
-    def load(cls, path: str | Path) -> Segments:
+    def load(cls, path: str | Path) -> PhoneSegments:
         """Read them from a file that `save` wrote.
 
         Raises:
@@ -110,7 +110,7 @@ class Segments:
         return np.concatenate([empty, *(self.log_probs[start : start + size] for start, size in pieces)])
 
 
-class Unspoken:
+class TextOnlyData:
     """Sentences, and what a model would hear of them.
 
     Args:
@@ -121,7 +121,9 @@ class Unspoken:
         DataError: a text cannot be read, or there is none.
     """
 
-    def __init__(self, texts: Iterable[Path], pronunciations: Pronunciations, segments: Segments) -> None:
+    def __init__(
+        self, texts: Iterable[Path], pronunciations: Pronunciations, segments: PhoneSegments
+    ) -> None:
         self._pronunciations, self._segments = pronunciations, segments
         found = (words for words in sentences(read(texts)) if len(words) <= LONGEST)
         lines = sorted((" ".join(words).encode() for words in found), key=len)
@@ -154,7 +156,7 @@ class Unspoken:
         return self._text[start : self._ends[index]].decode()
 
 
-def open_spelling(config: SpellingConfig | None) -> tuple[Units | None, Unspoken | None]:
+def open_text_only_data(config: TextOnlyConfig | None) -> tuple[PhoneEncoder | None, TextOnlyData | None]:
     """Return how texts are said, and the texts without recordings, as far as there are such.
 
     Raises:
@@ -165,16 +167,18 @@ def open_spelling(config: SpellingConfig | None) -> tuple[Units | None, Unspoken
     pronunciations = Pronunciations.read(config.dictionary)
     if config.segments is None:
         return pronunciations.units, None
-    return pronunciations.units, Unspoken(config.texts, pronunciations, Segments.load(config.segments))
+    return pronunciations.units, TextOnlyData(
+        config.texts, pronunciations, PhoneSegments.load(config.segments)
+    )
 
 
-def first_sentences(config: SpellingConfig | None) -> Iterator[str]:
+def first_sentences(config: TextOnlyConfig | None) -> Iterator[str]:
     """Yield the first texts without recordings: subwords are found in them too."""
     texts = () if config is None else config.texts
     return map(" ".join, islice(sentences(read(texts)), SUBWORD_SENTENCES))
 
 
-def label(spans: Sequence[Span], units: Sequence[int], frames: int) -> NDArray[np.uint8]:
+def label_frames(spans: Sequence[Span], units: Sequence[int], frames: int) -> NDArray[np.uint8]:
     """Say which unit each frame `[T]` belongs to: that of its span, between spans that of the nearer one.
 
     Example:

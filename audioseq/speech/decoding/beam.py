@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Weights:
+class DecodingWeights:
     """How much a language model has to say beside the acoustic model; `audioseq tune` finds the values."""
 
     alpha: float = 0.4
@@ -32,21 +32,21 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Limits:
+class BeamLimits:
     """What the search leaves out to be fast; it is exact without these limits."""
 
-    width: int = 100
+    beam_size: int = 100
     """Hypotheses that are kept at each frame."""
     tokens: int = 20
     """Tokens that are tried at each frame, the most probable ones."""
-    margin: float = 12.0
+    beam_threshold: float = 12.0
     """How much worse than the best hypothesis one may be, natural logarithm."""
-    silence: float = 0.99
+    blank_skip_threshold: float = 0.99
     """A frame that is blank with at least this probability is taken to be nothing else."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Hypothesis:
     """A text that may be what was said."""
 
     text: str
@@ -133,8 +133,8 @@ class BeamDecoder:
         pieces: Sequence[str],
         model: WordModel | None = None,
         *,
-        weights: Weights = Weights(),
-        limits: Limits = Limits(),
+        weights: DecodingWeights = DecodingWeights(),
+        limits: BeamLimits = BeamLimits(),
         hotwords: Sequence[str] = (),
         boost: float = 0.4,
     ) -> None:
@@ -148,7 +148,7 @@ class BeamDecoder:
         self._parents: list[int] = []
         self._tokens: list[int] = []
 
-    def __call__(self, log_probs: NDArray[np.floating], count: int = 1) -> list[Candidate]:
+    def __call__(self, log_probs: NDArray[np.floating], count: int = 1) -> list[Hypothesis]:
         """Decode log-probabilities `[T, V]` to at most `count` candidates, the best first.
 
         Raises:
@@ -161,7 +161,7 @@ class BeamDecoder:
         beam = self._first()
         most = min(self.limits.tokens, log_probs.shape[1] - 1)
         best = np.argpartition(-log_probs[:, 1:], most - 1, axis=1)[:, :most] + 1
-        certain = log_probs[:, BLANK] > np.log(self.limits.silence)
+        certain = log_probs[:, BLANK] > np.log(self.limits.blank_skip_threshold)
         for frame, tokens, silent in zip(log_probs, best, certain, strict=True):
             if silent:
                 beam.blank = np.logaddexp(beam.blank, beam.spoken) + frame[BLANK]
@@ -186,7 +186,9 @@ class BeamDecoder:
         prior, prior_ended = self._prior(beam), self._prior(ended)
         beam.blank, spoken_before, blank_before = paths + frame[BLANK], beam.spoken, beam.blank
         beam.spoken = spoken_before + frame[beam.last]
-        floor = (np.logaddexp(beam.blank, beam.spoken) + prior + beam.ahead).max() - self.limits.margin
+        floor = (
+            np.logaddexp(beam.blank, beam.spoken) + prior + beam.ahead
+        ).max() - self.limits.beam_threshold
 
         # Only a blank lets a token follow itself as a new one.
         grown = np.where(beam.last[:, None] == tokens, blank_before[:, None], paths[:, None]) + frame[tokens]
@@ -257,9 +259,9 @@ class BeamDecoder:
         first = order[starts]
         blank, spoken = (np.logaddexp.reduceat(part[order], starts) for part in (both.blank, both.spoken))
         score = np.logaddexp(blank, spoken) + (self._prior(both) + both.ahead)[first]
-        kept = np.flatnonzero(score >= score.max() - self.limits.margin)
-        if len(kept) > self.limits.width:
-            kept = kept[np.argpartition(-score[kept], self.limits.width - 1)[: self.limits.width]]
+        kept = np.flatnonzero(score >= score.max() - self.limits.beam_threshold)
+        if len(kept) > self.limits.beam_size:
+            kept = kept[np.argpartition(-score[kept], self.limits.beam_size - 1)[: self.limits.beam_size]]
         chosen = first[kept]
         result = both[chosen]
         result.blank, result.spoken = blank[kept], spoken[kept]
@@ -270,7 +272,7 @@ class BeamDecoder:
         result.record[new] = records
         return result
 
-    def _finish(self, beam: _Beam, count: int) -> list[Candidate]:
+    def _finish(self, beam: _Beam, count: int) -> list[Hypothesis]:
         """Return the best texts, each with its last word and its sentence at an end."""
         ended = self._ended(beam)
         if self.model is not None:
@@ -286,7 +288,7 @@ class BeamDecoder:
             row = order[starts[place]]
             tokens = self._spelling(int(ended.record[row]))
             found.append(
-                Candidate(
+                Hypothesis(
                     text=" ".join("".join(self.pieces[token] for token in tokens).split()),
                     tokens=tokens,
                     score=float(score[place]),

@@ -12,21 +12,21 @@ import numpy as np
 from audioseq import models
 from audioseq.errors import ConfigError
 from audioseq.language.ngram import binary
-from audioseq.speech.decoding.beam import BeamDecoder, Candidate, Limits, Weights
+from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits, DecodingWeights, Hypothesis
 from audioseq.speech.decoding.forced_alignment import align_words
 from audioseq.speech.decoding.nbest import Scorer, confidences, rescore
 from audioseq.speech.transcript import Word
 from audioseq.text.tokenizer import Tokenizer, normalise
 
-CARD = "decoder"
+CARD_KEY = "decoder"
 """Where a model's card holds its weights."""
-USUAL_GAMMA = 0.3
-CANDIDATES = 100
+DEFAULT_GAMMA = 0.3
+N_BEST = 100
 """Texts that are compared for confidences and rescoring, if the beam holds so many."""
 
 
 @dataclass(frozen=True)
-class BeamSearch:
+class DecodingOptions:
     """How to find the most probable text, where the most probable token of each frame is not enough.
 
     Example:
@@ -40,9 +40,9 @@ class BeamSearch:
     """Words or phrases to expect, whether the language model knows them or not."""
     boost: float = 0.4
     """Of each letter of a hotword, natural logarithm."""
-    weights: Weights | None = None
+    weights: DecodingWeights | None = None
     """Of the language model; None takes those that the speech model's card holds, if any. So for gamma."""
-    limits: Limits = field(default_factory=Limits)
+    limits: BeamLimits = field(default_factory=BeamLimits)
     rescorer: str | Path | None = None
     """Name or file of a language model that orders the best texts anew."""
     gamma: float | None = None
@@ -54,18 +54,18 @@ class BeamSearch:
         )  # a list will do; searches are kept by this
 
 
-Beam = BeamSearch | Literal["greedy"] | None
+Decoding = DecodingOptions | Literal["greedy"] | None
 """A search; `greedy`, the most probable token of each frame; None, what the speech model's card advises."""
 
 
-def advised(card: Mapping[str, Any]) -> BeamSearch | None:
+def recommended_options(card: Mapping[str, Any]) -> DecodingOptions | None:
     """Return the search that a speech model's card advises: with a language model that has a name."""
-    stored = card.get(CARD)
+    stored = card.get(CARD_KEY)
     lm = stored.get("lm") if isinstance(stored, Mapping) else None
-    return BeamSearch(lm=lm) if lm in {model.name for model in models.CATALOGUE} else None
+    return DecodingOptions(lm=lm) if lm in {model.name for model in models.CATALOGUE} else None
 
 
-class Search:
+class Decoder:
     """A beam search with its language models at hand.
 
     Args:
@@ -77,7 +77,7 @@ class Search:
         ConfigError: a hotword cannot be spelt by the speech model; a limit is out of range.
     """
 
-    def __init__(self, options: BeamSearch, tokenizer: Tokenizer, card: Mapping[str, Any]) -> None:
+    def __init__(self, options: DecodingOptions, tokenizer: Tokenizer, card: Mapping[str, Any]) -> None:
         self.tokenizer = tokenizer
         weights, self.gamma = _tuned(options, card)
         self.decoder = BeamDecoder(
@@ -90,9 +90,9 @@ class Search:
         )
         self.scorer = None if options.rescorer is None else _open_scorer(options.rescorer)
 
-    def candidates(self, log_probs: np.ndarray) -> list[Candidate]:
+    def candidates(self, log_probs: np.ndarray) -> list[Hypothesis]:
         """Return the most probable texts of emissions `[T, V]`, the best first."""
-        found = self.decoder(log_probs, CANDIDATES)
+        found = self.decoder(log_probs, N_BEST)
         return found if self.scorer is None else rescore(found, self.scorer, self.gamma)
 
     def words(self, log_probs: np.ndarray, frame_seconds: float) -> list[Word]:
@@ -105,17 +105,18 @@ class Search:
         ]
 
 
-def _tuned(options: BeamSearch, card: Mapping[str, Any]) -> tuple[Weights, float]:
+def _tuned(options: DecodingOptions, card: Mapping[str, Any]) -> tuple[DecodingWeights, float]:
     """Return weights and gamma: those asked for, else those of the card, else the usual ones."""
-    stored = card.get(CARD)
+    stored = card.get(CARD_KEY)
     numbers = {
         name: float(value)
         for name, value in (stored.items() if isinstance(stored, Mapping) else ())
-        if name in (*(each.name for each in fields(Weights)), "gamma") and isinstance(value, int | float)
+        if name in (*(each.name for each in fields(DecodingWeights)), "gamma")
+        and isinstance(value, int | float)
     }
-    gamma = numbers.pop("gamma", USUAL_GAMMA)
+    gamma = numbers.pop("gamma", DEFAULT_GAMMA)
     return (
-        Weights(**numbers) if options.weights is None else options.weights,
+        DecodingWeights(**numbers) if options.weights is None else options.weights,
         gamma if options.gamma is None else options.gamma,
     )
 
@@ -130,4 +131,4 @@ def _spelt(word: str, tokenizer: Tokenizer) -> str:
 def _open_scorer(name: str | Path) -> Scorer:
     from audioseq.language import pipeline  # it brings torch
 
-    return pipeline.load(models.resolve(name, task="language")).score
+    return pipeline.load_predictor(models.resolve(name, task="language")).score

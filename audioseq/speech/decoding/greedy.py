@@ -11,7 +11,7 @@ from audioseq.text.tokenizer import BLANK
 
 
 @dataclass(frozen=True)
-class Hypothesis:
+class BestPath:
     """The U tokens that a decoder heard, where, and how surely."""
 
     tokens: tuple[int, ...]
@@ -21,7 +21,7 @@ class Hypothesis:
     """Mean log-probability of each token over its frames."""
 
 
-def greedy(log_probs: NDArray[np.floating], blank: int = BLANK) -> Hypothesis:
+def greedy(log_probs: NDArray[np.floating], blank: int = BLANK) -> BestPath:
     """Take the best token at each frame, merge repeats, and remove blanks.
 
     Source: Graves et al. 2006, "Connectionist temporal classification", section 3.2 (best path decoding).
@@ -36,13 +36,13 @@ def greedy(log_probs: NDArray[np.floating], blank: int = BLANK) -> Hypothesis:
         ((2, 2, 1), ((1, 3), (4, 5), (5, 6)))
     """
     if not len(log_probs):
-        return Hypothesis((), (), ())
+        return BestPath((), (), ())
     best = log_probs.argmax(axis=1)
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     ends = np.append(starts[1:], len(best))
     sums = np.add.reduceat(log_probs.max(axis=1).astype(np.float64), starts)
     spoken = best[starts] != blank
-    return Hypothesis(
+    return BestPath(
         tokens=tuple(best[starts][spoken].tolist()),
         frames=tuple(zip(starts[spoken].tolist(), ends[spoken].tolist(), strict=True)),
         scores=tuple((sums / (ends - starts))[spoken].tolist()),

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from audioseq.speech.decoding.beam import Candidate
+from audioseq.speech.decoding.beam import Hypothesis
 from audioseq.speech.metrics import align_texts
 
 Scorer = Callable[[Sequence[str]], Sequence[float]]
 """Gives the natural log-probability of each text as a whole sentence."""
 
 
-def rescore(candidates: Sequence[Candidate], scorer: Scorer, gamma: float) -> list[Candidate]:
+def rescore(candidates: Sequence[Hypothesis], scorer: Scorer, gamma: float) -> list[Hypothesis]:
     """Add a language model's log-probabilities, times gamma, to the scores, and order the candidates by them.
 
     Example:
@@ -31,7 +31,7 @@ def rescore(candidates: Sequence[Candidate], scorer: Scorer, gamma: float) -> li
     return sorted(rescored, key=lambda candidate: -candidate.score)
 
 
-def confidences(candidates: Sequence[Candidate]) -> list[float]:
+def confidences(candidates: Sequence[Hypothesis]) -> list[float]:
     """Tell how sure each word of the best candidate is, 0 to 1: the share of the candidates that have it.
 
     Each candidate counts by its score, as if these were all the texts there are; it has a word if the word is

@@ -8,14 +8,16 @@ from itertools import groupby
 
 from rapidfuzz.distance import Levenshtein
 
-from audioseq.speech.metrics import Edit, Result, align_texts
+from audioseq.speech.metrics import Edit, UtteranceResult, align_texts
 
 NEAR = 0.5
 """Words of which at least this share of letters is alike, in order, are near in spelling."""
-CAUSES = ("unknown", "joined", "near", "other", "deleted", "inserted")
+ERROR_TYPES = ("unknown", "joined", "near", "other", "deleted", "inserted")
 
 
-def causes(results: Iterable[Result], vocabulary: Container[str] | None = None) -> Counter[str]:
+def classify_errors(
+    results: Iterable[UtteranceResult], vocabulary: Container[str] | None = None
+) -> Counter[str]:
     """Count the errors in words by what they look like.
 
     The first that fits is counted: `unknown`, a word that the language model does not know was said;

@@ -13,9 +13,9 @@ import numpy as np
 from audioseq.audio import SAMPLE_RATE
 from audioseq.data import Utterance
 from audioseq.speech import metrics
-from audioseq.speech.decoding.decoder import Beam, Search
-from audioseq.speech.evaluation.error_analysis import CAUSES, causes
-from audioseq.speech.metrics import ErrorRate, Result
+from audioseq.speech.decoding.decoder import Decoder, Decoding
+from audioseq.speech.evaluation.error_analysis import ERROR_TYPES, classify_errors
+from audioseq.speech.metrics import ErrorRate, UtteranceResult
 from audioseq.speech.pipeline import Recogniser
 from audioseq.text.tokenizer import normalise
 
@@ -29,7 +29,7 @@ class Report:
 
     words: ErrorRate
     chars: ErrorRate
-    results: tuple[Result, ...]
+    results: tuple[UtteranceResult, ...]
     """In the order of the utterances."""
     seconds: float
     """Audio in the set."""
@@ -68,7 +68,7 @@ class Report:
             f"{count:6d}  {said} -> {heard}"
             for (said, heard), count in self.substitutions().most_common(SHOWN)
         ]
-        by_cause = [f"{self.causes[cause]:6d}  {cause}" for cause in CAUSES if self.causes[cause]]
+        by_cause = [f"{self.causes[cause]:6d}  {cause}" for cause in ERROR_TYPES if self.causes[cause]]
         worst = [
             f"{name}  {100 * rate:.0f} %\n{metrics.print_alignment(reference, hypothesis)}"
             for rate, (name, reference, hypothesis) in metrics.worst(self.results, SHOWN)
@@ -94,7 +94,7 @@ class Report:
             "seconds": round(self.seconds, 1),
             "words": asdict(self.words),
             "chars": asdict(self.chars),
-            "causes": {cause: self.causes[cause] for cause in CAUSES},
+            "causes": {cause: self.causes[cause] for cause in ERROR_TYPES},
             "substitutions": [
                 {"reference": said, "hypothesis": heard, "count": count}
                 for (said, heard), count in self.substitutions().most_common(SHOWN)
@@ -107,7 +107,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Heard:
+class UtteranceEmissions:
     """What the acoustic model makes of an utterance: computed once, to be decoded many times."""
 
     name: str
@@ -116,30 +116,30 @@ class Heard:
     emissions: tuple[np.ndarray, ...]
     """Log-probabilities of each piece `[T, V]`."""
 
-    def decode(self, search: Search) -> Result:
+    def decode(self, search: Decoder) -> UtteranceResult:
         """Write down what a search hears in it."""
         texts = [search.candidates(log_probs)[0].text for log_probs in self.emissions]
-        return Result(self.name, self.reference, " ".join(filter(None, texts)))
+        return UtteranceResult(self.name, self.reference, " ".join(filter(None, texts)))
 
 
-def hear(recogniser: Recogniser, utterance: Utterance) -> Heard:
+def utterance_emissions(recogniser: Recogniser, utterance: Utterance) -> UtteranceEmissions:
     """Compute the emissions of an utterance.
 
     Raises:
         AudioError: the recording cannot be read.
     """
     reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-    pieces = recogniser.listen(utterance.load())
-    return Heard(utterance.id, reference, tuple(piece.log_probs for piece in pieces))
+    pieces = recogniser.compute_emissions(utterance.load())
+    return UtteranceEmissions(utterance.id, reference, tuple(piece.log_probs for piece in pieces))
 
 
-def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], beam: Beam = None) -> Report:
+def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: Decoding = None) -> Report:
     """Transcribe utterances and compare with their texts, both in the model's spelling.
 
     Args:
         recogniser: the model.
         utterances: recordings whose words are known.
-        beam: how to search, as in `Recogniser.transcribe`.
+        decoding: how to search, as in `Recogniser.transcribe`.
     Raises:
         DataError: there are no utterances.
         AudioError: a recording cannot be read.
@@ -148,9 +148,9 @@ def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], beam: Beam
     results = []
     for utterance in utterances:
         reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-        transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, beam=beam)
-        results.append(Result(utterance.id, reference, transcript.text))
-    search = recogniser.chosen(beam)
+        transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, decoding=decoding)
+        results.append(UtteranceResult(utterance.id, reference, transcript.text))
+    search = recogniser.decoder_for(decoding)
     model = None if search is None else search.decoder.model
     return Report(
         words=metrics.word_errors(results),
@@ -158,5 +158,5 @@ def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], beam: Beam
         results=tuple(results),
         seconds=sum(utterance.duration for utterance in utterances),
         elapsed=time.perf_counter() - began,
-        causes=causes(results, None if model is None else model.vocabulary),
+        causes=classify_errors(results, None if model is None else model.vocabulary),
     )

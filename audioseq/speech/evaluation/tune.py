@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from audioseq.data import Utterance
 from audioseq.errors import DataError
-from audioseq.speech.decoding.beam import Weights
-from audioseq.speech.decoding.decoder import BeamSearch
+from audioseq.speech.decoding.beam import DecodingWeights
+from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.decoding.nbest import Scorer
-from audioseq.speech.evaluation.evaluate import Heard, hear
-from audioseq.speech.metrics import Result, word_errors
+from audioseq.speech.evaluation.evaluate import UtteranceEmissions, utterance_emissions
+from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.speech.pipeline import Recogniser
 
 STEPS = (0.2, 0.8, 0.4, 1.0, 0.1)
@@ -25,17 +25,17 @@ Point = tuple[float, ...]
 class Rates(NamedTuple):
     """Word error rates."""
 
-    chosen: float
+    decoder_for: float
     """On the half that weights are found on."""
     rest: float
     all: float
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """The weights found, and what they are worth."""
 
-    weights: Weights
+    weights: DecodingWeights
     gamma: float
     speakers: tuple[str, ...]
     """Whose recordings the weights were found on."""
@@ -75,13 +75,13 @@ class Tuned:
         }
 
 
-def tune(recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSearch) -> Tuned:
+def tune(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: DecodingOptions) -> TuningResult:
     """Find the weights of a language model on half of the speakers.
 
     Args:
         recogniser: the acoustic model.
         utterances: of at least two speakers; the first half of them, by name, is tuned on.
-        beam: the search; its weights, or those of the model's card, are where to start from.
+        decoding: the search; its weights, or those of the model's card, are where to start from.
     Raises:
         DataError: there are fewer than two speakers, or no language model to weigh.
         AudioError: a recording cannot be read.
@@ -89,25 +89,29 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSear
     names = sorted({utterance.speaker for utterance in utterances if utterance.speaker is not None})
     if len(names) < 2:
         raise DataError("tuning needs recordings of two speakers or more; name them in the manifest")
-    if beam.lm is None and beam.rescorer is None:
+    if decoding.lm is None and decoding.rescorer is None:
         raise DataError("there is nothing to tune without a language model; give one")
     chosen = names[: len(names) // 2]
-    search = recogniser.search(beam)
+    search = recogniser.decoder(decoding)
     if search.scorer is not None:
         search.scorer = _remembered(search.scorer)
     first, rest = (
-        [hear(recogniser, utterance) for utterance in utterances if (utterance.speaker in chosen) == half]
+        [
+            utterance_emissions(recogniser, utterance)
+            for utterance in utterances
+            if (utterance.speaker in chosen) == half
+        ]
         for half in (True, False)
     )
 
-    def errors(part: Sequence[Heard], point: Point) -> list[Result]:
-        search.decoder.weights, search.gamma = Weights(*point[:-1]), point[-1]
+    def errors(part: Sequence[UtteranceEmissions], point: Point) -> list[UtteranceResult]:
+        search.decoder.weights, search.gamma = DecodingWeights(*point[:-1]), point[-1]
         return [item.decode(search) for item in part]
 
     weights = search.decoder.weights
     start = (*astuple(weights), search.gamma)
     steps = [
-        step * (beam.lm is not None if index < len(STEPS) - 1 else search.scorer is not None)
+        step * (decoding.lm is not None if index < len(STEPS) - 1 else search.scorer is not None)
         for index, step in enumerate(STEPS)
     ]
     tried: dict[Point, float] = {}
@@ -122,7 +126,7 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], beam: BeamSear
     for point in (start, best):
         one, two = errors(first, point), errors(rest, point)
         rates.append(Rates(*(word_errors(results).rate for results in (one, two, one + two))))
-    return Tuned(Weights(*best[:-1]), best[-1], tuple(chosen), rates[0], rates[1], len(tried))
+    return TuningResult(DecodingWeights(*best[:-1]), best[-1], tuple(chosen), rates[0], rates[1], len(tried))
 
 
 def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float], halvings: int) -> Point:

@@ -22,7 +22,7 @@ _SHARED = 10
 """Pieces that do not meet in a pause share a tenth of the longest piece: 2 s, a handful of words."""
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """A stretch of a recording."""
 
     start: int
@@ -38,9 +38,9 @@ class Piece(NamedTuple):
         return self.start + len(self.waveform)
 
 
-def cut(
+def iter_chunks(
     blocks: Iterable[NDArray[np.floating]], sample_rate: int, max_seconds: float = MAX_SECONDS
-) -> Iterator[Piece]:
+) -> Iterator[Chunk]:
     """Cut a recording at its pauses; the pieces cover all of it, without gaps.
 
     Each cut lies in the first long pause, else at the quietest place, between a quarter of `max_seconds` and
@@ -69,14 +69,14 @@ def cut(
     start = overlap = held = 0
     parts: list[NDArray[np.floating]] = []
 
-    def cut_off(waveform: NDArray[np.floating]) -> tuple[Piece, NDArray[np.floating]]:
+    def cut_off(waveform: NDArray[np.floating]) -> tuple[Chunk, NDArray[np.floating]]:
         nonlocal start, overlap
         latest = min(longest - beyond, len(waveform) - longest // 4)
         at, pause = _place(waveform, hop, longest // 4, latest)
         more = 0 if pause else beyond
-        piece = Piece(start, waveform[: at + more], overlap)
+        chunk = Chunk(start, waveform[: at + more], overlap)
         start, overlap = start + at - more, 2 * more
-        return piece, waveform[at - more :]
+        return chunk, waveform[at - more :]
 
     for block in blocks:
         parts.append(block)
@@ -84,15 +84,15 @@ def cut(
         if held > longest + longest // 4:
             waveform = np.concatenate(parts)
             while len(waveform) > longest + longest // 4:
-                piece, waveform = cut_off(waveform)
-                yield piece
+                chunk, waveform = cut_off(waveform)
+                yield chunk
             parts, held = [waveform], len(waveform)
     waveform = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     while len(waveform) > longest:
-        piece, waveform = cut_off(waveform)
-        yield piece
+        chunk, waveform = cut_off(waveform)
+        yield chunk
     if len(waveform):
-        yield Piece(start, waveform, overlap)
+        yield Chunk(start, waveform, overlap)
 
 
 def _place(waveform: NDArray[np.floating], hop: int, earliest: int, latest: int) -> tuple[int, bool]:

@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.speech.longform.chunking import Piece
+from audioseq.speech.longform.chunking import Chunk
 from audioseq.text.tokenizer import BLANK, Tokenizer
 
 _APART = 2
 """Most frames between the places at which two pieces hear the same word begin."""
 
 
-class Heard(NamedTuple):
+class ChunkEmissions(NamedTuple):
     """A piece of a recording, and what the model hears in it."""
 
-    piece: Piece
+    chunk: Chunk
     log_probs: NDArray[np.floating]
     """`[T, V]`."""
 
 
-class Emission(NamedTuple):
+class SegmentEmissions(NamedTuple):
     """What the model heard in a stretch of a recording that overlaps with no other."""
 
     start: float
@@ -32,34 +32,38 @@ class Emission(NamedTuple):
     end: float
     log_probs: NDArray[np.floating]
     """`[T, V]`."""
-    piece: Piece
+    chunk: Chunk
     """What it is heard in; that may go on a little on both sides."""
 
 
-def stitch(heard: Iterable[Heard], tokenizer: Tokenizer, frame_seconds: float) -> Iterator[Emission]:
+def merge_chunks(
+    heard: Iterable[ChunkEmissions], tokenizer: Tokenizer, frame_seconds: float
+) -> Iterator[SegmentEmissions]:
     """Turn what was heard in the pieces of a recording, in order, into emissions that do not overlap.
 
     Where two pieces share a stretch, the first is heard up to a frame in it, and the second from there on.
     Near its edges a model hears less well, so the frame is as near the middle as can be.
     """
-    begins = np.array([piece.startswith(" ") for piece in tokenizer.pieces])
-    before: Emission | None = None
-    for piece, log_probs in heard:
-        start, end = piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE
-        if before is not None and piece.overlap:
+    begins = np.array([chunk.startswith(" ") for chunk in tokenizer.pieces])
+    before: SegmentEmissions | None = None
+    for chunk, log_probs in heard:
+        start, end = chunk.start / SAMPLE_RATE, chunk.end / SAMPLE_RATE
+        if before is not None and chunk.overlap:
             first = round((start - before.start) / frame_seconds)
-            frame = seam(before.log_probs[first:], log_probs, begins)
+            frame = boundary_frame(before.log_probs[first:], log_probs, begins)
             start += frame * frame_seconds
             before = before._replace(end=start, log_probs=before.log_probs[: first + frame])
             log_probs = log_probs[frame:]
         if before is not None:
             yield before
-        before = Emission(start, end, log_probs, piece)
+        before = SegmentEmissions(start, end, log_probs, chunk)
     if before is not None:
         yield before
 
 
-def seam(before: NDArray[np.floating], after: NDArray[np.floating], begins: NDArray[np.bool_]) -> int:
+def boundary_frame(
+    before: NDArray[np.floating], after: NDArray[np.floating], begins: NDArray[np.bool_]
+) -> int:
     """Return the frame from which on the later of two pieces is to be heard.
 
     It lies between two words: neither piece hears a token there, and in both the next one begins a word, at

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.speech.decoding.greedy import Hypothesis
+from audioseq.speech.decoding.greedy import BestPath
 
 SURE = 0.33
 """Least mean probability of the tokens in a stretch for it to be speech. Clear speech has 0.7, clips of it in
@@ -29,7 +29,7 @@ FULL, CLIPPED = 0.99, 1e-3
 """Clipped samples are that near to full scale; one in a thousand is what an unclipped recording never has."""
 
 
-class Evidence:
+class SpeechDetector:
     """What speaks for and against a recording, gathered while it is heard, stretch by stretch.
 
     Texts are invented where a model must say something about what it never learnt. It then is unsure of its
@@ -44,7 +44,7 @@ class Evidence:
         self._recent = self._all = np.zeros(2)  # how many tokens, and the sum of their probabilities
         self._left_out = 0.0
 
-    def speech(self, waveform: NDArray[np.floating], heard: Hypothesis) -> bool:
+    def is_speech(self, waveform: NDArray[np.floating], heard: BestPath) -> bool:
         """Add a stretch to the evidence, and say whether it is speech.
 
         Args:

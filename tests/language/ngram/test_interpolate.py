@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audioseq.language.ngram.interpolate import mix
+from audioseq.language.ngram.interpolate import interpolate
 from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.ngram.model import NGram
 from audioseq.language.vocabulary import MARKS, Vocabulary
@@ -21,7 +21,7 @@ def model_of_other_words(order: int = 2) -> NGram:
 
 def test_ngrams_are_as_likely_as_in_the_mean() -> None:
     one, other = random_model(3), random_model(3, 80, seed=1)
-    mixed = mix(one, other, 0.3)
+    mixed = interpolate(one, other, 0.3)
     for node in range(1, len(mixed.keys)):
         words: list[int] = []
         while node:
@@ -39,7 +39,7 @@ def test_ngrams_are_as_likely_as_in_the_mean() -> None:
 
 
 def test_words_of_both_are_known() -> None:
-    mixed = mix(random_model(3), model_of_other_words(), 0.5)
+    mixed = interpolate(random_model(3), model_of_other_words(), 0.5)
     assert mixed.vocabulary.words == (*MARKS, "a", "b", "c", "d", "e")
     assert mixed.order == 3
     assert_normalised(mixed)
@@ -48,7 +48,7 @@ def test_words_of_both_are_known() -> None:
 
 def test_a_weight_of_nothing_changes_nothing() -> None:
     one = random_model(3)
-    mixed = mix(one, random_model(2, 80, seed=1), 0)
+    mixed = interpolate(one, random_model(2, 80, seed=1), 0)
     for context in contexts(one, 2):
         np.testing.assert_allclose(after(mixed, context), after(one, context), rtol=1e-3)
 
@@ -56,10 +56,10 @@ def test_a_weight_of_nothing_changes_nothing() -> None:
 def test_a_model_adapts_to_text() -> None:
     general = random_model(3)
     text = [["d", "a", "d", "a"], ["d", "a"]] * 20
-    adapted = mix(general, estimate(tokens_of(text), general.vocabulary, 3), 0.5)
+    adapted = interpolate(general, estimate(tokens_of(text), general.vocabulary, 3), 0.5)
     assert adapted.perplexity(text).perplexity < general.perplexity(text).perplexity / 2
 
 
 def test_a_weight_is_a_share() -> None:
     with pytest.raises(ValueError, match="0 to 1"):
-        mix(random_model(2), random_model(2), 1.5)
+        interpolate(random_model(2), random_model(2), 1.5)

@@ -15,7 +15,7 @@ from audioseq.music.generation.generate import Draft, generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.model import GIVEN, SIZES, MusicModel, build
-from audioseq.music.representation.event_state import Conditions, Walk
+from audioseq.music.representation.event_state import Conditions, EventState
 from tests.music import plain, tiny
 
 
@@ -74,13 +74,13 @@ def test_pieces_are_those_of_the_plain_way(
 
 def test_every_step_scores_as_the_model_does() -> None:
     model, example = network(), tiny.examples(1)[0]
-    step, walk = EventStep(model), Walk(example.conditions)
+    step, event_state = EventStep(model), EventState(example.conditions)
     events, told = example.written()
     summaries, _ = model(torch.from_numpy(told.astype(np.int64))[None])
     memories = step.stack.start(1)
     for i, event in enumerate(events):
-        summary, memories = step(np.array([walk.features()]), memories)
-        walk.push(example.events[i].tolist())
+        summary, memories = step(np.array([event_state.features()]), memories)
+        event_state.push(example.events[i].tolist())
         for field in range(len(SIZES)):
             if event[field] < 0:
                 continue

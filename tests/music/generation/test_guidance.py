@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from audioseq.music.generation.guidance import MELODY, RECALL, RHYTHM, lead
-from audioseq.music.representation.event_state import INDEX, LOWEST, Conditions, Walk
+from audioseq.music.generation.guidance import MELODY, RECALL, RHYTHM, apply_guidance
+from audioseq.music.representation.event_state import INDEX, LOWEST, Conditions, EventState
 from audioseq.music.representation.vocabulary import (
     BAR,
     DRUMS,
@@ -24,9 +24,9 @@ from audioseq.music.representation.vocabulary import (
 )
 
 
-def walk(notes_per_quarter: int, steered: bool = True) -> Walk:
+def event_state(notes_per_quarter: int, steered: bool = True) -> EventState:
     """Go through bars with so many notes in a quarter, where four are asked for, to a half of the fifth."""
-    found = Walk(Conditions(0, 0, False, 16, density_class(4), 9, (0,)), steered)
+    found = EventState(Conditions(0, 0, False, 16, density_class(4), 9, (0,)), steered)
     for bar in range(5):
         found.push((BAR, 0, -1, -1, -1, -1))
         for beat in range(2 if bar == 4 else 4):
@@ -37,37 +37,37 @@ def walk(notes_per_quarter: int, steered: bool = True) -> Walk:
 
 def test_density_is_told_against_what_is_amiss() -> None:
     def told(*asked: Any) -> int:
-        return walk(*asked).features()[INDEX["density"]]
+        return event_state(*asked).features()[INDEX["density"]]
 
     assert told(4) == told(1, False) == density_class(4)
     assert told(2) > told(3) > density_class(4) > told(8)
 
 
-def led_by(found: Walk, field: int, *known: int) -> np.ndarray:
+def led_by(found: EventState, field: int, *known: int) -> np.ndarray:
     """Return what is added to scores that are all 0."""
     scores = np.zeros(FIELDS[field] + 12 * (field == PITCH))
-    return lead(found, field, [*known, *[-1] * (6 - len(known))], scores)
+    return apply_guidance(found, field, [*known, *[-1] * (6 - len(known))], scores)
 
 
 def test_waiting_costs_where_notes_are_missing() -> None:
-    assert not led_by(walk(1, False), STEP).any()
+    assert not led_by(event_state(1, False), STEP).any()
     for notes, sign in ((1, -1), (4, 0), (8, 1)):
-        led = led_by(walk(notes), STEP)
+        led = led_by(event_state(notes), STEP)
         assert np.array_equal(np.sign(led[[SAME, 25, 47, BAR, END]]), [0, *[sign] * 4])
         assert np.isclose(led[BAR], 3 * led[48])
 
 
 def test_pitches_are_led_to_the_key_but_not_drums() -> None:
-    away = walk(1)
+    away = event_state(1)
     for pitch in (66, 69, 73, 78, 68) * 9:
         away.push((SAME, -1, 0, pitch, 3, 8))
     led = led_by(away, PITCH, SAME, -1, 0)
     assert led[60 - LOWEST] > 0.05 > -0.05 > led[66 - LOWEST] and led.shape == (140,)
-    drums = Walk(Conditions(0, 0, False, 16, 8, 9, (DRUMS,)), steered=True)
+    drums = EventState(Conditions(0, 0, False, 16, 8, 9, (DRUMS,)), steered=True)
     assert not led_by(drums, PITCH, 0, -1, 0).any()
 
 
-def notes_of(found: Walk, *notes: tuple[int, int, int, int]) -> Walk:
+def notes_of(found: EventState, *notes: tuple[int, int, int, int]) -> EventState:
     """Go on by a bar of notes: step, track, pitch, duration in ticks."""
     found.push((BAR, 0, -1, -1, -1, -1))
     for step, track, pitch, ticks in notes:
@@ -76,7 +76,7 @@ def notes_of(found: Walk, *notes: tuple[int, int, int, int]) -> Walk:
 
 
 def test_a_bar_that_comes_back_is_led_to_what_was_there() -> None:
-    found = Walk(Conditions(0, 7, False, 16, 8, 9, (0, 0)), steered=True)
+    found = EventState(Conditions(0, 7, False, 16, 8, 9, (0, 0)), steered=True)
     notes_of(found, (0, 0, 67, 24), (24, 0, 71, 48), (SAME, 1, 55, 24))
     notes_of(found, (0, 0, 50, 24))
     notes_of(found, (0, 0, 67, 24))
@@ -100,7 +100,7 @@ def test_a_bar_that_comes_back_is_led_to_what_was_there() -> None:
 
 
 def test_voices_of_a_chorale_go_on_from_note_to_note() -> None:
-    found = Walk(Conditions(STYLES.index("chorale"), 0, False, 16, 8, 9, (52,) * 3), steered=True)
+    found = EventState(Conditions(STYLES.index("chorale"), 0, False, 16, 8, 9, (52,) * 3), steered=True)
     notes_of(found, (0, 0, 72, 48), (SAME, 1, 64, 24), (SAME, 2, 48, 96))
 
     def free(field: int, *known: int) -> list[int]:
@@ -120,12 +120,17 @@ def test_voices_of_a_chorale_go_on_from_note_to_note() -> None:
 def test_rhythm_is_held_firm_and_in_chorales_the_melody() -> None:
     scores = np.linspace(-1, 0, FIELDS[STEP])
     for style, factor in (("pop", RHYTHM), ("quartet", RHYTHM), ("chorale", 1)):
-        empty = Walk(Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), steered=True)
-        assert np.array_equal(lead(empty, STEP, [-1] * 6, scores), factor * scores)
+        empty = EventState(
+            Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), steered=True
+        )
+        assert np.array_equal(apply_guidance(empty, STEP, [-1] * 6, scores), factor * scores)
     pitches = np.linspace(-1, 0, FIELDS[PITCH] + 12)
     for style, factor in (("pop", 1), ("chorale", MELODY)):
-        empty = Walk(Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), steered=True)
+        empty = EventState(
+            Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), steered=True
+        )
         known = [0, -1, 0, -1, -1, -1]
         assert np.allclose(
-            lead(empty, PITCH, known, pitches) - lead(empty, PITCH, known, 0 * pitches), factor * pitches
+            apply_guidance(empty, PITCH, known, pitches) - apply_guidance(empty, PITCH, known, 0 * pitches),
+            factor * pitches,
         )

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.music.generation.sampling import Sampling, draw_each, surprise
+from audioseq.music.generation.sampling import Sampling, draw_each, nll
 
 
 def shares(wanted: np.ndarray, sampling: Sampling) -> np.ndarray:
@@ -64,4 +64,4 @@ def test_surprise_is_cross_entropy() -> None:
     expected = torch.nn.functional.cross_entropy(
         torch.from_numpy(scores), torch.from_numpy(values), reduction="none"
     )
-    np.testing.assert_allclose(surprise(scores, values), expected.numpy(), atol=1e-12)
+    np.testing.assert_allclose(nll(scores, values), expected.numpy(), atol=1e-12)

@@ -96,7 +96,7 @@ def test_values_out_of_range(options: dict[str, int], said: str) -> None:
 
 def test_a_model_of_another_task() -> None:
     with pytest.raises(CheckpointError, match="for speech, not for harmony"):
-        pipeline.load("digits")
+        pipeline.load_harmoniser("digits")
 
 
 def test_rules_are_counted_in_pieces_and_in_harmonisations(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.data.corpora import Tune, chorale
+from audioseq.music.data.corpora import PieceEntry, chorale
 from audioseq.music.harmony.task import HarmonyTask
 from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, read, read_all
 from audioseq.music.representation.grid import to_score
@@ -70,7 +70,7 @@ def test_bad_files_are_left_out_and_told_of(tmp_path: Path, capsys: pytest.Captu
     to_score(chorale(ROWS)).save(tmp_path / "good.mid")
     tiny.scale().save(tmp_path / "one.mid")
     (tmp_path / "bad.mid").write_bytes(b"no MIDI")
-    found = read_all(Tune(name, tmp_path / f"{name}.mid", "chorale") for name in ("good", "one", "bad"))
+    found = read_all(PieceEntry(name, tmp_path / f"{name}.mid", "chorale") for name in ("good", "one", "bad"))
     assert list(found) == ["good"]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and "one.mid" in said[0] and "bad.mid" in said[1]

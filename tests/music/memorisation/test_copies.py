@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.music.memorisation.copies import SEED, Copies, Run
+from audioseq.music.memorisation.copies import SEED, Copies, SharedRun
 from audioseq.music.representation.grid import GridNote, Piece
 
 
@@ -71,9 +71,9 @@ def test_a_hidden_quotation_is_found_in_any_key_and_voice(length: int) -> None:
 
 
 def test_nothing_is_shared_with_nothing() -> None:
-    assert Copies.of([]).longest_run(tune([(0, 0, 60), (1, 0, 61)])) == Run(0, -1)
-    assert Copies.of([tune([(0, 0, 60)])]).longest_run(tune([(0, 0, 60)])) == Run(0, -1)
-    assert Copies.of([tune([(0, 0, 36), (1, 0, 38)], (128, 128))]).longest_run(tune([])) == Run(0, -1)
+    assert Copies.of([]).longest_run(tune([(0, 0, 60), (1, 0, 61)])) == SharedRun(0, -1)
+    assert Copies.of([tune([(0, 0, 60)])]).longest_run(tune([(0, 0, 60)])) == SharedRun(0, -1)
+    assert Copies.of([tune([(0, 0, 36), (1, 0, 38)], (128, 128))]).longest_run(tune([])) == SharedRun(0, -1)
 
 
 def test_many_pieces_are_searched_in_a_moment() -> None:
@@ -84,5 +84,5 @@ def test_many_pieces_are_searched_in_a_moment() -> None:
     ]
     index = Copies.of(pieces)
     began = time.process_time()
-    assert index.longest_run(pieces[50]) == Run(300, 50)
+    assert index.longest_run(pieces[50]) == SharedRun(300, 50)
     assert time.process_time() - began < 0.5

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from audioseq.music.generation.generate import Draft, generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.memorisation.copies import Copies
-from audioseq.music.memorisation.detector import Ear
+from audioseq.music.memorisation.detector import CopyDetector
 from audioseq.music.memorisation.fingerprint import EVERY, Fingerprint
-from audioseq.music.pipeline import Wishes
+from audioseq.music.pipeline import CompositionOptions
 from audioseq.music.representation.event_state import Conditions
 from audioseq.music.representation.grid import GridNote, Piece, to_grid
 from audioseq.music.representation.tokenizer import decode
@@ -41,7 +41,7 @@ def quoted(piece: Piece, start: int, count: int, higher: int, into: Piece) -> Pi
 
 def hears(known: Fingerprint, piece: Piece) -> list[bool]:
     """Return, of each note in the order of events, whether it completes a known run."""
-    ear, found = Ear(known, piece.programs), []
+    ear, found = CopyDetector(known, piece.programs), []
     for note in piece.notes:
         ear = ear.then(note.onset, note.track, note.pitch)
         found.append(ear.repeats)
@@ -78,17 +78,17 @@ def test_one_note_at_a_time_is_heard_as_soon_as_it_is_there() -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_composing_avoids_what_is_known(temperature: float) -> None:
-    composer, wishes, sampling = tiny.composer(scale=1.0), Wishes(bars=12), Sampling(temperature)
-    before = composer.compose(5, count=4, wishes=wishes, sampling=sampling)
+    composer, wishes, sampling = tiny.composer(scale=1.0), CompositionOptions(bars=12), Sampling(temperature)
+    before = composer.compose(5, count=4, options=wishes, sampling=sampling)
     pieces = [to_grid(each.score) for each in before]
     index = Copies.of(pieces)
     assert sum(index.longest_run(piece).notes > 16 for piece in pieces) >= 3  # one may be too short
     composer.heard = Fingerprint.of(pieces)
-    after = composer.compose(5, count=4, wishes=wishes, sampling=sampling)
+    after = composer.compose(5, count=4, options=wishes, sampling=sampling)
     assert all(index.longest_run(to_grid(each.score)).notes <= 16 and not each.copied for each in after)
-    assert after == composer.compose(5, count=4, wishes=wishes, sampling=sampling)
+    assert after == composer.compose(5, count=4, options=wishes, sampling=sampling)
     composer.heard = Fingerprint.of([tiny.song()])
-    assert composer.compose(5, count=4, wishes=wishes, sampling=sampling) == before
+    assert composer.compose(5, count=4, options=wishes, sampling=sampling) == before
 
 
 def test_only_what_would_repeat_is_drawn_again() -> None:
@@ -97,10 +97,10 @@ def test_only_what_would_repeat_is_drawn_again() -> None:
     drafts = [Draft(asked, np.random.default_rng(1)) for _ in range(3)]
     for draft, known in zip(drafts, (None, Fingerprint.of([])), strict=False):
         generate(model, [draft], Sampling(), known=known)
-    assert drafts[0].events == drafts[1].events and drafts[1].redrawn == 0
+    assert drafts[0].events == drafts[1].events and drafts[1].resampled == 0
     known = Fingerprint.of([decode(drafts[0].events, (0, 0), 120.0)])
     again = drafts[2]
     generate(model, [again], Sampling(), known=known)
-    assert again.redrawn > 0
+    assert again.resampled > 0
     alike = [one == other for one, other in zip(again.events, drafts[0].events, strict=False)]
     assert alike.index(False) >= 13

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audioseq import checkpoint
 from audioseq.midi import Note, Score
 from audioseq.music.memorisation.copies import Copies
-from audioseq.music.memorisation.fingerprint import EVERY, RUN, TENSOR, Fingerprint, remember
+from audioseq.music.memorisation.fingerprint import EVERY, RUN, TENSOR, Fingerprint, write_fingerprint
 from audioseq.music.representation.grid import Piece, to_grid
 from tests.music import tiny
 
@@ -69,8 +69,8 @@ def test_two_are_joined_whatever_their_size(few: int, many: int) -> None:
 def test_a_model_file_keeps_it_and_that_of_the_model_before(tmp_path: Path) -> None:
     base, own = tiny.model_file(tmp_path / "base"), tiny.model_file(tmp_path / "own")
     weights = checkpoint.load(base).weights
-    remember(Fingerprint.of([tune(1)]), {base})
-    remember(Fingerprint.of([tune(2)]), {own}, known_to=base)
+    write_fingerprint(Fingerprint.of([tune(1)]), {base})
+    write_fingerprint(Fingerprint.of([tune(2)]), {own}, known_to=base)
     stored = checkpoint.load(own)
     assert set(stored.weights) == {*weights, TENSOR}
     heard = Fingerprint.from_tensor(stored.weights[TENSOR])

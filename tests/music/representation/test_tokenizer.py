@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from audioseq.midi import Score
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import Walk
+from audioseq.music.representation.event_state import EventState
 from audioseq.music.representation.grid import Piece, to_grid, to_score
 from audioseq.music.representation.tokenizer import conditions_of, decode, encode, features
 from tests.music.tiny import scores, song
@@ -27,11 +27,11 @@ def check_round_trip(score: Score) -> None:
     assert back.meters == piece.meters
     assert [note[:4] for note in back.notes] == [note[:4] for note in piece.notes]
     assert all(abs(a.velocity - b.velocity) <= 4 for a, b in zip(back.notes, piece.notes, strict=True))
-    walk = Walk(conditions_of(piece, 0))
+    event_state = EventState(conditions_of(piece, 0))
     for event in events.tolist():
-        assert walk.allows(event)
-        walk.push(event)
-    assert walk.ended
+        assert event_state.allows(event)
+        event_state.push(event)
+    assert event_state.ended
 
     if len({(note.track, note.program, note.drum) for note in score.notes}) > v.TRACKS:
         return

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from audioseq.errors import AudioError, DataError
-from audioseq.speech.batch.inputs import Recording, find, listed
+from audioseq.speech.batch.inputs import Recording, find_recordings, read_list
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def names(recordings: list[Recording]) -> list[str]:
 
 
 def test_a_folder_is_searched_and_keeps_its_shape(clips: Path) -> None:
-    assert find("clips") == [
+    assert find_recordings("clips") == [
         Recording("clips/a.wav", "a"),
         Recording("clips/b.wav", "b"),
         Recording("clips/deep/er/c.FLAC", "deep/er/c"),
@@ -38,17 +38,17 @@ def test_a_folder_is_searched_and_keeps_its_shape(clips: Path) -> None:
 
 
 def test_a_pattern_means_the_audio_that_matches(clips: Path) -> None:
-    assert find("clips/**/*.wav") == [Recording("clips/a.wav", "a"), Recording("clips/b.wav", "b")]
-    assert names(find("clips/**/*")) == names(find("clips"))
-    assert names(find(clips / "*" / "v1*")) == ["deep/v1.2"]
-    assert names(find("cl?ps/a.wav")) == ["clips/a"]
+    assert find_recordings("clips/**/*.wav") == [Recording("clips/a.wav", "a"), Recording("clips/b.wav", "b")]
+    assert names(find_recordings("clips/**/*")) == names(find_recordings("clips"))
+    assert names(find_recordings(clips / "*" / "v1*")) == ["deep/v1.2"]
+    assert names(find_recordings("cl?ps/a.wav")) == ["clips/a"]
     with pytest.raises(AudioError, match=r"clips/\*\.ogg: matches no recordings"):
-        find("clips/*.ogg")
+        find_recordings("clips/*.ogg")
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(clips: Path) -> None:
     (clips / "take [1].wav").write_bytes(b"x")
-    assert find("clips/take [1].wav") == [Recording("clips/take [1].wav", "take [1]")]
+    assert find_recordings("clips/take [1].wav") == [Recording("clips/take [1].wav", "take [1]")]
 
 
 def test_a_manifest_has_stretches_and_names(clips: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_manifest_has_stretches_and_names(clips: Path) -> None:
         '{"audio_filepath": "a.wav", "duration": 3, "id": "speaker/first", "text": "yes"}\n'
         '{"audio_filepath": "../../a.wav", "duration": 3}\n'
     )
-    first, second, third = find(manifest)
+    first, second, third = find_recordings(manifest)
     assert first == Recording(str(clips / "b.wav"), "b.wav#2", 2.0, 1.5)
     assert (second.name, second.offset, third.name) == ("speaker/first", 0.0, "a")
 
@@ -68,20 +68,20 @@ def test_a_list_has_a_path_a_line_and_its_order(clips: Path, monkeypatch: pytest
     (clips / "list.txt").write_bytes(text)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
     for source in ("clips/list.txt", "-"):
-        found = listed(source)
+        found = read_list(source)
         assert [r.path for r in found][:3] == ["clips/b.wav", "clips/a.wav", "/else/x.wav"]
         assert names(found) == ["clips/b", "clips/a", "else/x", "caf\udce9"]
 
 
 def test_lists_that_say_nothing_are_told_of(clips: Path) -> None:
     with pytest.raises(DataError, match=r"notes\.none: cannot be read"):
-        listed("clips/notes.none")
+        read_list("clips/notes.none")
     (clips / "list.txt").write_text("\n\n")
     with pytest.raises(DataError, match=r"list\.txt: names no recordings"):
-        listed("clips/list.txt")
+        read_list("clips/list.txt")
 
 
 def test_one_recording_is_named_after_its_file(clips: Path) -> None:
-    assert find("clips/deep/v1.2.mp3") == [Recording("clips/deep/v1.2.mp3", "v1.2")]
-    assert find("-") == [Recording("-", "stdin")]
-    assert find("nowhere/missing.wav") == [Recording("nowhere/missing.wav", "missing")]
+    assert find_recordings("clips/deep/v1.2.mp3") == [Recording("clips/deep/v1.2.mp3", "v1.2")]
+    assert find_recordings("-") == [Recording("-", "stdin")]
+    assert find_recordings("nowhere/missing.wav") == [Recording("nowhere/missing.wav", "missing")]

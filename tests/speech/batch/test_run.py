@@ -19,11 +19,11 @@ import pytest
 from audioseq.errors import AudioError, CheckpointError, ConfigError, DataError
 from audioseq.speech import pipeline
 from audioseq.speech.batch import journal
-from audioseq.speech.batch.inputs import find
+from audioseq.speech.batch.inputs import find_recordings
 from audioseq.speech.batch.run import Summary, transcribe_all
 from audioseq.speech.batch.shard import Shard
-from audioseq.speech.batch.transcribe import Outcome
-from audioseq.speech.decoding.decoder import BeamSearch
+from audioseq.speech.batch.transcribe import TranscriptionResult
+from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.pipeline import Recogniser
 from tests.speech import babbler
 
@@ -39,7 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recogniser(model: Path) -> Recogniser:
-    return pipeline.load(model, "cpu")
+    return pipeline.load_recogniser(model, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +77,11 @@ def counts(summary: Summary) -> tuple[int, int, int]:
 def test_each_recording_has_its_transcript_and_its_line(
     clips: Path, recogniser: Recogniser, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
-    told: list[Outcome] = []
+    told: list[TranscriptionResult] = []
     summary = transcribe_all(clips, tmp_path / "a" / "b", model=recogniser, tell=told.append)
     assert counts(summary) == (10, 0, 0)
     assert summary.journal == tmp_path / "a" / "b" / "results.jsonl"
-    paths = [recording.path for recording in find(clips)]
+    paths = [recording.path for recording in find_recordings(clips)]
     assert [outcome.recording.path for outcome in told] == paths
     found = lines(tmp_path / "a" / "b")
     assert [line["path"] for line in found] == paths
@@ -232,7 +232,7 @@ def test_bad_recordings_are_lines_and_tried_again(recogniser: Recogniser, tmp_pa
     first, bad, last = babbler.record(tmp_path / "clips", 3)
     sound = bad.read_bytes()
     bad.write_text("no sound")
-    told: list[Outcome] = []
+    told: list[TranscriptionResult] = []
     out = tmp_path / "out"
     inputs = [first, bad, tmp_path / "missing.wav", last]
     assert counts(transcribe_all(inputs, out, model=recogniser, tell=told.append)) == (2, 0, 2)
@@ -255,7 +255,7 @@ def test_what_has_changed_is_noticed(recogniser: Recogniser, tmp_path: Path) -> 
 
     def again(**options: Any) -> tuple[int, int, int]:
         usual: dict[str, Any] = {"model": recogniser, "resume": True}
-        told: list[Outcome] = []
+        told: list[TranscriptionResult] = []
         summary = transcribe_all(clips, out, tell=told.append, **usual | options)
         errors.extend(str(outcome.error) for outcome in told)
         return counts(summary)
@@ -265,9 +265,9 @@ def test_what_has_changed_is_noticed(recogniser: Recogniser, tmp_path: Path) -> 
     assert transcripts(out) == before
     assert again(force=True) == (1, 1, 0)
     assert again() == (0, 2, 0)
-    assert again(beam="greedy") == (0, 2, 0)  # which is what this model does anyway
+    assert again(decoding="greedy") == (0, 2, 0)  # which is what this model does anyway
     others: list[dict[str, Any]] = [
-        {"beam": BeamSearch(hotwords=["ab"])},
+        {"beam": DecodingOptions(hotwords=["ab"])},
         {"model": babbler.make(tmp_path, seed=1)},
     ]
     for other in others:
@@ -286,7 +286,7 @@ def test_nothing_is_overwritten_unless_forced(
     mine = tmp_path / "1" / "4.txt"
     mine.write_text("mine")
     for resume in (False, True):
-        told: list[Outcome] = []
+        told: list[TranscriptionResult] = []
         summary = transcribe_all(clips, tmp_path, model=recogniser, resume=resume, tell=told.append)
         assert counts(summary) == ((0, 9, 1) if resume else (9, 0, 1))
         assert "is there already" in str(told[0].error) and "--force" in str(told[0].error)

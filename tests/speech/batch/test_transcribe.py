@@ -12,7 +12,7 @@ from audioseq import audio
 from audioseq.errors import AudioError
 from audioseq.speech import pipeline
 from audioseq.speech.batch import transcribe as many
-from audioseq.speech.batch.inputs import Recording, find
+from audioseq.speech.batch.inputs import Recording, find_recordings
 from audioseq.speech.batch.transcribe import transcribe_each
 from audioseq.speech.pipeline import Recogniser
 from tests.speech import babbler
@@ -20,7 +20,7 @@ from tests.speech import babbler
 
 @pytest.fixture(scope="module")
 def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
-    return pipeline.load(babbler.make(tmp_path_factory.mktemp("model")), "cpu")
+    return pipeline.load_recogniser(babbler.make(tmp_path_factory.mktemp("model")), "cpu")
 
 
 @pytest.mark.parametrize("window", [1.0, 8.0, 600.0])
@@ -35,7 +35,7 @@ def test_together_as_alone_and_in_order(
     outcomes = list(
         transcribe_each(
             recogniser,
-            (recording for path in paths for recording in find(path)),
+            (recording for path in paths for recording in find_recordings(path)),
             words=True,
             progress=lambda recording, share: heard.append((recording.path, share)),
         )
@@ -61,7 +61,7 @@ def test_pieces_of_like_length_are_batched(
     recogniser: Recogniser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[list[int]] = []
-    emit = recogniser.model.emit
+    emit = recogniser.model.compute_emissions
 
     def watched(waveforms, lengths):  # type: ignore[no-untyped-def]
         batches.append(lengths.tolist())
@@ -70,7 +70,7 @@ def test_pieces_of_like_length_are_batched(
     monkeypatch.setattr(recogniser.model, "emit", watched)
     monkeypatch.setattr(pipeline, "BATCH_SECONDS", 8.0)
     babbler.record(tmp_path, 40)
-    list(transcribe_each(recogniser, find(tmp_path)))
+    list(transcribe_each(recogniser, find_recordings(tmp_path)))
     assert sum(map(len, batches)) == 41  # one recording is two pieces
     assert sum(max(lengths) * len(lengths) for lengths in batches) < 1.2 * sum(map(sum, batches))
 
@@ -88,7 +88,7 @@ def test_a_stretch_is_what_lies_there(suffix: str, rate: int, recogniser: Recogn
         stretch = waveform[round(offset * audio.SAMPLE_RATE) : end]
         audio.write(cut, stretch)
         (outcome,) = transcribe_each(recogniser, [Recording(str(path), "x", offset, duration)])
-        (expected,) = transcribe_each(recogniser, find(cut))
+        (expected,) = transcribe_each(recogniser, find_recordings(cut))
         assert outcome.transcript is not None and expected.transcript is not None
         assert outcome.transcript.duration == pytest.approx(len(stretch) / audio.SAMPLE_RATE, abs=1e-3)
         if rate == audio.SAMPLE_RATE and suffix != "ogg":  # others differ at the edges

@@ -125,8 +125,10 @@ def test_joins_clips_of_one_speaker(tmp_path: Path) -> None:
         for digit in ("one", "two")
         for speaker in ("ann", "bob")
     ]
-    joined = corpora.join(clips, tmp_path / "strings", "dev", 12, range(2, 5))
-    assert corpora.join(clips, tmp_path / "again", "dev", 12, range(2, 5))[3].text == joined[3].text
+    joined = corpora.concatenate_clips(clips, tmp_path / "strings", "dev", 12, range(2, 5))
+    assert (
+        corpora.concatenate_clips(clips, tmp_path / "again", "dev", 12, range(2, 5))[3].text == joined[3].text
+    )
     assert {len(each.text.split()) for each in joined} == {2, 3, 4}
     assert {each.speaker for each in joined} == {"ann", "bob"}
     assert len({each.id for each in joined}) == 12

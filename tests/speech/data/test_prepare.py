@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from audioseq import audio
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import DataError
-from audioseq.speech.data.prepare import Limits, check, divide, find, prepare
+from audioseq.speech.data.prepare import RecordingLimits, check, find, prepare, split_by_text
 
 
 def sound(path: Path, seconds: float = 1.0, level: float = 0.3) -> Path:
@@ -130,12 +130,12 @@ def test_nothing_to_find(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no folder"):
         prepare(tmp_path / "x.wav")
     with pytest.raises(DataError, match="lower limits"):
-        Limits(shortest=3, longest=2)
+        RecordingLimits(shortest=3, longest=2)
 
 
 def test_check_accepts_speech() -> None:
     noise = np.random.default_rng(0).normal(scale=0.1, size=audio.SAMPLE_RATE)
-    assert check(noise, "fourteen chars", Limits()) is None
+    assert check(noise, "fourteen chars", RecordingLimits()) is None
 
 
 people = st.sampled_from(["ann", "bob", "cy", "di", None])
@@ -148,11 +148,11 @@ def test_the_sides_share_no_sentence(rows: list[tuple[str | None, str, float]], 
         Utterance(str(number), Path(f"/{number}.wav"), seconds, text, speaker)
         for number, (speaker, text, seconds) in enumerate(rows)
     ]
-    train, valid = divide(utterances, share)
+    train, valid = split_by_text(utterances, share)
     assert not {each.text for each in train} & {each.text for each in valid}
     assert not {each.id for each in train} & {each.id for each in valid}
     assert {each.id for each in train + valid} <= {each.id for each in utterances}
-    assert divide(utterances, share) == (train, valid)
+    assert split_by_text(utterances, share) == (train, valid)
     if len({each.text for each in utterances}) > 1:
         assert valid
 
@@ -163,6 +163,6 @@ def test_speakers_are_kept_apart_where_there_are_enough() -> None:
         for speaker in range(20)
         for at in range(5)
     ]
-    train, valid = divide(utterances, 0.1)
+    train, valid = split_by_text(utterances, 0.1)
     assert not {each.speaker for each in train} & {each.speaker for each in valid}
     assert len(valid) == 10 and len(train) == 90

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioseq.errors import DataError
-from audioseq.speech.data.synthetic import Segments, Unspoken, label
+from audioseq.speech.data.synthetic import PhoneSegments, TextOnlyData, label_frames
 from audioseq.speech.decoding.forced_alignment import Span
 from audioseq.speech.pronunciation import MARK, UNITS, Pronunciations
 
@@ -19,13 +19,13 @@ SAID = Pronunciations({"a": [(2,)], "be": [(3, 4)], "cab": [(5, 2, 3)]})
 Recordings = list[list[tuple[int, int]]]
 
 
-def segments(recordings: Recordings) -> Segments:
+def segments(recordings: Recordings) -> PhoneSegments:
     """Make segments of recordings, each a list of units and frames; column 0 numbers the frames."""
     labels = [np.repeat(*np.array(each).T) for each in recordings]
     flat = np.concatenate(labels)
     log_probs = np.log(0.9 * np.eye(UNITS)[flat] + 0.001)
     log_probs[:, 0] = np.arange(len(flat))
-    return Segments(
+    return PhoneSegments(
         log_probs.astype(np.float16), flat.astype(np.uint8), np.array([len(each) for each in labels])
     )
 
@@ -71,17 +71,17 @@ def test_neighbours_do_not_reach_over_the_ends_of_recordings() -> None:
 def test_segments_are_stored(tmp_path: Path) -> None:
     made = segments([[(2, 3), (3, 4)], [(4, 2)]])
     made.save(tmp_path / "new" / "segments.npz")
-    read = Segments.load(tmp_path / "new" / "segments.npz")
+    read = PhoneSegments.load(tmp_path / "new" / "segments.npz")
     one, other = (each.join([2, 3, 4, 4, 2], np.random.default_rng(1)) for each in (made, read))
     np.testing.assert_array_equal(one, other)
     (tmp_path / "bad.npz").write_bytes(b"no segments")
     with pytest.raises(DataError, match=r"bad\.npz: cannot be read as segments"):
-        Segments.load(tmp_path / "bad.npz")
+        PhoneSegments.load(tmp_path / "bad.npz")
 
 
 def test_sentences_with_unknown_words_and_long_ones_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text(f"A cab.\nbe dull\n\nbe\n{'a ' * 26}\n")
-    unspoken = Unspoken([tmp_path / "t.txt"], SAID, segments([[(unit, 2) for unit in (1, 2, 3, 4, 5)]]))
+    unspoken = TextOnlyData([tmp_path / "t.txt"], SAID, segments([[(unit, 2) for unit in (1, 2, 3, 4, 5)]]))
     random = np.random.default_rng(0)
     drawn = [each for _ in range(40) for each in unspoken.draw(1, random)]
     assert {sentence for _, sentence in drawn} == {"a cab", "be"}
@@ -91,7 +91,7 @@ def test_sentences_with_unknown_words_and_long_ones_are_passed_over(tmp_path: Pa
 
 def test_sentences_that_are_drawn_together_are_of_like_length(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("".join(f"{'a ' * (1 + n % 25)}\n" for n in range(2000)))
-    unspoken = Unspoken([tmp_path / "t.txt"], SAID, segments([[(1, 2), (2, 2)]]))
+    unspoken = TextOnlyData([tmp_path / "t.txt"], SAID, segments([[(1, 2), (2, 2)]]))
     random, middles = np.random.default_rng(0), set()
     for _ in range(60):
         words = [len(text.split()) for _, text in unspoken.draw(20, random)]
@@ -104,9 +104,9 @@ def test_texts_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     made = segments([[(2, 1)]])
     (tmp_path / "t.txt").write_text("dull things\n")
     with pytest.raises(DataError, match=r"too many sentences"):
-        Unspoken([tmp_path / "t.txt"], SAID, made).draw(1, np.random.default_rng(0))
+        TextOnlyData([tmp_path / "t.txt"], SAID, made).draw(1, np.random.default_rng(0))
     with pytest.raises(DataError, match=r"no sentences"):
-        Unspoken([], SAID, made)
+        TextOnlyData([], SAID, made)
 
 
 @given(
@@ -119,7 +119,7 @@ def test_every_frame_has_the_label_of_a_neighbour(rows: list[tuple[int, int, int
         spans.append(Span(end + gap, end + gap + size, 0.0))
         end += gap + size
     units = [unit for _, _, unit in rows]
-    labels = label(spans, units, end + rest)
+    labels = label_frames(spans, units, end + rest)
     assert len(labels) == end + rest
     assert all((labels[span.start : span.end] == unit).all() for span, unit in zip(spans, units, strict=True))
     assert [u for u, _ in groupby(labels.tolist())] == [u for u, _ in groupby(units)]
@@ -127,6 +127,6 @@ def test_every_frame_has_the_label_of_a_neighbour(rows: list[tuple[int, int, int
 
 def test_a_pause_belongs_to_the_mark_beside_it() -> None:
     before, after = Span(0, 1, 0.0), Span(9, 10, 0.0)
-    assert label([before, after], [5, MARK], 10).tolist() == [5, 5] + [MARK] * 8
-    assert label([before, after], [MARK, 5], 10).tolist() == [MARK] * 8 + [5, 5]
-    assert label([before, after], [5, 6], 10).tolist() == [5] * 5 + [6] * 5
+    assert label_frames([before, after], [5, MARK], 10).tolist() == [5, 5] + [MARK] * 8
+    assert label_frames([before, after], [MARK, 5], 10).tolist() == [MARK] * 8 + [5, 5]
+    assert label_frames([before, after], [5, 6], 10).tolist() == [5] * 5 + [6] * 5

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.decoding.beam import BeamDecoder, Limits, Weights
+from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits, DecodingWeights
 from audioseq.text.tokenizer import BLANK
 from tests.speech.words import Bigrams
 
 Seeds = st.integers(0, 2**32 - 1)
 CHARACTERS = ["", "a", "b", " "]
 SUBWORDS = ["", "a", "b", " a", " b", "ab", " ab"]
-ALL = Limits(width=10**6, tokens=10**6, margin=np.inf, silence=1.0)
+ALL = BeamLimits(beam_size=10**6, tokens=10**6, beam_threshold=np.inf, blank_skip_threshold=1.0)
 """No limits: the search is exact."""
 
 
@@ -40,7 +40,7 @@ def by_brute_force(
     log_probs: np.ndarray,
     pieces: list[str],
     model: Bigrams | None,
-    weights: Weights,
+    weights: DecodingWeights,
     hotwords: list[str],
     boost: float,
 ) -> dict[str, tuple[float, float]]:
@@ -73,7 +73,9 @@ def by_brute_force(
     frames=st.integers(0, 5),
     pieces=st.sampled_from([CHARACTERS, SUBWORDS]),
     words=st.none() | st.sets(st.sampled_from(["a", "b", "ab", "ba", "aab"])),
-    weights=st.builds(Weights, st.floats(0, 2), st.floats(-2, 2), st.floats(-2, 0.5), st.floats(0, 4)),
+    weights=st.builds(
+        DecodingWeights, st.floats(0, 2), st.floats(-2, 2), st.floats(-2, 0.5), st.floats(0, 4)
+    ),
     hotwords=st.lists(st.sampled_from(["a", "ab", "bb", "a b", "ab a", "b a b"]), unique=True, max_size=3),
     boost=st.floats(0.1, 3),
 )
@@ -82,7 +84,7 @@ def test_equals_all_paths_of_a_tiny_input(
     frames: int,
     pieces: list[str],
     words: set[str] | None,
-    weights: Weights,
+    weights: DecodingWeights,
     hotwords: list[str],
     boost: float,
 ) -> None:

@@ -18,8 +18,8 @@ from audioseq.language.ngram import binary
 from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.beam import Candidate, Limits, Weights
-from audioseq.speech.decoding.decoder import BeamSearch, Search
+from audioseq.speech.decoding.beam import BeamLimits, DecodingWeights, Hypothesis
+from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
 from audioseq.speech.decoding.nbest import confidences, rescore
 from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.evaluation.tune import minimise, tune
@@ -59,20 +59,20 @@ def spoken(tmp_path: Path) -> list[Utterance]:
     return made
 
 
-def candidates(*pairs: tuple[str, float]) -> list[Candidate]:
-    return [Candidate(text, (), score, score, 0.0, 0) for text, score in pairs]
+def candidates(*pairs: tuple[str, float]) -> list[Hypothesis]:
+    return [Hypothesis(text, (), score, score, 0.0, 0) for text, score in pairs]
 
 
 def test_a_search_writes_words_with_times_and_confidences(
     model: Path, lm: Path, spoken: list[Utterance]
 ) -> None:
-    recogniser = pipeline.load(model, "cpu")
-    beam = BeamSearch(lm=lm, hotwords=["dab"])
-    transcript = recogniser.transcribe(spoken[2].audio_filepath, words=True, beam=beam)
+    recogniser = pipeline.load_recogniser(model, "cpu")
+    beam = DecodingOptions(lm=lm, hotwords=["dab"])
+    transcript = recogniser.transcribe(spoken[2].audio_filepath, words=True, decoding=beam)
     assert transcript.text == " ".join(word.word for word in transcript.words)
     assert all(0 <= word.start < word.end <= transcript.duration for word in transcript.words)
     assert all(0 < word.confidence <= 1 for word in transcript.words)
-    assert recogniser.search(beam) is recogniser.search(BeamSearch(lm=lm, hotwords=("dab",)))
+    assert recogniser.decoder(beam) is recogniser.decoder(DecodingOptions(lm=lm, hotwords=("dab",)))
     report = evaluate(recogniser, spoken, beam)
     assert report.results[2].hypothesis == transcript.text
 
@@ -80,10 +80,10 @@ def test_a_search_writes_words_with_times_and_confidences(
 def test_without_limits_and_language_the_score_is_the_probability_of_ctc(
     model: Path, spoken: list[Utterance]
 ) -> None:
-    recogniser = pipeline.load(model, "cpu")
-    exact = Limits(width=10**4, tokens=100, margin=math.inf, silence=1.0)
-    (piece,) = recogniser.listen(spoken[0].load()[:1600])
-    found = recogniser.search(BeamSearch(limits=exact)).candidates(piece.log_probs)
+    recogniser = pipeline.load_recogniser(model, "cpu")
+    exact = BeamLimits(beam_size=10**4, tokens=100, beam_threshold=math.inf, blank_skip_threshold=1.0)
+    (piece,) = recogniser.compute_emissions(spoken[0].load()[:1600])
+    found = recogniser.decoder(DecodingOptions(limits=exact)).candidates(piece.log_probs)
     for candidate in found[:3]:
         targets = torch.tensor([candidate.tokens])
         loss = torch.nn.functional.ctc_loss(
@@ -99,27 +99,30 @@ def test_without_limits_and_language_the_score_is_the_probability_of_ctc(
 def test_weights_are_those_asked_for_or_those_of_the_card_or_the_usual_ones(lm: Path) -> None:
     card: dict[str, object] = {"decoder": {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much"}}
 
-    def weights(options: BeamSearch, card: dict[str, object]) -> tuple[Weights, float]:
-        search = Search(options, CharTokenizer(), card)
+    def weights(options: DecodingOptions, card: dict[str, object]) -> tuple[DecodingWeights, float]:
+        search = Decoder(options, CharTokenizer(), card)
         return search.decoder.weights, search.gamma
 
-    assert weights(BeamSearch(lm=lm), card) == (Weights(alpha=0.7), 0.2)
-    assert weights(BeamSearch(lm=lm, weights=Weights(1, 2, 3), gamma=4), card) == (Weights(1, 2, 3), 4)
-    assert weights(BeamSearch(), {"decoder": "damaged"})[0] == Weights()
+    assert weights(DecodingOptions(lm=lm), card) == (DecodingWeights(alpha=0.7), 0.2)
+    assert weights(DecodingOptions(lm=lm, weights=DecodingWeights(1, 2, 3), gamma=4), card) == (
+        DecodingWeights(1, 2, 3),
+        4,
+    )
+    assert weights(DecodingOptions(), {"decoder": "damaged"})[0] == DecodingWeights()
 
 
 def test_what_cannot_be_searched_with_is_told() -> None:
     with pytest.raises(CheckpointError, match="no-such-lm"):
-        Search(BeamSearch(lm="no-such-lm"), CharTokenizer(), {})
+        Decoder(DecodingOptions(lm="no-such-lm"), CharTokenizer(), {})
     for word in ("", "naïve 2", "?"):
         with pytest.raises(ConfigError, match="hotword"):
-            Search(BeamSearch(hotwords=(word,)), CharTokenizer("abc"), {})
+            Decoder(DecodingOptions(hotwords=(word,)), CharTokenizer("abc"), {})
     with pytest.raises(ValueError, match="NaN"):
-        Search(BeamSearch(), CharTokenizer("a"), {}).candidates(np.full((2, 2), np.nan))
+        Decoder(DecodingOptions(), CharTokenizer("a"), {}).candidates(np.full((2, 2), np.nan))
 
 
 def test_no_frames_are_no_words() -> None:
-    search = Search(BeamSearch(), CharTokenizer("ab"), {})
+    search = Decoder(DecodingOptions(), CharTokenizer("ab"), {})
     assert search.candidates(np.zeros((0, 3)))[0].text == ""
     assert search.words(np.zeros((0, 3)), 0.04) == []
 
@@ -154,27 +157,27 @@ def test_the_card_advises_a_language_model_that_has_a_name(
     named = models.Model("words", "ngram", lm.name, "", "")
     monkeypatch.setattr(models, "CATALOGUE", (named,))
     monkeypatch.setattr(models, "bundled_dir", lambda: lm.parent)
-    recogniser = pipeline.load(model, "cpu")
+    recogniser = pipeline.load_recogniser(model, "cpu")
     path = spoken[3].audio_filepath
-    assert recogniser.usual is None and recogniser.chosen(None) is None
+    assert recogniser.recommended is None and recogniser.decoder_for(None) is None
     recogniser.header.card["decoder"] = {"lm": "words"}
-    assert recogniser.usual == BeamSearch(lm="words") and recogniser.chosen("greedy") is None
-    assert recogniser.transcribe(path) == recogniser.transcribe(path, beam=BeamSearch(lm=lm))
+    assert recogniser.recommended == DecodingOptions(lm="words") and recogniser.decoder_for("greedy") is None
+    assert recogniser.transcribe(path) == recogniser.transcribe(path, decoding=DecodingOptions(lm=lm))
     recogniser.header.card["decoder"] = {"lm": str(lm)}  # a file may be anywhere, or nowhere
-    assert recogniser.usual is None
+    assert recogniser.recommended is None
 
 
 def test_tuning_makes_fewer_errors_and_tells_on_whom(model: Path, lm: Path, spoken: list[Utterance]) -> None:
-    recogniser = pipeline.load(model, "cpu")
-    tuned = tune(recogniser, spoken, BeamSearch(lm=lm, limits=Limits(width=10)))
+    recogniser = pipeline.load_recogniser(model, "cpu")
+    tuned = tune(recogniser, spoken, DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10)))
     assert tuned.speakers == ("A",)
-    assert tuned.after.chosen <= tuned.before.chosen
-    weighed = BeamSearch(lm=lm, limits=Limits(width=10), weights=tuned.weights)
+    assert tuned.after.decoder_for <= tuned.before.decoder_for
+    weighed = DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10), weights=tuned.weights)
     assert evaluate(recogniser, spoken, weighed).wer == pytest.approx(tuned.after.all)
     with pytest.raises(DataError, match="two speakers"):
-        tune(recogniser, spoken[:2], BeamSearch(lm=lm))
+        tune(recogniser, spoken[:2], DecodingOptions(lm=lm))
     with pytest.raises(DataError, match="language model"):
-        tune(recogniser, spoken, BeamSearch())
+        tune(recogniser, spoken, DecodingOptions())
 
 
 def test_the_commands_search_and_a_tuned_model_carries_its_weights(

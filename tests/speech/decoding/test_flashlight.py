@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioseq.speech.decoding.beam import BeamDecoder, Limits, Weights
+from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits, DecodingWeights
 from tests.speech.decoding.test_beam import CHARACTERS, random_log_probs
 from tests.speech.words import Bigrams
 
 decoder = pytest.importorskip("flashlight.lib.text.decoder")
 UTTERANCES, FRAMES, SCALE = 100, 25, 5.0
 WORDS = ["a", "b", "ab", "ba", "abb", "bab", "aab"]
-LIMITS = Limits(width=500, tokens=10, margin=100, silence=1.0)
+LIMITS = BeamLimits(beam_size=500, tokens=10, beam_threshold=100, blank_skip_threshold=1.0)
 
 
 def settings(kind: str, **language: float) -> object:
     options = dict(
-        beam_size=LIMITS.width,
+        beam_size=LIMITS.beam_size,
         beam_size_token=LIMITS.tokens,
-        beam_threshold=LIMITS.margin,
+        beam_threshold=LIMITS.beam_threshold,
         sil_score=0.0,
         log_add=True,
         criterion_type=decoder.CriterionType.CTC,
@@ -50,7 +50,7 @@ def test_with_a_language_model_the_same_words_are_best(tmp_path: Path) -> None:
     kenlm = pytest.importorskip("flashlight.lib.text.flashlight_lib_text_decoder_kenlm")
     dictionary = pytest.importorskip("flashlight.lib.text.dictionary").Dictionary(WORDS)
 
-    model, weights = Bigrams(WORDS, seed=1), Weights(alpha=0.8, beta=0.5, unknown=-1000.0)
+    model, weights = Bigrams(WORDS, seed=1), DecodingWeights(alpha=0.8, beta=0.5, unknown=-1000.0)
     arpa = tmp_path / "words.arpa"
     arpa.write_text(as_arpa(model))
     theirs_model = kenlm.KenLM(str(arpa), dictionary)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.decoding.greedy import Hypothesis, greedy
+from audioseq.speech.decoding.greedy import BestPath, greedy
 
 Paths = st.lists(st.integers(0, 3), max_size=20)
 
@@ -35,7 +35,7 @@ def test_greedy_merges_repeats_and_removes_blanks(path: list[int]) -> None:
 
 
 def test_no_frames_and_only_blanks_are_no_tokens() -> None:
-    nothing = Hypothesis((), (), ())
+    nothing = BestPath((), (), ())
     assert greedy(np.zeros((0, 4), np.float32)) == nothing
     assert greedy(emissions([0, 0, 0])) == nothing
 

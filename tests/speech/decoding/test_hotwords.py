@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.decoding.beam import BeamDecoder, Limits
+from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
 from audioseq.speech.decoding.hotwords import Hotwords
 from audioseq.speech.decoding.lexicon import Lexicon, extend, space, spell
 from tests.speech.decoding.test_beam import CHARACTERS, boosts
@@ -80,6 +80,11 @@ def test_limits_do_not_lose_the_best_text_of_sure_emissions() -> None:
     for _ in range(20):
         path = generator.integers(0, 4, 30)
         log_probs = np.log(np.eye(4)[path] * 0.9 + 0.025)
-        wide = BeamDecoder(CHARACTERS, limits=Limits(width=300, tokens=3, margin=50, silence=1.0))
-        narrow = BeamDecoder(CHARACTERS, limits=Limits(width=20, tokens=2, margin=8, silence=0.8))
+        wide = BeamDecoder(
+            CHARACTERS,
+            limits=BeamLimits(beam_size=300, tokens=3, beam_threshold=50, blank_skip_threshold=1.0),
+        )
+        narrow = BeamDecoder(
+            CHARACTERS, limits=BeamLimits(beam_size=20, tokens=2, beam_threshold=8, blank_skip_threshold=0.8)
+        )
         assert wide(log_probs)[0].text == narrow(log_probs)[0].text

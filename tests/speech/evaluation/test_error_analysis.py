@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioseq.speech.evaluation.error_analysis import CAUSES, causes
-from audioseq.speech.metrics import Result, word_errors
+from audioseq.speech.evaluation.error_analysis import ERROR_TYPES, classify_errors
+from audioseq.speech.metrics import UtteranceResult, word_errors
 
 Text = st.lists(st.sampled_from(["a", "b", "ab", "abc", "xyz"]), max_size=6).map(" ".join)
 
 
 @given(Text, Text)
 def test_every_error_has_one_cause(said: str, heard: str) -> None:
-    result = Result("", said, heard)
-    found = causes([result], {"a", "b", "ab"})
+    result = UtteranceResult("", said, heard)
+    found = classify_errors([result], {"a", "b", "ab"})
     assert found.total() == word_errors([result]).errors
-    assert set(found) <= set(CAUSES)
+    assert set(found) <= set(ERROR_TYPES)
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_every_error_has_one_cause(said: str, heard: str) -> None:
 )
 def test_errors_look_like_what_they_are(said: str, heard: str, expected: dict[str, int]) -> None:
     vocabulary = set(["i", "may", "be", "the", "colour", "cat", "dr", "came", "he", "in", "tomorrow", "then"])
-    assert causes([Result("", said, heard)], vocabulary) == expected
+    assert classify_errors([UtteranceResult("", said, heard)], vocabulary) == expected

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.longform.chunking import Piece, cut
+from audioseq.speech.longform.chunking import Chunk, iter_chunks
 
 RATE = 1000
 
@@ -29,8 +29,8 @@ def kinds(kind: str, samples: int) -> np.ndarray:
 KINDS = st.sampled_from(["silence", "steady", "noise", "bursts"])
 
 
-def whole(waveform: np.ndarray, max_seconds: float = 20.0) -> list[Piece]:
-    return list(cut([waveform], RATE, max_seconds))
+def whole(waveform: np.ndarray, max_seconds: float = 20.0) -> list[Chunk]:
+    return list(iter_chunks([waveform], RATE, max_seconds))
 
 
 @settings(deadline=None, max_examples=100)
@@ -62,7 +62,7 @@ def test_how_a_recording_comes_in_changes_nothing(
 ) -> None:
     waveform = kinds(kind, samples)
     blocks = np.split(waveform, np.minimum(np.cumsum(sizes), samples))
-    for one, other in zip(cut(blocks, RATE, max_seconds), whole(waveform, max_seconds), strict=True):
+    for one, other in zip(iter_chunks(blocks, RATE, max_seconds), whole(waveform, max_seconds), strict=True):
         assert (one.start, one.end, one.overlap) == (other.start, other.end, other.overlap)
 
 
@@ -75,7 +75,7 @@ def test_no_more_is_read_than_a_piece_needs() -> None:
             read += 1
             yield noise(1, seed=read)
 
-    ends = [piece.end for piece, _ in zip(cut(hours(), RATE), range(50), strict=False)]
+    ends = [piece.end for piece, _ in zip(iter_chunks(hours(), RATE), range(50), strict=False)]
     assert ends[-1] > 400 * RATE
     assert read * RATE <= ends[-1] + 26 * RATE
 
@@ -85,7 +85,7 @@ def test_short_recordings_stay_whole() -> None:
         (piece,) = whole(noise(seconds))
         assert (piece.start, piece.end, piece.overlap) == (0, round(seconds * RATE), 0)
     assert whole(np.zeros(0, np.float32)) == []
-    assert list(cut([], RATE)) == []
+    assert list(iter_chunks([], RATE)) == []
 
 
 @pytest.mark.parametrize("depth", [0.0, 0.05, 0.2])

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.speech.decoding.greedy import greedy
-from audioseq.speech.longform.chunking import Piece
-from audioseq.speech.longform.merging import Emission, Heard, stitch
+from audioseq.speech.longform.chunking import Chunk
+from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.text.tokenizer import BLANK, CharTokenizer
 
 TOKENIZER = CharTokenizer()
@@ -31,7 +31,7 @@ def timeline(words: list[str], pauses: list[int]) -> np.ndarray:
     return np.array(path)
 
 
-def text(parts: list[Emission]) -> str:
+def text(parts: list[SegmentEmissions]) -> str:
     tokens = (token for part in parts for token in greedy(part.log_probs).tokens)
     return "".join(TOKENIZER.pieces[token] for token in tokens)
 
@@ -52,29 +52,33 @@ def test_no_word_is_lost_or_doubled(
     after[-1] = BLANK  # what was shifted out at its beginning
     before[-3:], after[:3] = random.integers(0, TOKENIZER.size, (2, 3))  # at edges a model hears anything
     pieces = [
-        Piece(0, np.zeros(len(before) * FRAME, np.float32)),
-        Piece((middle - reach) * FRAME, np.zeros(len(after) * FRAME, np.float32), 2 * reach * FRAME),
+        Chunk(0, np.zeros(len(before) * FRAME, np.float32)),
+        Chunk((middle - reach) * FRAME, np.zeros(len(after) * FRAME, np.float32), 2 * reach * FRAME),
     ]
-    heard = [Heard(piece, emissions(path)) for piece, path in zip(pieces, (before, after), strict=True)]
-    first, second = stitch(heard, TOKENIZER, 0.04)
-    assert text([first, second]) == text([Emission(0, 0, emissions(path), pieces[0])])
+    heard = [
+        ChunkEmissions(piece, emissions(path)) for piece, path in zip(pieces, (before, after), strict=True)
+    ]
+    first, second = merge_chunks(heard, TOKENIZER, 0.04)
+    assert text([first, second]) == text([SegmentEmissions(0, 0, emissions(path), pieces[0])])
     assert first.end == second.start and len(first.log_probs) + len(second.log_probs) == len(path)
 
 
 def test_pieces_that_meet_in_a_pause_stay_as_they_are() -> None:
-    pieces = [Piece(0, np.zeros(16_000, np.float32)), Piece(16_000, np.zeros(8_000, np.float32))]
-    heard = [Heard(piece, emissions(np.zeros(20, int))) for piece in pieces]
-    made = list(stitch(heard, TOKENIZER, 0.04))
+    pieces = [Chunk(0, np.zeros(16_000, np.float32)), Chunk(16_000, np.zeros(8_000, np.float32))]
+    heard = [ChunkEmissions(piece, emissions(np.zeros(20, int))) for piece in pieces]
+    made = list(merge_chunks(heard, TOKENIZER, 0.04))
     assert [(part.start, part.end) for part in made] == [(0, 1), (1, 1.5)]
     assert all(part.log_probs is each.log_probs for part, each in zip(made, heard, strict=True))
-    assert list(stitch([], TOKENIZER, 0.04)) == []
+    assert list(merge_chunks([], TOKENIZER, 0.04)) == []
 
 
 def test_where_there_are_no_words_the_seam_is_where_least_is_heard() -> None:
     before, after = np.full((2, 40), TOKENIZER.encode("a")[0])
     before[20:], after[:20] = TOKENIZER.encode("b")[0], TOKENIZER.encode("c")[0]
     before[27] = after[7] = BLANK
-    pieces = [Piece(0, np.zeros(40 * FRAME)), Piece(20 * FRAME, np.zeros(40 * FRAME), 20 * FRAME)]
-    heard = [Heard(piece, emissions(path)) for piece, path in zip(pieces, (before, after), strict=True)]
-    first, _ = stitch(heard, TOKENIZER, 0.04)
+    pieces = [Chunk(0, np.zeros(40 * FRAME)), Chunk(20 * FRAME, np.zeros(40 * FRAME), 20 * FRAME)]
+    heard = [
+        ChunkEmissions(piece, emissions(path)) for piece, path in zip(pieces, (before, after), strict=True)
+    ]
+    first, _ = merge_chunks(heard, TOKENIZER, 0.04)
     assert len(first.log_probs) == 27

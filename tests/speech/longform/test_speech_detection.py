@@ -7,16 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from audioseq.speech.decoding.greedy import Hypothesis
-from audioseq.speech.longform.speech_detection import Evidence
+from audioseq.speech.decoding.greedy import BestPath
+from audioseq.speech.longform.speech_detection import SpeechDetector
 
 RATE = 16_000
 NOISE = np.random.default_rng(0).normal(scale=0.05, size=20 * RATE).astype(np.float32)
 
 
-def tokens(count: int, probability: float) -> Hypothesis:
+def tokens(count: int, probability: float) -> BestPath:
     places = tuple((frame, frame + 1) for frame in range(count))
-    return Hypothesis((1,) * count, places, (math.log(probability),) * count)
+    return BestPath((1,) * count, places, (math.log(probability),) * count)
 
 
 @pytest.mark.parametrize(
@@ -34,27 +34,27 @@ def tokens(count: int, probability: float) -> Hypothesis:
 def test_how_sure_the_model_is_tells_speech(
     count: int, probability: float, seconds: int, speech: bool
 ) -> None:
-    assert Evidence().speech(NOISE[: seconds * RATE], tokens(count, probability)) == speech
+    assert SpeechDetector().is_speech(NOISE[: seconds * RATE], tokens(count, probability)) == speech
 
 
 def test_a_word_in_a_long_silence_is_speech() -> None:
     silence = 1e-3 * NOISE
     silence[5 * RATE : 6 * RATE] = NOISE[:RATE]
-    assert Evidence().speech(silence, tokens(1, 0.7))
-    assert not Evidence().speech(NOISE, tokens(1, 0.7))
+    assert SpeechDetector().is_speech(silence, tokens(1, 0.7))
+    assert not SpeechDetector().is_speech(NOISE, tokens(1, 0.7))
 
 
 def test_what_was_heard_just_before_counts() -> None:
-    evidence = Evidence()
-    assert evidence.speech(NOISE, tokens(99, 0.7))
-    assert evidence.speech(NOISE, tokens(9, 0.3))
-    assert [evidence.speech(NOISE, tokens(9, 0.3)) for _ in range(4)][-1] is False
+    evidence = SpeechDetector()
+    assert evidence.is_speech(NOISE, tokens(99, 0.7))
+    assert evidence.is_speech(NOISE, tokens(9, 0.3))
+    assert [evidence.is_speech(NOISE, tokens(9, 0.3)) for _ in range(4)][-1] is False
     assert "s of it are left out" in "".join(evidence.warnings())
 
 
 def test_a_good_recording_has_no_warnings() -> None:
-    evidence = Evidence()
-    evidence.speech(NOISE, tokens(60, 0.7))
+    evidence = SpeechDetector()
+    evidence.is_speech(NOISE, tokens(60, 0.7))
     assert evidence.warnings() == ()
 
 
@@ -70,9 +70,9 @@ def test_a_good_recording_has_no_warnings() -> None:
         (NOISE[:1] * 0, tokens(0, 1), ["no speech is heard", "very quiet (silence)"]),
     ],
 )
-def test_what_is_wrong_is_said(waveform: np.ndarray, heard: Hypothesis, said: list[str]) -> None:
-    evidence = Evidence()
-    evidence.speech(waveform, heard)
+def test_what_is_wrong_is_said(waveform: np.ndarray, heard: BestPath, said: list[str]) -> None:
+    evidence = SpeechDetector()
+    evidence.is_speech(waveform, heard)
     warnings = evidence.warnings()
     assert len(warnings) == len(said)
     assert all(part in warning for part, warning in zip(said, warnings, strict=True))
