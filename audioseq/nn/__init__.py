@@ -1,9 +1,9 @@
-"""The shared layers: recurrent cells and stacks that honour lengths, and the small modules around them."""
+"""Shared neural network layers: length-aware recurrent layers and stacks, dropout, subsampling, heads."""
 
 from audioseq.nn.dropout import LockedDropout
 from audioseq.nn.heads import FrameHead
 from audioseq.nn.inspect import gradient_norms
-from audioseq.nn.masking import length_mask, reverse_within
+from audioseq.nn.masking import length_mask, reverse_sequence
 from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State
 from audioseq.nn.subsample import Subsample
 
@@ -17,5 +17,5 @@ __all__ = [
     "Subsample",
     "gradient_norms",
     "length_mask",
-    "reverse_within",
+    "reverse_sequence",
 ]

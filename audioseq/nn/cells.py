@@ -1,9 +1,9 @@
-"""The recurrent cells, written out gate by gate: what the fused kernels behind `Recurrent` compute.
+"""Reference implementations of the recurrent cells, one equation per gate.
 
-They are the reference for the tests and for readers, not for speed. Weights are laid out as in `torch.nn`:
-the rows of `w_ih` `[k H, F]`, `w_hh` `[k H, H]` and the biases `[k H]` are the k gates one after the other,
-in the order of `GATES`. In the equations σ is the logistic function, ⊙ the product element by element, x_t
-the input and h_t the output.
+They compute what the fused kernels behind `Recurrent` compute. They serve as documentation and as the
+reference for tests; they are slow. Weights have the layout of `torch.nn`: the rows of `w_ih` `[k H, F]`,
+`w_hh` `[k H, H]` and the biases `[k H]` are the k gates in the order of `GATES`. In the equations σ is the
+logistic function, ⊙ the element-wise product, x_t the input and h_t the output.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from audioseq.nn.recurrent import CellName, State
 
 
 class CellWeights(NamedTuple):
-    """The parameters of a cell with k gates."""
+    """Parameters of a cell with k gates."""
 
     w_ih: Tensor
-    """From the input, `[k H, F]`."""
+    """Input weights `[k H, F]`."""
     w_hh: Tensor
-    """From the last output, `[k H, H]`."""
+    """Recurrent weights `[k H, H]`."""
     b_ih: Tensor
-    """`[k H]`."""
+    """Input bias `[k H]`."""
     b_hh: Tensor
-    """`[k H]`; only a GRU tells it from `b_ih`."""
+    """Recurrent bias `[k H]`; equivalent to `b_ih` except in a GRU."""
 
 
 def rnn_tanh_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
-    """Step a simple recurrent network.
+    """Compute one step of a simple recurrent network.
 
         h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 
@@ -40,7 +40,7 @@ def rnn_tanh_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
 
     Args:
         x: input `[B, F]`.
-        h: last output `[B, H]`.
+        h: previous output `[B, H]`.
         weights: one gate.
     Returns:
         output `[B, H]`.
@@ -49,16 +49,16 @@ def rnn_tanh_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
 
 
 def rnn_relu_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
-    """Step a simple recurrent network of rectified units.
+    """Compute one step of a simple recurrent network with rectified linear units.
 
         h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 
-    The slope is 1 where a unit is on, so W_hh alone decides what becomes of the gradient. Source: Le et al.
-    2015, "A simple way to initialize recurrent networks of rectified linear units".
+    The slope of an active unit is 1, so the gradient depends on W_hh alone. Source: Le et al. 2015, "A simple
+    way to initialize recurrent networks of rectified linear units".
 
     Args:
         x: input `[B, F]`.
-        h: last output `[B, H]`.
+        h: previous output `[B, H]`.
         weights: one gate.
     Returns:
         output `[B, H]`.
@@ -67,20 +67,20 @@ def rnn_relu_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
 
 
 def gru_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
-    """Step a gated recurrent unit.
+    """Compute one step of a gated recurrent unit (GRU).
 
         r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)            reset gate
         z_t = σ(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)            update gate
         n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn))  candidate
         h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}
 
-    Where z_t is near 1 the output, and its gradient, pass unchanged. Source: Cho et al. 2014, "Learning
-    phrase representations using RNN encoder-decoder"; here as in cuDNN, with the reset gate after the
-    recurrent product.
+    Where z_t is near 1, the output and its gradient pass through unchanged. Source: Cho et al. 2014,
+    "Learning phrase representations using RNN encoder-decoder". As in cuDNN, the reset gate is applied after
+    the recurrent product.
 
     Args:
         x: input `[B, F]`.
-        h: last output `[B, H]`.
+        h: previous output `[B, H]`.
         weights: three gates: reset, update, candidate.
     Returns:
         output `[B, H]`.
@@ -94,7 +94,7 @@ def gru_cell(x: Tensor, h: Tensor, weights: CellWeights) -> Tensor:
 
 
 def lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: CellWeights) -> tuple[Tensor, Tensor]:
-    """Step a long short-term memory.
+    """Compute one step of a long short-term memory (LSTM).
 
         i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)     input gate
         f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)     forget gate
@@ -103,13 +103,13 @@ def lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: CellWeights) -> 
         c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t                    cell state
         h_t = o_t ⊙ tanh(c_t)
 
-    The cell state is only ever scaled by f_t and added to: where f_t is near 1 it keeps what it holds, and
-    the gradient with it, for as long as need be. Source: Hochreiter & Schmidhuber 1997, "Long short-term
-    memory"; the forget gate: Gers et al. 2000, "Learning to forget".
+    The cell state is only scaled by f_t and added to. Where f_t is near 1, the cell state and its gradient
+    are preserved over many steps. Source: Hochreiter & Schmidhuber 1997, "Long short-term memory"; the forget
+    gate: Gers et al. 2000, "Learning to forget".
 
     Args:
         x: input `[B, F]`.
-        state: last output h and cell state c, `[B, H]` each.
+        state: previous output h and cell state c, `[B, H]` each.
         weights: four gates: input, forget, candidate, output.
     Returns:
         output and cell state, `[B, H]` each.
@@ -127,7 +127,7 @@ GATES: dict[CellName, tuple[str, ...]] = {
     "gru": ("reset", "update", "candidate"),
     "lstm": ("input", "forget", "candidate", "output"),
 }
-"""The gates of each cell, in the order of the rows of its weights."""
+"""Gates of each cell, in the order of the rows of its weights."""
 
 CELLS: dict[CellName, Callable[[Tensor, Any, CellWeights], State]] = {
     "rnn_tanh": rnn_tanh_cell,
@@ -135,22 +135,22 @@ CELLS: dict[CellName, Callable[[Tensor, Any, CellWeights], State]] = {
     "gru": gru_cell,
     "lstm": lstm_cell,
 }
-"""The step of each cell: from an input `[B, F]` and a state, h or (h, c), to the next state."""
+"""Step function of each cell: input `[B, F]`, state (h or (h, c)) and weights to the next state."""
 
 
-def run(cell: CellName, x: Tensor, state: State, weights: CellWeights) -> tuple[Tensor, State]:
-    """Step a cell through time.
+def run_cell(cell: CellName, x: Tensor, state: State, weights: CellWeights) -> tuple[Tensor, State]:
+    """Run a cell over all frames of a sequence.
 
     Args:
-        cell: which one.
+        cell: name of the cell.
         x: inputs `[B, T, F]`, all frames valid.
-        state: the state before the first frame.
-        weights: the cell's.
+        state: state before the first frame.
+        weights: parameters of the cell.
     Returns:
         outputs `[B, T, H]`, and the state after the last frame.
     Example:
-        >>> weights = Weights(torch.zeros(4, 3), torch.zeros(4, 4), torch.ones(4), torch.zeros(4))
-        >>> y, h = run("rnn_tanh", torch.zeros(1, 2, 3), torch.zeros(1, 4), weights)
+        >>> weights = CellWeights(torch.zeros(4, 3), torch.zeros(4, 4), torch.ones(4), torch.zeros(4))
+        >>> y, h = run_cell("rnn_tanh", torch.zeros(1, 2, 3), torch.zeros(1, 4), weights)
         >>> y.shape, bool((y[:, -1] == h).all())
         (torch.Size([1, 2, 4]), True)
     """

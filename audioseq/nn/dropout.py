@@ -1,4 +1,4 @@
-"""Dropout made for recurrent layers: one mask over all of time, and dropped recurrent weights."""
+"""Dropout for recurrent layers: locked (variational) dropout and weight drop."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 
 class LockedDropout(nn.Module):
-    """Drop the same features in every frame of a sequence.
+    """Drop the same features in every frame of a sequence (variational dropout).
 
-    A fresh mask at each frame adds noise that a recurrent layer averages away; one mask a sequence does not.
-    Source: Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent neural
-    networks".
+    A recurrent layer averages out the noise of a new mask in each frame, but not that of one mask per
+    sequence. Source: Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent
+    neural networks".
 
     Args:
-        p: probability of zeroing a feature while training, 0 <= p < 1.
+        p: probability of zeroing a feature during training, 0 <= p < 1.
     Example:
         >>> y = LockedDropout(0.5)(torch.ones(1, 4, 8))
         >>> bool((y == y[:, :1]).all())
@@ -26,26 +26,26 @@ class LockedDropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop features of `x` `[B, T, F]`; in evaluation mode return it as it is."""
+        """Drop features of `x` `[B, T, F]`; return `x` unchanged in evaluation mode."""
         if not self.training or self.p == 0.0:
             return x
         return x * nn.functional.dropout(torch.ones_like(x[:, :1]), self.p)
 
     def extra_repr(self) -> str:
-        """Show the probability in the printed model."""
+        """Return the probability for `repr`."""
         return f"p={self.p}"
 
 
 def drop_weight(weight: Tensor, p: float, training: bool) -> Tensor:
-    """Zero entries of a recurrent weight with probability `p`, and scale the others by 1 / (1 - p).
+    """Zero entries of a recurrent weight with probability `p` and scale the others by 1 / (1 - p).
 
-    One mask holds for the whole sequence. The result is a new tensor for the fused kernel; the parameter
-    and its place in the state_dict are untouched. Source: Merity et al. 2018, "Regularizing and optimizing
+    One mask is used for the whole sequence. The result is a new tensor for the fused kernel; the parameter
+    and its entry in the state_dict do not change. Source: Merity et al. 2018, "Regularizing and optimizing
     LSTM language models", section 2.
 
     Args:
         weight: recurrent weight `[gates * H, H]`.
         p: probability of zeroing an entry, 0 <= p < 1.
-        training: where false, the weight itself is returned.
+        training: if false, return the weight itself.
     """
     return nn.functional.dropout(weight, p) if training and p > 0.0 else weight

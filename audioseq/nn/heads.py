@@ -1,4 +1,4 @@
-"""Linear maps from the features of a recurrent stack to scores of a vocabulary."""
+"""Output heads: linear layers from the features of a recurrent stack to scores over a vocabulary."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 
 class FrameHead(nn.Module):
-    """Score a vocabulary at each frame, with several output frames to one input frame where wanted.
+    """Compute vocabulary scores for each frame, optionally several output frames per input frame.
 
-    A stack that runs at a coarse frame rate is cheap; the head gives back the time resolution that CTC needs.
+    A recurrent stack is cheaper at a low frame rate; the head restores the time resolution that CTC needs.
 
     Args:
         input_size: features F of an input frame.
         vocabulary: number of tokens V.
-        frames: output frames to one input frame; lengths grow by this factor.
+        frames: output frames per input frame; lengths grow by this factor.
     Example:
         >>> import torch
         >>> FrameHead(8, 29, frames=2)(torch.zeros(1, 5, 8)).shape

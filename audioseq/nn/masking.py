@@ -1,4 +1,4 @@
-"""Sequences of different lengths in one padded batch: what is valid, and reversal within each length."""
+"""Padded batches of sequences of different lengths: masks, and reversal within each length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def length_mask(lengths: Tensor, frames: int) -> Tensor:
-    """Tell which frames of a padded batch are valid.
+    """Return a mask of the valid frames of a padded batch.
 
     Args:
         lengths: valid frames of each sequence, int64 `[B]`.
@@ -25,11 +25,11 @@ def length_mask(lengths: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
-    """Reverse each sequence within its own length; the padding stays where it is.
+def reverse_sequence(x: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse each sequence within its own length; the padding stays at the end.
 
-    A forward recurrent layer on sequences reversed this way is a backward layer that never sees the
-    padding, and runs at the full speed of dense tensors. Applied twice it changes nothing.
+    A forward recurrent layer on sequences reversed this way is a backward layer that never reads the padding
+    and runs at the full speed of dense tensors. Two reversals restore the input.
 
     Args:
         x: padded batch `[B, T, F]`.
@@ -37,7 +37,7 @@ def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         the reversed batch `[B, T, F]`.
     Example:
-        >>> reverse_within(torch.tensor([[[1.0], [2.0], [9.0]]]), torch.tensor([2])).flatten().tolist()
+        >>> reverse_sequence(torch.tensor([[[1.0], [2.0], [9.0]]]), torch.tensor([2])).flatten().tolist()
         [2.0, 1.0, 9.0]
     """
     return Padding(lengths, x.shape[1]).reverse(x)
@@ -45,7 +45,7 @@ def reverse_within(x: Tensor, lengths: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Padding:
-    """The lengths of a padded batch, with what every layer derives from them: computed once and shared.
+    """Lengths of a padded batch with the derived masks and indices, computed once and shared by all layers.
 
     Args:
         lengths: valid frames of each sequence, int64 `[B]`, at most `frames`.
@@ -57,12 +57,12 @@ class Padding:
 
     @cached_property
     def valid(self) -> Tensor:
-        """True on valid frames, bool `[B, T, 1]`."""
+        """Mask of the valid frames, bool `[B, T, 1]`."""
         return length_mask(self.lengths, self.frames).unsqueeze(2)
 
     @cached_property
-    def _mirror(self) -> Tensor:
-        """Row of the flattened batch that each row of the reversed batch comes from, int64 `[B * T]`."""
+    def _reversed_rows(self) -> Tensor:
+        """Source row in the flattened batch of each row of the reversed batch, int64 `[B * T]`."""
         time = torch.arange(self.frames, device=self.lengths.device)
         rows = torch.arange(len(self.lengths), device=self.lengths.device).unsqueeze(1) * self.frames
         source = torch.where(self.valid.squeeze(2), self.lengths.unsqueeze(1) - 1 - time, time)
@@ -74,17 +74,17 @@ class Padding:
 
     def reverse(self, x: Tensor) -> Tensor:
         """Reverse each sequence of `x` `[B, T, F]` within its length."""
-        y: Tensor = _Mirror.apply(x, self._mirror)  # type: ignore[no-untyped-call]
+        y: Tensor = _PermuteRows.apply(x, self._reversed_rows)  # type: ignore[no-untyped-call]
         return y
 
-    def last(self, x: Tensor, initial: Tensor) -> Tensor:
-        """Take each sequence's last valid frame of `x` `[B, T, F]`; if it has none, of `initial` `[B, F]`."""
+    def last_valid(self, x: Tensor, initial: Tensor) -> Tensor:
+        """Return the last valid frame of each sequence of `x` `[B, T, F]`, or of `initial` if it has none."""
         taken = x[torch.arange(len(x), device=x.device), (self.lengths - 1).clamp(min=0)]
         return torch.where(self.lengths.unsqueeze(1) > 0, taken, initial)
 
 
-class _Mirror(torch.autograd.Function):
-    """A permutation of rows that is its own inverse: its gradient is a plain copy, not a scatter-add."""
+class _PermuteRows(torch.autograd.Function):
+    """Permutation of rows that is its own inverse, so its gradient is a gather and not a scatter-add."""
 
     @staticmethod
     def forward(x: Tensor, index: Tensor) -> Tensor:
@@ -97,4 +97,4 @@ class _Mirror(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
-        return _Mirror.apply(grad, index), None  # type: ignore[no-untyped-call]
+        return _PermuteRows.apply(grad, index), None  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The recurrent layer, and the thin stack of it, that every application uses."""
+"""Recurrent layer and stack of recurrent layers, used by every application."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from audioseq.nn.masking import Padding
 CellName = Literal["rnn_tanh", "rnn_relu", "gru", "lstm"]
 
 State = Tensor | tuple[Tensor, Tensor]
-"""What a layer remembers: h `[B, H]`, and for an LSTM (h, c)."""
+"""State of a layer: h `[B, H]`, or (h, c) for an LSTM."""
 
-# A sigmoid of it is exactly 1, and of its negative exactly 0, in every precision.
-_SATURATED = 1e4
+# sigmoid(x) is exactly 1 and sigmoid(-x) exactly 0 in every precision.
+_SATURATING_INPUT = 1e4
 
 
 class Recurrent(nn.Module):
-    """One recurrent layer over a padded batch, exact in its lengths and as fast as without them.
+    """One recurrent layer over a padded batch, exact for all lengths and as fast as on dense tensors.
 
-    Each direction is a forward `torch.nn` layer on dense tensors, which is what the fused kernels (oneDNN,
-    cuDNN) take. The backward one reads sequences that were reversed within their own length. The equations
+    Each direction is a forward `torch.nn` layer on dense tensors, the input format of the fused kernels
+    (oneDNN, cuDNN). The backward direction reads sequences reversed within their own length. The equations
     are in `cells`.
 
-    It starts with orthogonal recurrent weights (Saxe et al. 2014), Xavier input weights (Glorot & Bengio
-    2010) and, in an LSTM, a forget bias of 1 (Jozefowicz et al. 2015): gradients reach far back from the
-    first update.
+    Recurrent weights start orthogonal (Saxe et al. 2014), input weights Xavier uniform (Glorot & Bengio
+    2010), and the forget bias of an LSTM is 1 (Jozefowicz et al. 2015), so gradients reach far back from the
+    first update on.
 
     Args:
         cell: `rnn_tanh`, `rnn_relu`, `gru` or `lstm`.
         input_size: features F of an input frame.
         hidden_size: features H of one direction's output.
-        bidirectional: whether a second layer reads the sequences from their ends; its output comes second.
-        weight_drop: probability of zeroing a recurrent weight while training, 0 <= p < 1.
+        bidirectional: whether to add a backward layer; its output is concatenated after the forward output.
+        weight_drop: probability of zeroing a recurrent weight during training, 0 <= p < 1.
     Example:
         >>> layer = Recurrent("lstm", 3, 4)
         >>> y, (h, c) = layer(torch.zeros(2, 5, 3), torch.tensor([5, 2]))
@@ -58,8 +58,8 @@ class Recurrent(nn.Module):
         self.cell = cell
         self.weight_drop = weight_drop
         self.output_size = hidden_size * (2 if bidirectional else 1)
-        self.forward_layer = _layer(cell, input_size, hidden_size)
-        self.backward_layer = _layer(cell, input_size, hidden_size) if bidirectional else None
+        self.forward_layer = _make_layer(cell, input_size, hidden_size)
+        self.backward_layer = _make_layer(cell, input_size, hidden_size) if bidirectional else None
 
     def forward(
         self, x: Tensor, lengths: Tensor | Padding | None = None, state: State | None = None
@@ -68,14 +68,14 @@ class Recurrent(nn.Module):
 
         Args:
             x: features `[B, T, F]`.
-            lengths: valid frames, int64 `[B]`, at most T; all frames are valid where it is not given. A stack
-                passes the `Padding` that its layers share, and clears the outputs itself, once.
-            state: what the layer remembers from earlier frames; nothing where it is not given.
+            lengths: valid frames, int64 `[B]`, at most T; None if all frames are valid. A stack passes the
+                `Padding` that its layers share, and clears the padding of the outputs once, at its end.
+            state: state after the preceding frames; None is the zero state.
         Returns:
-            outputs `[B, T, H]`, or `[B, T, 2 H]` if bidirectional, exactly 0 past the end of a sequence; and
-            the state after each sequence's last valid frame, to go on from, or None if bidirectional.
+            outputs `[B, T, H]`, or `[B, T, 2 H]` if bidirectional, exactly 0 on padding; and the state after
+            the last valid frame of each sequence, or None if bidirectional.
         Raises:
-            ValueError: when a bidirectional layer is given a state.
+            ValueError: a bidirectional layer got a state.
         """
         if isinstance(lengths, Tensor):
             padding = Padding(lengths, x.shape[1])
@@ -84,15 +84,15 @@ class Recurrent(nn.Module):
         if self.backward_layer is None:
             return self._run(self.forward_layer, x, state, lengths)
         if state is not None:
-            raise ValueError("a bidirectional layer takes no state: it reads each sequence from both ends")
-        ahead, _ = self._run(self.forward_layer, x)
-        back, _ = self._run(self.backward_layer, _reverse(x, lengths))
-        return torch.cat([ahead, _reverse(back, lengths)], dim=2), None
+            raise ValueError("a bidirectional layer cannot continue from a state; pass whole sequences")
+        forward, _ = self._run(self.forward_layer, x)
+        backward, _ = self._run(self.backward_layer, _reverse(x, lengths))
+        return torch.cat([forward, _reverse(backward, lengths)], dim=2), None
 
     def _run(
         self, layer: nn.RNNBase, x: Tensor, state: State | None = None, padding: Padding | None = None
     ) -> tuple[Tensor, State]:
-        """Run one direction; the state is that after frame T, or with `padding` after the last valid one."""
+        """Run one direction; return the outputs and the state after the last (valid) frame."""
         w_ih, w_hh, b_ih, b_hh = cast(list[Tensor], layer.all_weights[0])
         w_hh = drop_weight(w_hh, self.weight_drop, self.training)
         if state is None:
@@ -102,18 +102,18 @@ class Recurrent(nn.Module):
             y, h = _KERNELS[self.cell](
                 x, state.unsqueeze(0), (w_ih, w_hh, b_ih, b_hh), True, 1, 0.0, self.training, False, True
             )
-            return y, (h.squeeze(0) if padding is None else padding.last(y, state))
+            return y, (h.squeeze(0) if padding is None else padding.last_valid(y, state))
         if padding is not None:
-            x, w_ih = _with_hold(x, w_ih, padding)
+            x, w_ih = _freeze_cell_on_padding(x, w_ih, padding)
         start = [part.unsqueeze(0) for part in state]
         y, h, c = torch.lstm(x, start, (w_ih, w_hh, b_ih, b_hh), True, 1, 0.0, self.training, False, True)
-        return y, ((h.squeeze(0) if padding is None else padding.last(y, state[0])), c.squeeze(0))
+        return y, ((h.squeeze(0) if padding is None else padding.last_valid(y, state[0])), c.squeeze(0))
 
 
 class RecurrentStack(nn.Module):
-    """A thin stack of recurrent layers, with layer norm, residual connections and dropout where wanted.
+    """Stack of recurrent layers with optional layer norm, residual connections and dropout.
 
-    The output of each layer is normalised, then added to the layer's input, then dropped from.
+    The output of each layer is normalised, then added to the layer's input, then passed through dropout.
 
     Args:
         cell: `rnn_tanh`, `rnn_relu`, `gru` or `lstm`.
@@ -121,11 +121,11 @@ class RecurrentStack(nn.Module):
         hidden_size: features H of one direction's output in each layer.
         num_layers: number of layers.
         bidirectional: whether each layer reads the sequences in both directions.
-        dropout: probability of zeroing a feature of each layer's output while training, 0 <= p < 1.
-        locked: whether one dropout mask holds for all frames of a sequence, see `LockedDropout`.
-        weight_drop: probability of zeroing a recurrent weight while training, see `drop_weight`.
+        dropout: probability of zeroing a feature of each layer's output during training, 0 <= p < 1.
+        locked: whether all frames of a sequence share one dropout mask, see `LockedDropout`.
+        weight_drop: probability of zeroing a recurrent weight during training, see `drop_weight`.
         layer_norm: whether to normalise each layer's output (Ba et al. 2016).
-        residual: whether to add a layer's input to its output where both have the same size (He et al. 2016).
+        residual: whether to add a layer's input to its output if both have the same size (He et al. 2016).
     Example:
         >>> stack = RecurrentStack("gru", 3, 4, num_layers=2, bidirectional=True)
         >>> y, state = stack(torch.zeros(2, 5, 3), torch.tensor([5, 2]))
@@ -161,7 +161,7 @@ class RecurrentStack(nn.Module):
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: tuple[State, ...] | None = None
     ) -> tuple[Tensor, tuple[State, ...] | None]:
-        """Run over a padded batch; as `Recurrent`, with one state a layer."""
+        """Run over a padded batch, as `Recurrent.forward`, with one state for each layer."""
         padding = None if lengths is None else Padding(lengths, x.shape[1])
         states = []
         for i, layer in enumerate(self.layers):
@@ -180,7 +180,7 @@ _LAYERS: dict[CellName, Callable[..., nn.RNNBase]] = {
     "lstm": nn.LSTM,
 }
 
-# What these layers call inside. Called directly, it takes weights that are computed from the parameters.
+# The kernels behind these layers. Called directly, they accept weights computed from the parameters.
 _KERNELS: dict[CellName, Callable[..., tuple[Tensor, Tensor]]] = {
     "rnn_tanh": torch.rnn_tanh,
     "rnn_relu": torch.rnn_relu,
@@ -188,8 +188,8 @@ _KERNELS: dict[CellName, Callable[..., tuple[Tensor, Tensor]]] = {
 }
 
 
-def _layer(cell: CellName, input_size: int, hidden_size: int) -> nn.RNNBase:
-    """Make a `torch.nn` layer of one direction with the initial values that `Recurrent` tells of."""
+def _make_layer(cell: CellName, input_size: int, hidden_size: int) -> nn.RNNBase:
+    """Build a unidirectional `torch.nn` layer with the initialisation described in `Recurrent`."""
     layer = _LAYERS[cell](input_size, hidden_size, batch_first=True)
     w_ih, w_hh, b_ih, b_hh = cast(list[Tensor], layer.all_weights[0])
     with torch.no_grad():
@@ -208,12 +208,12 @@ def _reverse(x: Tensor, padding: Padding | None) -> Tensor:
     return x.flip(1) if padding is None else padding.reverse(x)
 
 
-def _with_hold(x: Tensor, w_ih: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:
-    """Add an input that is 1 on padding, where it shuts an LSTM's input gate and opens its forget gate wide.
+def _freeze_cell_on_padding(x: Tensor, w_ih: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:
+    """Add an input that is 1 on padding, where it closes the input gate and opens the forget gate of an LSTM.
 
-    So the cell state, which the fused kernel returns for the last frame only, stays what it was after the
-    last valid one. The gates saturate to exactly 0 and 1, so no gradient comes from the padding either.
+    The fused kernel returns the cell state of the last frame only; with the extra input that equals the cell
+    state after the last valid frame. The gates saturate to exactly 0 and 1, so padding has no gradient.
     """
-    gate = w_ih.new_full((w_ih.shape[0] // 4, 1), _SATURATED)
+    gate = w_ih.new_full((w_ih.shape[0] // 4, 1), _SATURATING_INPUT)
     hold = torch.cat([-gate, gate, torch.zeros_like(gate), torch.zeros_like(gate)])
     return torch.cat([x, (~padding.valid).to(x.dtype)], dim=2), torch.cat([w_ih, hold], dim=1)

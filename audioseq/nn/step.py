@@ -1,9 +1,9 @@
-"""A recurrent stack one frame at a time, on the processor: for what grows by a frame a call.
+"""Single steps of a recurrent stack on the CPU in numpy, for generation one frame at a time.
 
-For one frame of a few rows, the calls of torch's modules take longer than their arithmetic. Here a step of a
-layer is one product, of input and output side by side with both weights, and a handful of calls of numpy. A
-sigmoid is a tanh, σ(x) = (1 + tanh(x / 2)) / 2, so one call serves all gates. What then bounds a step is how
-fast the weights are read; those of a model that was stored in fp16 are kept in half the bytes, see `affine`.
+For one frame of a small batch, the overhead of torch modules exceeds their arithmetic. Here one step of a
+layer is one matrix product, of the concatenated input and output with the concatenated weights, and a few
+numpy calls. A sigmoid is a tanh, σ(x) = (1 + tanh(x / 2)) / 2, so one call computes all gates. A step is then
+bound by reading the weights; weights of a model stored in fp16 take half the bytes, see `affine`.
 """
 
 from __future__ import annotations
@@ -18,73 +18,75 @@ from torch import Tensor, nn
 from audioseq.nn.cells import GATES
 from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State
 
-Memory = tuple[np.ndarray, ...]
-"""What a layer remembers: h `[B, H]`, and of an LSTM then c."""
+ArrayState = tuple[np.ndarray, ...]
+"""State of a layer as arrays: (h,) `[B, H]`, or (h, c) for an LSTM."""
 _Map = Callable[[np.ndarray], np.ndarray]
-_Cell = Callable[..., Memory]
+_Cell = Callable[..., ArrayState]
 
 
 class StackStep:
-    """One step of a stack that reads forward, without dropout; its weights are copied, once.
+    """Step function of a unidirectional stack without dropout; copies the weights once.
+
+    The outputs equal those of the stack up to rounding.
 
     Args:
-        stack: gives the same outputs, but for rounding; on any device.
+        stack: stack on any device.
     Raises:
         ValueError: the stack is bidirectional.
     Example:
         >>> step = StackStep(RecurrentStack("lstm", 3, 4, num_layers=2))
-        >>> y, memories = step(np.zeros((1, 3), np.float32), step.start(1))
-        >>> y.shape, len(memories), memories[0][1].shape
+        >>> y, states = step(np.zeros((1, 3), np.float32), step.initial_states(1))
+        >>> y.shape, len(states), states[0][1].shape
         ((1, 4), 2, (1, 4))
     """
 
     def __init__(self, stack: RecurrentStack) -> None:
         layers = cast(Sequence[Recurrent], stack.layers)
         if any(layer.backward_layer is not None for layer in layers):
-            raise ValueError("a bidirectional stack cannot go step by step: it reads from both ends")
+            raise ValueError("StackStep: the stack is bidirectional; pass a unidirectional one")
         self._cells = [_CELLS[layer.cell](layer.forward_layer) for layer in layers]
         self._norms = [_norm(norm) for norm in cast(Sequence[nn.LayerNorm], stack.norms)]
         self._residual = stack.residual
         zeros = np.zeros_like(_weights(layers[0].forward_layer)[1][:1])
-        self._start = [(zeros, zeros) if layer.cell == "lstm" else (zeros,) for layer in layers]
+        self._zeros = [(zeros, zeros) if layer.cell == "lstm" else (zeros,) for layer in layers]
 
-    def __call__(self, x: np.ndarray, memories: Sequence[Memory]) -> tuple[np.ndarray, list[Memory]]:
-        """Take a frame of each row.
+    def __call__(self, x: np.ndarray, states: Sequence[ArrayState]) -> tuple[np.ndarray, list[ArrayState]]:
+        """Process one frame of each sequence.
 
         Args:
-            x: `[B, F]`, of the type of the weights.
-            memories: of each layer, after the frames before.
+            x: input `[B, F]` with the dtype of the weights.
+            states: state of each layer after the preceding frames; not modified.
         Returns:
-            outputs `[B, H]`, and the memories to go on from; what was given stays as it is.
+            outputs `[B, H]`, and the new state of each layer.
         """
         after = []
-        for i, (cell, memory) in enumerate(zip(self._cells, memories, strict=True)):
-            after.append(cell(x, *memory))
+        for i, (cell, state) in enumerate(zip(self._cells, states, strict=True)):
+            after.append(cell(x, *state))
             y = self._norms[i](after[-1][0]) if self._norms else after[-1][0]
             x = x + y if self._residual and x.shape == y.shape else y
         return x, after
 
-    def start(self, rows: int) -> list[Memory]:
-        """Return the memories before the first frame."""
-        return [tuple(part.repeat(rows, axis=0) for part in memory) for memory in self._start]
+    def initial_states(self, rows: int) -> list[ArrayState]:
+        """Return the zero state of each layer for a batch of `rows` sequences."""
+        return [tuple(part.repeat(rows, axis=0) for part in state) for state in self._zeros]
 
 
 def to_array(tensor: Tensor) -> np.ndarray:
-    """Return the values of a tensor, which may be on any device."""
+    """Return the values of a tensor on any device as an array."""
     values: np.ndarray = tensor.detach().cpu().numpy()
     return values
 
 
-def to_memories(state: Sequence[State]) -> list[Memory]:
-    """Return the state of a stack as the memories that its step goes on from."""
-    return [tuple(map(to_array, (part,) if isinstance(part, Tensor) else part)) for part in state]
+def to_array_states(states: Sequence[State]) -> list[ArrayState]:
+    """Convert the states of a stack's layers to arrays for `StackStep`."""
+    return [tuple(map(to_array, (state,) if isinstance(state, Tensor) else state)) for state in states]
 
 
 def affine(weight: np.ndarray, bias: np.ndarray) -> _Map:
-    """Return the map of rows x `[B, F]` to x W + b `[B, G]`, for large weights.
+    """Return a function that maps rows x `[B, F]` to x W + b `[B, G]`, for large weights.
 
-    Where FBGEMM is (x86), fp32 weights that fp16 holds exactly are read as such. They are multiplied and
-    added up in fp32, so the result is the same but for rounding.
+    Where FBGEMM is available (x86), fp32 weights that fp16 represents exactly are stored in fp16. Products
+    and sums are in fp32, so the result is the same up to rounding.
 
     Args:
         weight: W `[F, G]`.
@@ -102,10 +104,10 @@ def affine(weight: np.ndarray, bias: np.ndarray) -> _Map:
 
 def _rnn(activation: _Map) -> Callable[[nn.RNNBase], _Cell]:
     def make(layer: nn.RNNBase) -> _Cell:
-        joined = _joined(layer)
+        preactivation = _fused_affine(layer)
 
-        def step(x: np.ndarray, h: np.ndarray) -> Memory:
-            return (activation(joined(np.concatenate((x, h), axis=1))),)
+        def step(x: np.ndarray, h: np.ndarray) -> ArrayState:
+            return (activation(preactivation(np.concatenate((x, h), axis=1))),)
 
         return step
 
@@ -114,10 +116,10 @@ def _rnn(activation: _Map) -> Callable[[nn.RNNBase], _Cell]:
 
 def _gru(layer: nn.RNNBase) -> _Cell:
     w_ih, w_hh, b_ih, b_hh = _weights(layer)
-    of_x, of_h, size = affine(w_ih.T, b_ih), affine(w_hh.T, b_hh), layer.hidden_size
+    map_x, map_h, size = affine(w_ih.T, b_ih), affine(w_hh.T, b_hh), layer.hidden_size
 
-    def step(x: np.ndarray, h: np.ndarray) -> Memory:
-        from_x, from_h = of_x(x), of_h(h)
+    def step(x: np.ndarray, h: np.ndarray) -> ArrayState:
+        from_x, from_h = map_x(x), map_h(h)
         gates = np.tanh((from_x[:, : 2 * size] + from_h[:, : 2 * size]) * 0.5) * 0.5 + 0.5
         candidate = np.tanh(from_x[:, 2 * size :] + gates[:, :size] * from_h[:, 2 * size :])
         return (candidate + gates[:, size:] * (h - candidate),)
@@ -126,15 +128,19 @@ def _gru(layer: nn.RNNBase) -> _Cell:
 
 
 def _lstm(layer: nn.RNNBase) -> _Cell:
-    joined, size = _joined(layer), layer.hidden_size
-    kinds = np.array([gate == "candidate" for gate in GATES["lstm"]]).repeat(size)
-    scale, shift = (np.where(kinds, *pair).astype(_weights(layer)[0].dtype) for pair in ((1, 0.5), (0, 0.5)))
+    preactivation, size = _fused_affine(layer), layer.hidden_size
+    # tanh(x) for the candidate, and tanh(x / 2) / 2 + 1 / 2 = σ(x) for the gates.
+    is_candidate = np.array([gate == "candidate" for gate in GATES["lstm"]]).repeat(size)
+    dtype = _weights(layer)[0].dtype
+    scale, shift = (np.where(is_candidate, *pair).astype(dtype) for pair in ((1, 0.5), (0, 0.5)))
 
-    def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> Memory:
-        gates = np.tanh(joined(np.concatenate((x, h), axis=1)) * scale) * scale + shift
-        opened, kept, candidate, shown = (gates[:, i * size : (i + 1) * size] for i in range(4))
-        c = kept * c + opened * candidate
-        return shown * np.tanh(c), c
+    def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> ArrayState:
+        gates = np.tanh(preactivation(np.concatenate((x, h), axis=1)) * scale) * scale + shift
+        input_gate, forget_gate, candidate, output_gate = (
+            gates[:, i * size : (i + 1) * size] for i in range(4)
+        )
+        c = forget_gate * c + input_gate * candidate
+        return output_gate * np.tanh(c), c
 
     return step
 
@@ -148,12 +154,12 @@ _CELLS: dict[CellName, Callable[[nn.RNNBase], _Cell]] = {
 
 
 def _weights(layer: nn.RNNBase) -> list[np.ndarray]:
-    """Return the weights of input `[G H, F]` and state `[G H, H]`, and their biases `[G H]`."""
+    """Return the input weights `[G H, F]`, the recurrent weights `[G H, H]` and their biases `[G H]`."""
     return [to_array(tensor) for tensor in cast(list[Tensor], layer.all_weights[0])]
 
 
-def _joined(layer: nn.RNNBase) -> _Map:
-    """Return the map of input and output side by side to what the gates are made of."""
+def _fused_affine(layer: nn.RNNBase) -> _Map:
+    """Return the map from the concatenated input and output to the preactivations of all gates."""
     w_ih, w_hh, b_ih, b_hh = _weights(layer)
     return affine(np.concatenate((w_ih, w_hh), axis=1).T, b_ih + b_hh)
 

@@ -1,4 +1,4 @@
-"""The convolutional front end that lowers the frame rate before the recurrent layers."""
+"""Convolutional front end that reduces the frame rate before the recurrent layers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from audioseq.nn.masking import Padding
 
 
 class Subsample(nn.Module):
-    """Halve the frame rate with each of a few strided convolutions over time.
+    """Reduce the frame rate by strided convolutions over time, each by a factor of 2.
 
-    Recurrent layers cost by the frame, and speech changes slower than its 10 ms frames. Each convolution
-    (kernel 5, stride 2) is followed by layer norm and GELU; padding is cleared before each and never leaks.
+    The cost of recurrent layers is proportional to the number of frames, and speech changes more slowly than
+    its 10 ms frames. Each convolution (kernel 5, stride 2) is followed by layer norm and GELU. Padding is set
+    to zero before each convolution, so it does not affect valid frames.
 
     Args:
         input_size: features F of an input frame.
@@ -37,18 +38,18 @@ class Subsample(nn.Module):
 
     @property
     def factor(self) -> int:
-        """Input frames to one output frame."""
+        """Input frames per output frame."""
         return 1 << len(self.convolutions)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Lower the frame rate of a padded batch.
+        """Reduce the frame rate of a padded batch.
 
         Args:
             x: features `[B, T, F]`.
             lengths: valid frames, int64 `[B]`.
         Returns:
-            features `[B, T', channels[-1]]`, exactly 0 past the end, and the valid frames of each sequence
-            `[B]`; each convolution makes ceil(n / 2) of n frames.
+            features `[B, T', channels[-1]]`, exactly 0 on padding, and the valid frames of each sequence
+            `[B]`; each convolution maps n frames to ceil(n / 2).
         """
         x = Padding(lengths, x.shape[1]).clear(x)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):

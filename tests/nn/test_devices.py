@@ -1,4 +1,4 @@
-"""A model that was on a GPU is saved and loaded like any other."""
+"""Saving and loading of models that were on a GPU."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def round_trip(model: nn.Module, path: Path) -> dict[str, Tensor]:
     return dict(checkpoint.load(path).weights)
 
 
-def test_weights_that_share_one_buffer_are_saved_each_by_itself(tmp_path: Path) -> None:
-    """cuDNN keeps a layer's weights as views of one flat buffer; here that is done by hand."""
+def test_weights_that_share_a_buffer_are_saved_separately(tmp_path: Path) -> None:
+    """cuDNN stores a layer's weights as views of one flat buffer; this test builds such views on the CPU."""
     stack = RecurrentStack("lstm", 3, 4, 2, bidirectional=True)
     flat = torch.cat([parameter.detach().flatten() for parameter in stack.parameters()])
     start = 0
@@ -33,7 +33,7 @@ def test_weights_that_share_one_buffer_are_saved_each_by_itself(tmp_path: Path) 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_model_moved_from_the_gpu_is_saved_and_loaded(tmp_path: Path) -> None:
+def test_model_moved_from_the_gpu_is_saved_and_loaded(tmp_path: Path) -> None:
     stack = RecurrentStack("lstm", 3, 4, 2, bidirectional=True)
     x, lengths = torch.randn(2, 5, 3), torch.tensor([5, 2])
     expected = stack(x, lengths)[0]

@@ -1,4 +1,4 @@
-"""Gradient norms against differentiating the written-out cells."""
+"""Gradient norms compared with those of the reference cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audioseq.nn.cells import CELLS, CellWeights
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_against_the_written_out_cells(cell: CellName) -> None:
+def test_gradient_norms_equal_those_of_the_reference_cells(cell: CellName) -> None:
     torch.manual_seed(0)
     layer = Recurrent(cell, 2, 3).double()
     x = torch.randn(1, 6, 2, dtype=torch.float64)
@@ -28,13 +28,13 @@ def test_against_the_written_out_cells(cell: CellName) -> None:
         hidden.append(h)
 
     def loss(y: Tensor) -> Tensor:
-        return y.pow(3).sum()  # every frame counts, beside what it does to later ones
+        return y.pow(3).sum()  # each frame contributes directly and through later frames
 
     expected = [grad.norm() for grad in torch.autograd.grad(loss(torch.stack(hidden, 1)), hidden)]
     torch.testing.assert_close(gradient_norms(layer, x, loss), torch.stack(expected))
 
 
-def test_a_plain_network_forgets_and_an_lstm_remembers() -> None:
+def test_gradients_reach_further_back_in_an_lstm_than_in_an_rnn() -> None:
     torch.manual_seed(0)
     x = torch.randn(4, 60, 2)
     cells: tuple[CellName, ...] = ("rnn_tanh", "lstm")
@@ -46,6 +46,6 @@ def test_a_plain_network_forgets_and_an_lstm_remembers() -> None:
     assert reach["lstm"] > 10 * reach["rnn_tanh"]
 
 
-def test_a_bidirectional_network_has_no_steps() -> None:
+def test_bidirectional_network_is_rejected() -> None:
     with pytest.raises(ValueError, match="bidirectional"):
         gradient_norms(Recurrent("gru", 2, 3, bidirectional=True), torch.zeros(1, 4, 2))

@@ -1,4 +1,4 @@
-"""The small modules around the recurrent layers: dropout, strided convolutions, heads."""
+"""Dropout, subsampling and heads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audioseq.nn import FrameHead, LockedDropout, RecurrentStack, Subsample
 
 
-def test_locked_dropout_drops_a_feature_in_all_frames_of_a_sequence() -> None:
+def test_locked_dropout_drops_features_in_all_frames() -> None:
     torch.manual_seed(0)
     y = LockedDropout(0.25)(torch.ones(64, 5, 64))
     assert torch.equal(y, y[:, :1].expand_as(y))
@@ -21,13 +21,13 @@ def test_locked_dropout_drops_a_feature_in_all_frames_of_a_sequence() -> None:
     assert y.mean().item() == pytest.approx(1.0, abs=0.05)
 
 
-def test_locked_dropout_does_nothing_in_evaluation() -> None:
+def test_locked_dropout_is_the_identity_in_evaluation() -> None:
     x = torch.ones(2, 3, 4)
     assert LockedDropout(0.5).eval()(x) is x
 
 
 @pytest.mark.parametrize("locked", [False, True])
-def test_dropout_is_on_the_output_of_every_layer(locked: bool) -> None:
+def test_dropout_applies_to_the_output_of_every_layer(locked: bool) -> None:
     torch.manual_seed(0)
     y, _ = RecurrentStack("gru", 3, 32, 1, dropout=0.5, locked=locked)(torch.randn(1, 9, 3))
     zero = y == 0
@@ -37,10 +37,10 @@ def test_dropout_is_on_the_output_of_every_layer(locked: bool) -> None:
 
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.integers(0, 5))
-def test_subsampling_gives_each_sequence_what_it_gets_alone(lengths: list[int], more: int) -> None:
+def test_subsampling_of_a_batch_equals_each_sequence_alone(lengths: list[int], extra: int) -> None:
     torch.manual_seed(0)
     front = Subsample(3, (4, 5))
-    x = torch.randn(len(lengths), max(lengths) + more, 3)
+    x = torch.randn(len(lengths), max(lengths) + extra, 3)
     y, after = front(x, torch.tensor(lengths))
     assert after.tolist() == [math.ceil(math.ceil(n / 2) / 2) for n in lengths]
     assert y.shape[1] == math.ceil(x.shape[1] / front.factor)
@@ -50,7 +50,7 @@ def test_subsampling_gives_each_sequence_what_it_gets_alone(lengths: list[int], 
         assert (y[i, frames:] == 0).all()
 
 
-def test_a_head_gives_each_frame_its_own_scores() -> None:
+def test_head_scores_each_output_frame_separately() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 3, 4)
     head = FrameHead(4, 5, frames=2)

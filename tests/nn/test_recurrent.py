@@ -1,4 +1,4 @@
-"""The fast layers against the written-out cells, sequence by sequence, in float64."""
+"""Recurrent layers compared with the reference cells in float64, one sequence at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audioseq.nn import CellName, Recurrent, RecurrentStack, State
-from audioseq.nn.cells import CELLS, GATES, CellWeights, run
+from audioseq.nn.cells import CELLS, GATES, CellWeights, run_cell
 
 LENGTHS = [7, 1, 4, 0]
 cells = pytest.mark.parametrize("cell", CELLS)
@@ -31,34 +31,34 @@ def row(state: State, i: int) -> State:
     return taken[0] if isinstance(state, Tensor) else (taken[0], taken[1])
 
 
-def written_out(
+def reference(
     layer: Recurrent, x: Tensor, lengths: list[int], state: State | None = None
 ) -> tuple[Tensor, list[State]]:
-    """Do what `Recurrent` promises with the reference cells, one sequence at a time, without its padding."""
+    """Compute the outputs of `Recurrent` with the reference cells, for each sequence without its padding."""
     outputs, states = [], []
     for i, length in enumerate(lengths):
         valid = x[i : i + 1, :length]
-        ways = []
-        for way, direction in enumerate((layer.forward_layer, layer.backward_layer)):
+        directions = []
+        for backward, direction in enumerate((layer.forward_layer, layer.backward_layer)):
             if direction is None:
                 continue
             hidden_size = direction.hidden_size
             start = zero_state(layer.cell, hidden_size) if state is None else row(state, i)
             if length == 0:
-                ways.append(x.new_zeros(1, 0, hidden_size))
+                directions.append(x.new_zeros(1, 0, hidden_size))
                 states.append(start)
                 continue
             weights = CellWeights(*cast(list[Tensor], direction.all_weights[0]))
-            y, last = run(layer.cell, valid.flip(1) if way else valid, start, weights)
-            ways.append(y.flip(1) if way else y)
+            y, last = run_cell(layer.cell, valid.flip(1) if backward else valid, start, weights)
+            directions.append(y.flip(1) if backward else y)
             states.append(last)
-        y = torch.cat(ways, dim=2)
+        y = torch.cat(directions, dim=2)
         outputs.append(nn.functional.pad(y, (0, 0, 0, x.shape[1] - length)))
     return torch.cat(outputs), states
 
 
 def gradients(y: Tensor, state: list[Tensor], model: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
-    """Differentiate a loss in which every output, and every state, has its own weight."""
+    """Return the gradients of a loss with a random weight for each output and state value."""
     generator = torch.Generator().manual_seed(1)
     loss = sum(
         (part * torch.randn(part.shape, generator=generator, dtype=part.dtype)).sum() for part in [y, *state]
@@ -69,12 +69,12 @@ def gradients(y: Tensor, state: list[Tensor], model: nn.Module, x: Tensor) -> tu
 @cells
 @pytest.mark.parametrize("with_lengths", [False, True])
 @pytest.mark.parametrize(("bidirectional", "with_state"), [(False, False), (False, True), (True, False)])
-def test_equals_the_written_out_cells(
+def test_layer_equals_the_reference_cells(
     cell: CellName, with_lengths: bool, bidirectional: bool, with_state: bool
 ) -> None:
     torch.manual_seed(0)
     layer = Recurrent(cell, 3, 4, bidirectional=bidirectional).double()
-    for parameter in layer.parameters():  # biases too: they start at 0
+    for parameter in layer.parameters():  # including biases, which start at 0
         nn.init.normal_(parameter, std=0.5)
     x = torch.randn(4, 7, 3, dtype=torch.float64, requires_grad=True)
     h, c = torch.randn(2, 4, 4, dtype=torch.float64)
@@ -82,7 +82,7 @@ def test_equals_the_written_out_cells(
     lengths = LENGTHS if with_lengths else [7] * 4
 
     y, last = layer(x, torch.tensor(lengths) if with_lengths else None, state)
-    expected, each = written_out(layer, x, lengths, state)
+    expected, each = reference(layer, x, lengths, state)
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-10)
     if bidirectional:
         assert last is None
@@ -101,17 +101,17 @@ def test_equals_the_written_out_cells(
     bidirectional=st.booleans(),
     extras=st.booleans(),
     lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4),
-    more=st.integers(0, 3),
+    padding=st.integers(0, 3),
 )
-def test_padding_never_leaks(
-    cell: CellName, bidirectional: bool, extras: bool, lengths: list[int], more: int
+def test_padding_does_not_affect_valid_frames(
+    cell: CellName, bidirectional: bool, extras: bool, lengths: list[int], padding: int
 ) -> None:
     torch.manual_seed(0)
-    size = 8 if bidirectional else 4  # as wide as the output, so that all layers have residual connections
+    size = 8 if bidirectional else 4  # the output size, so that all layers have residual connections
     stack = RecurrentStack(
         cell, size, 4, 2, bidirectional=bidirectional, layer_norm=extras, residual=extras
     ).double()
-    x = torch.randn(len(lengths), max([1, *lengths]) + more, size, dtype=torch.float64)
+    x = torch.randn(len(lengths), max([1, *lengths]) + padding, size, dtype=torch.float64)
     y, state = stack(x, torch.tensor(lengths))
     for i, length in enumerate(lengths):
         assert (y[i, length:] == 0).all()
@@ -127,7 +127,7 @@ def test_padding_never_leaks(
     assert torch.equal(stack(junk, torch.tensor(lengths))[0], y)
 
 
-def test_padding_gets_no_gradient() -> None:
+def test_padding_has_zero_gradient() -> None:
     x = torch.randn(2, 5, 3, requires_grad=True)
     y, state = Recurrent("lstm", 3, 4)(x, torch.tensor([5, 2]))
     (y.sum() + state[0].sum() + state[1].sum()).backward()
@@ -136,13 +136,13 @@ def test_padding_gets_no_gradient() -> None:
     assert (x.grad[1, :2] != 0).all()
 
 
-def test_a_stack_is_its_layers_one_after_the_other() -> None:
+def test_stack_applies_its_layers_in_order() -> None:
     torch.manual_seed(0)
     stack = RecurrentStack("gru", 3, 4, 2, bidirectional=True, layer_norm=True, residual=True, dropout=0.5)
     for parameter in stack.norms.parameters():
         nn.init.normal_(parameter)
     x, lengths = torch.randn(2, 5, 3), torch.tensor([5, 2])
-    lower = stack.norms[0](stack.layers[0](x, lengths)[0])  # of another size than x: nothing is added
+    lower = stack.norms[0](stack.layers[0](x, lengths)[0])  # size differs from x: no residual
     upper = lower + stack.norms[1](stack.layers[1](lower, lengths)[0])
     y = stack.eval()(x, lengths)[0]
     torch.testing.assert_close(y[0], upper[0])
@@ -150,7 +150,7 @@ def test_a_stack_is_its_layers_one_after_the_other() -> None:
 
 
 @cells
-def test_frame_by_frame_equals_the_whole(cell: CellName) -> None:
+def test_frame_by_frame_equals_the_whole_sequence(cell: CellName) -> None:
     torch.manual_seed(0)
     stack = RecurrentStack(cell, 3, 4, 2, layer_norm=True, residual=True, dropout=0.5, weight_drop=0.5).eval()
     x = torch.randn(2, 9, 3)
@@ -164,7 +164,7 @@ def test_frame_by_frame_equals_the_whole(cell: CellName) -> None:
 
 
 @cells
-def test_a_stream_whose_sequences_end_at_different_times_goes_on_from_its_state(cell: CellName) -> None:
+def test_state_carries_over_when_sequences_end_at_different_frames(cell: CellName) -> None:
     torch.manual_seed(0)
     stack = RecurrentStack(cell, 3, 4, 2).double()
     x = torch.randn(3, 9, 3, dtype=torch.float64)
@@ -174,7 +174,7 @@ def test_a_stream_whose_sequences_end_at_different_times_goes_on_from_its_state(
     torch.testing.assert_close(state, whole, rtol=0, atol=1e-12)
 
 
-def test_a_bidirectional_layer_refuses_a_state() -> None:
+def test_bidirectional_layer_rejects_a_state() -> None:
     with pytest.raises(ValueError, match="bidirectional"):
         Recurrent("gru", 3, 4, bidirectional=True)(torch.zeros(1, 2, 3), None, torch.zeros(1, 4))
 
@@ -191,7 +191,7 @@ def test_initial_weights(cell: CellName) -> None:
 
 
 @cells
-def test_weight_drop_changes_the_outputs_in_training_and_nothing_else(cell: CellName) -> None:
+def test_weight_drop_affects_only_outputs_in_training(cell: CellName) -> None:
     torch.manual_seed(0)
     dropped = RecurrentStack(cell, 3, 16, 2, weight_drop=0.5)
     plain = RecurrentStack(cell, 3, 16, 2)
@@ -204,6 +204,6 @@ def test_weight_drop_changes_the_outputs_in_training_and_nothing_else(cell: Cell
     first.sum().backward()
     grad = dict(dropped.named_parameters())["layers.0.forward_layer.weight_hh_l0"].grad
     assert grad is not None
-    assert 0.3 < grad.eq(0).float().mean() < 0.7  # a dropped weight gets no gradient
+    assert 0.3 < grad.eq(0).float().mean() < 0.7  # dropped weights have no gradient
     torch.testing.assert_close(dropped.state_dict(), before, rtol=0, atol=0)
     torch.testing.assert_close(dropped.eval()(x)[0], plain(x)[0])

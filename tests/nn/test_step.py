@@ -1,4 +1,4 @@
-"""Stacks frame by frame in numpy against the stacks themselves."""
+"""Numpy steps of a stack, compared with the torch stack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from audioseq.nn import RecurrentStack
 from audioseq.nn.cells import CELLS
-from audioseq.nn.step import StackStep, affine, to_memories
+from audioseq.nn.step import StackStep, affine, to_array_states
 
 
 @settings(deadline=None, max_examples=40)
@@ -22,7 +22,7 @@ from audioseq.nn.step import StackStep, affine, to_memories
     extras=st.booleans(),
     with_state=st.booleans(),
 )
-def test_steps_are_what_the_stack_does(
+def test_steps_equal_the_stack(
     cell: str, rows: int, sizes: tuple[int, int, int], extras: bool, with_state: bool
 ) -> None:
     torch.manual_seed(0)
@@ -32,24 +32,24 @@ def test_steps_are_what_the_stack_does(
         nn.init.normal_(parameter, std=0.7)
     x = torch.randn(rows, 5, sizes[0], dtype=torch.float64)
     step, state = StackStep(stack), None
-    memories = step.start(rows)
+    states = step.initial_states(rows)
     if with_state:
         _, state = stack(torch.randn(rows, 3, sizes[0], dtype=torch.float64))
-        memories = to_memories(state)
+        states = to_array_states(state)
     y, last = stack(x, state=state)
     for t in range(5):
-        before = [tuple(part.copy() for part in memory) for memory in memories]
-        found, after = step(x[:, t].numpy(), memories)
-        torch.testing.assert_close(torch.from_numpy(found), y[:, t], rtol=0, atol=1e-10)
-        np.testing.assert_equal(memories, before)  # what was given stays
-        memories = after
-    for memory, expected in zip(memories, to_memories(last), strict=True):
-        np.testing.assert_allclose(memory, expected, rtol=0, atol=1e-10)
+        before = [tuple(part.copy() for part in each) for each in states]
+        output, after = step(x[:, t].numpy(), states)
+        torch.testing.assert_close(torch.from_numpy(output), y[:, t], rtol=0, atol=1e-10)
+        np.testing.assert_equal(states, before)  # the given states are not modified
+        states = after
+    for actual, expected in zip(states, to_array_states(last), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("engine", [torch.backends.quantized.engine, "qnnpack"])
 @pytest.mark.parametrize("exact", [True, False])
-def test_weights_in_half_the_bytes_give_what_all_of_them_give(
+def test_affine_with_fp16_weights_equals_fp32(
     engine: str, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(torch.backends.quantized), "engine", engine)
@@ -61,6 +61,6 @@ def test_weights_in_half_the_bytes_give_what_all_of_them_give(
     np.testing.assert_allclose(affine(weight, bias)(x), expected, rtol=0, atol=2e-7 * np.abs(x).sum())
 
 
-def test_a_bidirectional_stack_is_refused() -> None:
-    with pytest.raises(ValueError, match="both ends"):
+def test_bidirectional_stack_is_rejected() -> None:
+    with pytest.raises(ValueError, match="bidirectional"):
         StackStep(RecurrentStack("gru", 3, 4, 1, bidirectional=True))
