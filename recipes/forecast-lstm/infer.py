@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 import series
-from ahead import forecast_next
-from lesson import LessonConfig
+from multi_step import forecast_next
+from experiment import ExperimentConfig
 from report import draw_ahead
 
 from audioseq.config import load
@@ -25,7 +25,7 @@ if __name__ == "__main__":
     if asked.steps < 1:
         parser.error(f"--steps {asked.steps}: forecast at least 1")
     try:
-        config = load(LessonConfig, Path(__file__).parent / "config.toml", asked.set)
+        config = load(ExperimentConfig, Path(__file__).parent / "config.toml", asked.set)
         experiment = config.switching if asked.values else config.sp500
         known = series.read(asked.file, experiment.kind, asked.column)
         dates, found = forecast_next(known, experiment.learner, asked.steps)

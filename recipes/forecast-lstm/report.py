@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lesson import BEST, LINEAR, LSTM, Walk
+from experiment import BEST, LINEAR, LSTM, Walk
 from matplotlib.figure import Figure
 from scores import LEVELS, Forecast, conformal, coverage
 from series import Series

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from audioseq.data import write_file
 from audioseq.errors import DataError
+from audioseq.files import read_text, write_atomically
 
 Kind = Literal["log returns", "values"]
 
@@ -69,12 +70,9 @@ def read(path: Path, kind: Kind, column: str | None = None) -> Series:
         DataError: naming file and line.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            names, *rows = [row for row in csv.reader(file) if row] or [[]]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is no CSV file in UTF-8 ({error}); save it as one") from None
+        names, *rows = [row for row in csv.reader(io.StringIO(read_text(path, DataError))) if row] or [[]]
+    except csv.Error as error:
+        raise DataError(f"{path}: is not a CSV file ({error}); save it as one") from None
     if len(names) < 2 or (column or names[1]) not in names:
         raise DataError(f"{path}: has no column {column or 'of values'}; it has {', '.join(names) or 'none'}")
     place = names.index(column) if column else 1
@@ -90,7 +88,7 @@ def write(path: Path, dates: Iterable[str], levels: Iterable[float]) -> None:
     """Write a series that `read` reads back equal."""
     lines = (f"{label},{level!r}\n" for label, level in zip(dates, levels, strict=True))
     text = "date,value\n" + "".join(lines)
-    write_file(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()), make_folder=True)
 
 
 def _date(text: str, before: str, where: str) -> str:

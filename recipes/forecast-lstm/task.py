@@ -118,7 +118,7 @@ class Learned:
         stored = checkpoint.load(path, task="forecast")
         self.mean, self.deviation = stored.header.features["mean"], stored.header.features["deviation"]
         self.model = Forecaster(**stored.header.config).eval()
-        stored.fill(self.model, path)
+        stored.fill(self.model)
 
     def normalise(self, values: np.ndarray) -> Tensor:
         """Return values as the network reads them, float32 `[N]`."""

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lesson import LessonConfig, run
+from experiment import ExperimentConfig, run
 from report import publish
 
 from audioseq.config import load
@@ -25,7 +25,7 @@ def main() -> None:
         "--publish", metavar="HARDWARE", help="write into the recipe's folder too: measured on what"
     )
     asked = parser.parse_args()
-    config = load(LessonConfig, HERE / "config.toml", asked.set, asked.smoke)
+    config = load(ExperimentConfig, HERE / "config.toml", asked.set, asked.smoke)
     results, walks = run(config, asked.run_dir, asked.publish or "unnamed hardware", resume=asked.resume)
     for folder in [asked.run_dir] + [HERE] * bool(asked.publish):
         publish(results, walks, folder)

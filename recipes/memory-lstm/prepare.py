@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from lesson import LessonConfig
+from experiment import ExperimentConfig
 from memory import PROBLEMS
 
 from audioseq.config import load
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="for a trial of seconds")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     asked = parser.parse_args()
-    config = load(LessonConfig, HERE / "config.toml", asked.set, asked.smoke)
+    config = load(ExperimentConfig, HERE / "config.toml", asked.set, asked.smoke)
     config.data.mkdir(parents=True, exist_ok=True)
     for experiment in config.experiments:
         path = config.data / f"{experiment.problem}-{experiment.length}.npz"

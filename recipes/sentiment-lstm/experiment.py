@@ -13,12 +13,12 @@ import texts
 import torch
 from pretrain import ReadingTask
 from pydantic import Field
-from rivals import accuracies
+from baselines import accuracies
 from task import SentimentTask, count_words, encode, judge, load, score, stored_units
 
 from audioseq.config import Config, dump_toml, merge, parse
-from audioseq.data import write_file
 from audioseq.errors import ConfigError, DataError
+from audioseq.files import write_atomically
 from audioseq.training import TrainingConfig, fit
 
 Size = Annotated[int, Field(ge=1)]
@@ -111,7 +111,7 @@ class Experiment:
         settings = dump_toml(config.model_copy(update={"tested": {}, **one})).encode()  # these may grow
         if self.journal.exists() and (run_dir / "config.toml").read_bytes() != settings:
             raise ConfigError(f"{run_dir}: holds figures of other settings; name another with --run-dir")
-        write_file(run_dir / "config.toml", lambda file: file.write(settings))
+        write_atomically(run_dir / "config.toml", lambda file: file.write(settings), make_folder=True)
         torch.set_num_threads(1)
 
     def read(self) -> None:

@@ -18,7 +18,7 @@ def words(scored: Sequence[tuple[str, float]], path: Path) -> None:
 
     Raises:
         ConfigError: a suffix other than .png, .svg or .pdf.
-        CheckpointError: the file cannot be written.
+        FileError: the file cannot be written.
     """
     check(path)
     figure = Figure(figsize=(max(4.0, 0.42 * len(scored) + 1.2), 3.2), facecolor=BACKGROUND)

@@ -52,7 +52,7 @@ def main() -> None:
         readable += chain.from_iterable(others)
     print(texts.write(out / "sentences.tsv", labelled))
     if asked.text:
-        readable += map(" ".join, corpus.sentences(corpus.read([asked.text])))
+        readable += map(" ".join, corpus.sentences(corpus.read_lines([asked.text])))
     if readable:
         allowed = list(texts.without_copies(readable, kept_apart))
         print(f"left out {len(readable) - len(allowed)} unlabelled sentences that repeat what is tested on")

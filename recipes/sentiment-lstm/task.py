@@ -18,7 +18,7 @@ from audioseq import checkpoint
 from audioseq.checkpoint import Header
 from audioseq.data import length_batches, pad
 from audioseq.errors import DataError
-from audioseq.language.units import Units, restore
+from audioseq.language.units import Units, restore_units
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.text.tokenizer import normalise
 from audioseq.training import Loss
@@ -117,7 +117,7 @@ def encode(units: Units, texts: Sequence[Text]) -> list[Tensor]:
 
 def stored_units(path: Path) -> Units:
     """Return the tokens of a model file."""
-    return restore(checkpoint.read_header(path).tokenizer)
+    return restore_units(checkpoint.read_header(path).tokenizer)
 
 
 @torch.no_grad()
@@ -144,9 +144,9 @@ def judge(scores: Tensor, texts: Sequence[Text]) -> dict[str, float]:
 def load(path: Path) -> tuple[Classifier, Units]:
     """Open a trained model."""
     stored = checkpoint.load(path, task="sentiment")
-    units = restore(stored.header.tokenizer)
+    units = restore_units(stored.header.tokenizer)
     model = Classifier(units.size, **stored.header.config)
-    stored.fill(model, path)
+    stored.fill(model)
     return model.eval(), units
 
 

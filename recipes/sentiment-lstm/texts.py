@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audioseq.data import write_file
 from audioseq.errors import DataError
+from audioseq.files import read_text, write_atomically
 from audioseq.text.tokenizer import normalise
 
 FOLDS = 10
@@ -59,10 +59,10 @@ def own(source: Path) -> list[Text]:
     """Read one's own texts: `pos<TAB>text` or `neg<TAB>text` a line, or files in folders `pos` and `neg`."""
     if source.is_dir():
         files = [(label, path) for label in LABELS for path in sorted((source / label).glob("*.txt"))]
-        pairs = [(label, _content(path)) for label, path in files]
+        pairs = [(label, read_text(path, DataError)) for label, path in files]
     else:
         pairs = []
-        for number, line in enumerate(_content(source).splitlines(), 1):
+        for number, line in enumerate(read_text(source, DataError).splitlines(), 1):
             label, tab, text = line.partition("\t")
             if label not in LABELS or not tab:
                 raise DataError(f"{source}:{number}: is not pos or neg, a tab and a text; correct the line")
@@ -116,7 +116,7 @@ def write(path: Path, texts: Sequence[Text]) -> str:
 def save(path: Path, lines: Sequence[str]) -> str:
     """Write lines to a file; return a line that tells of it."""
     content = "".join(f"{line}\n" for line in lines).encode()
-    write_file(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content), make_folder=True)
     return f"{path}: {len(lines):,} texts"
 
 
@@ -142,15 +142,6 @@ def lines(path: Path) -> list[str]:
             "ours.network.pretrained=false"
         )
     return path.read_text("utf-8").splitlines()
-
-
-def _content(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from None
 
 
 def _plain(text: str) -> str:

@@ -56,7 +56,7 @@ def forecast(recipe: Recipe, location: np.ndarray, scale: float, dof: float) -> 
 
 def small(recipe: Recipe, **changes: Any) -> Any:
     """Return the settings of a network that learns within a tenth of a second."""
-    config = load(recipe("lesson").LessonConfig, RECIPE / "config.toml", smoke=True).sp500.learner
+    config = load(recipe("experiment").ExperimentConfig, RECIPE / "config.toml", smoke=True).sp500.learner
     training = config.training.model_copy(update={"epochs": 1.0})
     return config.model_copy(update={"training": training, "window": 20, "lead": 5} | changes)
 
@@ -264,16 +264,16 @@ def test_the_best_forecast_is_bayes(recipe: Recipe) -> None:
 
 
 def test_what_is_drawn_ahead_has_the_errors_of_the_past(recipe: Recipe, tmp_path: Path) -> None:
-    ahead, values = recipe("ahead"), arma(200, 0.5, 0.0)
+    multi_step, values = recipe("multi_step"), arma(200, 0.5, 0.0)
     learned = recipe("task").learn(small(recipe), values, tmp_path)
     errors = np.array([-1.0, 0.0, 3.0])
-    drawn = ahead.sample(learned, values, 3, errors, seed=1)
+    drawn = multi_step.sample(learned, values, 3, errors, seed=1)
     said = learned(values)[-1:]
-    assert drawn.shape == (ahead.PATHS, 3)
+    assert drawn.shape == (multi_step.PATHS, 3)
     assert np.allclose(
         np.unique(drawn[:, 0].round(4)), (said.location + said.scale * errors).round(4), atol=2e-4
     )
-    assert np.array_equal(drawn, ahead.sample(learned, values, 3, errors, seed=1))
+    assert np.array_equal(drawn, multi_step.sample(learned, values, 3, errors, seed=1))
     # The second step knows the first: it is what the network says of the series with that behind.
     path = drawn[0]
     second = learned(np.r_[values, path[0]])[-1:]
@@ -376,15 +376,15 @@ def test_the_published_figures_are_whole_and_say_what_the_readme_says(recipe: Re
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
     assert recipe("report").section(results) in (RECIPE / "README.md").read_text(encoding="utf-8")
     stocks, structure = results["sp500"], results["switching"]
-    lesson = recipe("lesson")
-    assert set(stocks["models"]) == {*lesson.TEXTBOOK, lesson.LINEAR, lesson.LSTM}
-    assert set(structure["models"]) == {*stocks["models"], lesson.BEST}
+    experiment = recipe("experiment")
+    assert set(stocks["models"]) == {*experiment.TEXTBOOK, experiment.LINEAR, experiment.LSTM}
+    assert set(structure["models"]) == {*stocks["models"], experiment.BEST}
     assert (stocks["from"], stocks["values"]) == ("1970-01-01", 678)
     assert len(stocks["models"]["LSTM"]["nll_of_seeds"]) == 3
-    for name in lesson.TEXTBOOK:  # it wins clearly where there is structure
+    for name in experiment.TEXTBOOK:  # it wins clearly where there is structure
         against = structure["models"][name]["lstm_against_it"]
         assert all(against[kind]["statistic"] < -10 and against[kind]["p"] < 1e-6 for kind in against)
-    best, ours = (structure["models"][name]["rmse"] for name in (lesson.BEST, "LSTM"))
+    best, ours = (structure["models"][name]["rmse"] for name in (experiment.BEST, "LSTM"))
     assert best < ours < 0.7 * structure["models"]["ARMA(1, 1)"]["rmse"]
     for level, share in stocks["year_ahead"]["within"].items():
         asked = float(level[:-1]) / 100
@@ -415,5 +415,5 @@ def test_the_prices_are_as_the_readme_says(
         0.998, abs=5e-4
     )
     switching = recipe("series").read(tmp_path / "switching.csv", "values")
-    config = load(recipe("lesson").LessonConfig, RECIPE / "config.toml")
+    config = load(recipe("experiment").ExperimentConfig, RECIPE / "config.toml")
     assert [switching.index(date) for date in (config.switching.start, config.switching.test)] == [2000, 4000]

@@ -18,7 +18,7 @@ import torch
 from audioseq.config import load
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "memory-lstm"
-MODULES = ("memory", "lesson", "report")
+MODULES = ("memory", "experiment", "report")
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_small_run_learns_and_publishes(
 def test_the_published_figures_teach_the_lesson(recipe: Callable[[str], Any]) -> None:
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
     assert recipe("report").section(results) in (RECIPE / "README.md").read_text(encoding="utf-8")
-    config = load(recipe("lesson").LessonConfig, RECIPE / "config.toml")
+    config = load(recipe("experiment").ExperimentConfig, RECIPE / "config.toml")
     figures = {(run["problem"], run["length"], run["network"]): run for run in results["runs"]}
     asked = {
         (experiment.problem, experiment.length, network)

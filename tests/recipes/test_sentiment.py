@@ -22,7 +22,7 @@ from audioseq.config import load
 from audioseq.errors import DataError
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "sentiment-lstm"
-MODULES = ("prepare", "texts", "model", "pretrain", "task", "rivals", "experiment", "plot", "report")
+MODULES = ("prepare", "texts", "model", "pretrain", "task", "baselines", "experiment", "plot", "report")
 GOOD, BAD = ("fine", "lovely", "moving"), ("dull", "stupid", "tired")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from ahead import year_ahead
+from multi_step import year_ahead
 from baselines import AutoRegression, Textbook
 from pydantic import Field
 from scores import LEVELS, Forecast, conformal, coverage, diebold_mariano
@@ -54,7 +54,7 @@ class Experiment(Config):
     learner: LearnerConfig
 
 
-class LessonConfig(Config):
+class ExperimentConfig(Config):
     """The recipe."""
 
     data: Path
@@ -106,7 +106,7 @@ LOSSES: dict[str, Callable[[Forecast | Mixture, np.ndarray], np.ndarray]] = {
 
 
 def walk(
-    name: str, experiment: Experiment, config: LessonConfig, run_dir: Path, *, resume: bool = False
+    name: str, experiment: Experiment, config: ExperimentConfig, run_dir: Path, *, resume: bool = False
 ) -> Walk:
     """Let each model walk forward through a series."""
     series = read(config.data / f"{name}.csv", experiment.kind)
@@ -186,7 +186,7 @@ def _figures(walked: Walk, name: str) -> dict[str, Any]:
 
 
 def run(
-    config: LessonConfig, run_dir: Path, hardware: str, *, resume: bool = False
+    config: ExperimentConfig, run_dir: Path, hardware: str, *, resume: bool = False
 ) -> tuple[dict[str, Any], dict[str, Walk]]:
     """Do all of it: return the figures, and what there is to plot."""
     started = time.process_time()

@@ -45,7 +45,7 @@ class Clipping(Config):
     updates: Positive = 200
 
 
-class LessonConfig(Config):
+class ExperimentConfig(Config):
     """The recipe. An epoch is `batches` batches of new sequences."""
 
     data: Path
@@ -63,7 +63,7 @@ class LessonConfig(Config):
     experiments: tuple[Experiment, ...]
 
 
-Job = tuple[LessonConfig, Path, Experiment, Network]
+Job = tuple[ExperimentConfig, Path, Experiment, Network]
 
 
 def train(job: Job) -> tuple[dict[str, Any], list[float]]:
@@ -91,7 +91,7 @@ def train(job: Job) -> tuple[dict[str, Any], list[float]]:
     return {**model, "baseline": round(baseline, 4), **figures, "cpu_seconds": seconds}, curve
 
 
-def gradients(config: LessonConfig, run_dir: Path) -> dict[str, dict[str, list[float]]]:
+def gradients(config: ExperimentConfig, run_dir: Path) -> dict[str, dict[str, list[float]]]:
     """Return, for each network, how its last output depends on h at each frame: before training and after."""
     x = draw_adding(torch.Generator().manual_seed(0), config.batch_size, config.closer).x
     norms: dict[str, dict[str, list[float]]] = {}
@@ -108,7 +108,7 @@ def gradients(config: LessonConfig, run_dir: Path) -> dict[str, dict[str, list[f
     return norms
 
 
-def descend(config: LessonConfig, limit: float) -> tuple[list[float], list[float]]:
+def descend(config: ExperimentConfig, limit: float) -> tuple[list[float], list[float]]:
     """Train a plain RNN with too large weights; return losses and gradient norms while they are finite."""
     torch.manual_seed(config.training.seed)
     clipping, generator = config.clipping, torch.Generator().manual_seed(0)
@@ -131,7 +131,7 @@ def descend(config: LessonConfig, limit: float) -> tuple[list[float], list[float
     return losses, norms
 
 
-def run(config: LessonConfig, run_dir: Path, hardware: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def run(config: ExperimentConfig, run_dir: Path, hardware: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Do all of it: return the figures, and the series of numbers to plot."""
     jobs = [
         (config, run_dir, experiment, name)
