@@ -1,9 +1,11 @@
-"""What decoding costs beside the acoustic model, on one thread, the model's files loaded already.
+"""Cost and accuracy of decoding: greedy, by beam size, with a language model and with rescoring.
 
-    python tests/benchmarks/bench_decode.py MANIFEST [--model MODEL] [--lm FILE] [--widths 16 100 400]
+    python -m tests.benchmarks.bench_decode MANIFEST [--model MODEL] [--lm FILE] [--rescore FILE]
+                                            [--beam-sizes 16 100 400] [--every 1]
 
-Printed are core-hours per hour of audio (processor time of this process, so that other work on the machine
-does not count) and the word error rate: of the emissions, and of each way to decode them.
+Runs on one thread with all model files loaded. Reported are the core-hours (processor time of this process,
+so that other work on the machine does not count) per hour of audio of the emissions and of each way to
+decode them, and the word error rates.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import argparse
 import time
 from pathlib import Path
 
@@ -23,28 +24,40 @@ from audioseq.speech.decoding.beam import BeamLimits
 from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.evaluation.evaluate import utterance_emissions
 from audioseq.speech.metrics import word_errors
+from tests.benchmarks import report
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser("decode", __doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--model", default=default_for("speech"))
     parser.add_argument("--lm")
-    parser.add_argument("--widths", type=int, nargs="+", default=[16, 100, 400])
-    parser.add_argument("--every", type=int, default=1, help="take one utterance of so many")
+    parser.add_argument("--rescore", help="language model for rescoring, at a beam size of 100")
+    parser.add_argument("--beam-sizes", type=int, nargs="+", default=[16, 100, 400])
+    parser.add_argument("--every", type=int, default=1, help="take every N-th utterance")
     arguments = parser.parse_args()
     utterances = read_manifest(arguments.manifest)[:: arguments.every]
     hours = sum(utterance.duration for utterance in utterances) / 3600
     recogniser = pipeline.load_recogniser(arguments.model, "cpu")
 
+    rows: list[report.Row] = []
+
+    def add(name: str, began: float, figures: report.Row) -> None:
+        cost = (time.process_time() - began) / 3600 / hours
+        rows.append({"step": name, "core-hours per hour of audio": round(cost, 4), **figures})
+        report.show(rows[-1])
+
     began = time.process_time()
-    heard = [utterance_emissions(recogniser, utterance) for utterance in utterances]
-    print(f"{hours:.2f} h of audio; emissions      {(time.process_time() - began) / 3600 / hours:.4f}")
-    for lm in (None, arguments.lm) if arguments.lm else (None,):
-        for width in arguments.widths:
-            search = recogniser.decoder(DecodingOptions(lm=lm, limits=BeamLimits(beam_size=width)))
-            began = time.process_time()
-            rate = word_errors([item.decode(search) for item in heard]).rate
-            spent = (time.process_time() - began) / 3600 / hours
-            print(f"width {width:4d}, {'with' if lm else 'no'} lm  {spent:.4f}   WER {rate:.2%}", flush=True)
+    emissions = [utterance_emissions(recogniser, utterance) for utterance in utterances]
+    add("emissions", began, {"WER (%)": ""})
+    lms = (None, arguments.lm) if arguments.lm else (None,)
+    ways = [DecodingOptions(lm=lm, limits=BeamLimits(size)) for lm in lms for size in arguments.beam_sizes]
+    if arguments.rescore:
+        ways.append(DecodingOptions(lm=arguments.lm, rescorer=arguments.rescore))
+    for options in ways:
+        name = f"beam size {options.limits.beam_size}, {options.lm or 'no language model'}"
+        name += f", rescored by {options.rescorer}" if options.rescorer else ""
+        decoder = recogniser.decoder(options)
+        began = time.process_time()
+        rate = word_errors([each.decode(decoder) for each in emissions]).rate
+        add(name, began, {"WER (%)": round(100 * rate, 2)})
+    report.write(arguments.output, {f"{arguments.model}, {hours:.2f} h of audio": rows})

@@ -1,17 +1,17 @@
-"""What transcribing costs: whole processes of `audioseq transcribe` on an hour of audio, in one file or many.
+"""Cost of transcription: whole processes of `audioseq transcribe` on an hour of audio in one file or in many.
 
-    python tests/benchmarks/bench_transcribe.py MANIFEST [--files 1 10 600] [--hours 1] [--runs 3] [-m MODEL]
+    python -m tests.benchmarks.bench_transcribe MANIFEST [--files 1 10 600] [--hours 1] [--runs 3] [-m MODEL]
 
-The hour is joined from the manifest's recordings, over and over in their order, and cut into so many files,
-the longest about five times as long as the shortest. Each run is a new process that writes a folder of
-transcripts, so it includes the start of Python and torch and the loading of the model. Printed are the
-medians of: core-hours (user and system time, as the operating system counts them) per hour of audio, wall
-time, and peak memory of the process; with the search that the model advises, and with none.
+The recordings of the manifest are repeated in their order up to an hour, and this hour is split into the
+given numbers of files; the longest file is about five times as long as the shortest. Each run is a new
+process that writes a folder of transcripts, so a run includes the start of Python and torch and the loading
+of the models. Reported are the medians of the core-hours (user and system time, as counted by the operating
+system) per hour of audio, of the wall time and of the peak memory of the process, with the recommended
+decoding options and with greedy decoding.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import multiprocessing
 import os
@@ -27,12 +27,13 @@ import numpy as np
 from audioseq import audio
 from audioseq.data import read_manifest
 from audioseq.models import default_for
+from tests.benchmarks import report
 
-SEARCHES = {"as advised": [], "greedy": ["--lm", "none"]}
+DECODINGS = {"recommended": [], "greedy": ["--lm", "none"]}
 
 
 def prepare(manifest: Path, seconds: float, counts: list[int], place: Path) -> None:
-    """Join a manifest's recordings to so many seconds, and write these as each number of files."""
+    """Write the first seconds of a manifest, repeated, once for each number of files in `counts`."""
     left, parts = int(seconds * audio.SAMPLE_RATE), []
     for utterance in itertools.cycle(read_manifest(manifest)):
         parts.append(utterance.load()[:left])
@@ -61,9 +62,7 @@ def run(command: list[str]) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser("transcribe", __doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("-m", "--model", default=default_for("speech"))
     parser.add_argument("--hours", type=float, default=1.0)
@@ -72,16 +71,25 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        # In a process of its own: Linux counts the memory of a process to those that it starts.
+        # In a separate process: on Linux a process hands its peak memory on to its children.
         what = (arguments.manifest, 3600 * arguments.hours, arguments.files, place)
         preparing = multiprocessing.get_context("spawn").Process(target=prepare, args=what)
         preparing.start()
         preparing.join()
-        print("search       files   core-hours/h    wall s   peak MB", flush=True)
-        for (search, options), count in itertools.product(SEARCHES.items(), arguments.files):
+        rows = []
+        for (decoding, options), count in itertools.product(DECODINGS.items(), arguments.files):
             command = [sys.executable, "-m", "audioseq", "transcribe", str(place / str(count)), *options]
             command += ["-m", arguments.model, "-o", str(place / "out"), "--force"]
             measured = zip(*(run(command) for _ in range(arguments.runs)), strict=True)
             cpu, wall, memory = map(statistics.median, measured)
-            hours = cpu / 3600 / arguments.hours
-            print(f"{search:10s} {count:7d} {hours:14.4f} {wall:9.1f} {memory:9.0f}", flush=True)
+            rows.append(
+                {
+                    "decoding": decoding,
+                    "files": count,
+                    "core-hours per hour of audio": round(cpu / 3600 / arguments.hours, 4),
+                    "wall time (s)": round(wall, 1),
+                    "peak memory (MB)": round(memory),
+                }
+            )
+            report.show(rows[-1])
+    report.write(arguments.output, {f"{arguments.model}, {arguments.hours:g} h of audio": rows})
