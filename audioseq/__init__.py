@@ -1,11 +1,13 @@
-"""Speech recognition and music on one set of shared recurrent layers.
+"""Speech recognition and music generation on shared recurrent layers.
 
-    audioseq.transcribe("talk.wav").text                    what was said
-    audioseq.load("digits").transcribe("talk.wav")          the same, keeping the model for more
-    audioseq.compose(seed=7).save("tune.mid")               a piece of music
-    audioseq.transcribe_all("clips/", "texts/")             a folder of them, which a killed run goes on with
+    import audioseq
 
-Everything is imported when it is first used, so that `import audioseq` takes no time.
+    audioseq.transcribe("talk.wav").text                   # transcribe a recording
+    audioseq.load("digits").transcribe("talk.wav")         # load a model once, transcribe many recordings
+    audioseq.transcribe_all("clips/", "texts/")            # transcribe a folder; can be resumed
+    audioseq.compose(seed=7).save("tune.mid")              # generate music
+
+Names are imported on first use, so `import audioseq` does not load PyTorch.
 """
 
 from __future__ import annotations
@@ -24,34 +26,37 @@ if TYPE_CHECKING:
     from audioseq.errors import CheckpointError as CheckpointError
     from audioseq.errors import ConfigError as ConfigError
     from audioseq.errors import DataError as DataError
+    from audioseq.errors import FileError as FileError
     from audioseq.errors import MidiError as MidiError
     from audioseq.midi import Score as Score
     from audioseq.music.pipeline import compose as compose
     from audioseq.speech.batch.run import transcribe_all as transcribe_all
     from audioseq.speech.decoding.decoder import DecodingOptions as DecodingOptions
-    from audioseq.speech.pipeline import load_recogniser as load_recogniser
+    from audioseq.speech.pipeline import load_recogniser as load  # noqa: F401
     from audioseq.speech.transcript import Transcript as Transcript
     from audioseq.training import Task as Task
     from audioseq.training import fit as fit
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "load": "audioseq.speech.pipeline",
-    "compose": "audioseq.music.pipeline",
-    "Score": "audioseq.midi",
-    "transcribe_all": "audioseq.speech.batch.run",
-    "BeamSearch": "audioseq.speech.decoding.decoder",
-    "Transcript": "audioseq.speech.transcript",
-    "fit": "audioseq.training",
-    "Task": "audioseq.training",
-    "AudioseqError": "audioseq.errors",
-    "AudioError": "audioseq.errors",
-    "CheckpointError": "audioseq.errors",
-    "ConfigError": "audioseq.errors",
-    "DataError": "audioseq.errors",
-    "MidiError": "audioseq.errors",
+_SOURCES = {
+    "load": "audioseq.speech.pipeline.load_recogniser",
+    "compose": "audioseq.music.pipeline.compose",
+    "Score": "audioseq.midi.Score",
+    "transcribe_all": "audioseq.speech.batch.run.transcribe_all",
+    "DecodingOptions": "audioseq.speech.decoding.decoder.DecodingOptions",
+    "Transcript": "audioseq.speech.transcript.Transcript",
+    "fit": "audioseq.training.fit",
+    "Task": "audioseq.training.Task",
+    "AudioseqError": "audioseq.errors.AudioseqError",
+    "AudioError": "audioseq.errors.AudioError",
+    "CheckpointError": "audioseq.errors.CheckpointError",
+    "ConfigError": "audioseq.errors.ConfigError",
+    "DataError": "audioseq.errors.DataError",
+    "FileError": "audioseq.errors.FileError",
+    "MidiError": "audioseq.errors.MidiError",
 }
+"""Public names, each with the object that it stands for."""
 
 
 def transcribe(
@@ -61,19 +66,20 @@ def transcribe(
     words: bool = False,
     model: str | Path | None = None,
 ) -> Transcript:
-    """Write down what is said in a recording.
+    """Transcribe a recording.
 
-    The model is loaded anew each time; for many recordings, keep what `load` returns, or see
-    `transcribe_all`.
+    The model is loaded on each call. To transcribe many recordings, use `load` or `transcribe_all`.
 
     Args:
-        source: a file that soundfile reads, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
-        sample_rate: of a waveform, in Hz; must be left out for a file.
-        words: also say when each word begins and ends, and how sure the model is of it.
-        model: name of a model, or path of its file; the first of `audioseq models list` where none is named.
+        source: path of an audio file, or a waveform `[N]`, `[N, channels]` or `[channels, N]`.
+        sample_rate: sample rate of a waveform in Hz; must not be given for a file.
+        words: whether to return the start, end and confidence of each word.
+        model: name of a model or path of a model file; the default speech model if not given.
+    Returns:
+        the text, its segments, and the words if they were requested.
     Raises:
-        AudioError: the recording cannot be read, or is not finite.
-        CheckpointError: there is no such model, or its file is damaged or of another task.
+        AudioError: the recording cannot be read, or contains values that are not finite.
+        CheckpointError: there is no such model, or its file is damaged or made for another task.
     """
     from audioseq.speech.pipeline import load_recogniser
 
@@ -81,11 +87,12 @@ def transcribe(
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _SOURCES:
         raise AttributeError(f"module 'audioseq' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    module, _, attribute = _SOURCES[name].rpartition(".")
+    value = globals()[name] = getattr(importlib.import_module(module), attribute)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, "transcribe", "__version__"])
+    return sorted([*_SOURCES, "transcribe", "__version__"])

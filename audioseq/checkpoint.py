@@ -1,6 +1,6 @@
-"""Model files: weights and all that is needed to use them, in one safetensors file; and training state.
+"""Model files (weights, config and tokenizer in one safetensors file) and training state.
 
-A file whose name ends in `.xz` is compressed: n-gram models become half as large, others hardly smaller.
+A file whose name ends in `.xz` is compressed, which halves n-gram models but hardly shrinks networks.
 """
 
 from __future__ import annotations
@@ -14,30 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from audioseq.errors import CheckpointError
-from audioseq.files import write_atomically
+from audioseq.files import reading, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = "audioseq/1"
-LARGEST_HEADER = 16 * 2**20
-"""Bytes; a file that announces a larger header is damaged or hostile."""
+MAX_HEADER_BYTES = 16 * 2**20
+"""A file that announces a longer header is damaged or hostile."""
 ALIASES = "aliases"
-"""Metadata key: names of tied weights, each with the name it is stored under."""
+"""Metadata key of a table from the names of tied weights to the names that they are stored under."""
+FORMER_MODULES = {"speech": {"speller": "p2g_decoder"}}
+"""Modules that earlier versions stored under other names, by task; `load` returns their current names."""
 _DAMAGE = (lzma.LZMAError, EOFError)
-"""What a compressed file that is damaged or cut off raises."""
+"""Errors of reading a compressed file that is damaged or truncated."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a model file says about its model."""
+    """The description of a model that its file contains."""
 
     task: str
     config: dict[str, Any] = field(default_factory=dict)
     features: dict[str, Any] = field(default_factory=dict)
     tokenizer: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
-    """Data and licences, results, limits, seed, steps, hours, hardware."""
+    """Model card: data and licences, results, limits, seed, steps, hours, hardware."""
     format: str = FORMAT
 
 
@@ -45,45 +47,51 @@ class Header:
 class Checkpoint:
     """A model file in memory."""
 
+    path: str | Path
+    """The file that it was read from."""
     header: Header
     weights: dict[str, Tensor]
     half: bool = False
-    """Whether some of them were stored as fp16."""
+    """Whether some of the weights were stored as fp16."""
 
-    def fill(self, network: nn.Module, name: str | Path) -> None:
-        """Give the weights to a network that was built by the config.
+    def fill(self, network: nn.Module) -> None:
+        """Load the weights into a network that was built from the config.
 
-        Args:
-            name: what to call the model where they do not fit.
         Raises:
-            CheckpointError: their names or shapes are others.
+            CheckpointError: the names or the shapes of the weights do not match those of the network.
         """
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
-            raise CheckpointError(
-                f"{name}: its weights do not fit its config; get or train it again"
-            ) from error
+            raise self.misfit() from error
+
+    def misfit(self) -> CheckpointError:
+        """Return the error of a file whose contents contradict each other."""
+        return CheckpointError(
+            f"{self.path}: its weights do not match its config; download or train it again"
+        )
 
 
 def read_header(path: str | Path) -> Header:
-    """Read what a model file says about itself, without torch and without its weights.
+    """Read the header of a model file without loading torch or the weights.
 
     Raises:
-        CheckpointError: the file is missing, damaged, not of this program, or of a newer version of it.
+        CheckpointError: the file is missing, damaged, not an audioseq model, or in a newer format.
     """
     return _header(path, _metadata(path))
 
 
 def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, half: bool = False) -> None:
-    """Write a model file, whole or not at all; equal models give equal files.
+    """Write a model file atomically; equal models give equal files.
 
     Args:
-        weights: a model's `state_dict()`, on any device; tied weights are stored once.
-        header: what to say about the model; plain values that JSON can hold.
-        half: store floating-point weights as fp16, which halves the file, but for those beyond its range.
+        path: the file to write; it is compressed if its name ends in `.xz`.
+        weights: the `state_dict()` of a model, on any device; tied weights are stored once.
+        header: the description of the model; its values must be representable as JSON.
+        half: whether to store floating-point tensors as fp16, which halves the file; a tensor with values
+            beyond the range of fp16 keeps its type.
     Raises:
-        CheckpointError: the file cannot be written; the one that was there is left as it was.
+        FileError: the file cannot be written; an existing file is left unchanged.
     """
     from safetensors.torch import save as to_bytes
 
@@ -96,7 +104,7 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
             aliases[name] = seen[key]
             continue
         seen[key] = name
-        # A clone: cuDNN keeps all weights of a layer as views of one storage, which safetensors refuses.
+        # Clone: cuDNN keeps the weights of a layer as views of one storage, which safetensors refuses.
         tensor = tensor.detach().cpu().contiguous().clone()
         stored[name] = _halve(tensor) if half and tensor.is_floating_point() else tensor
     metadata = {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(header).items()}
@@ -105,7 +113,7 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
         metadata[ALIASES] = json.dumps(aliases)
     content = to_bytes(stored, metadata)
     start = 8 + int.from_bytes(content[:8], "little")
-    text = json.dumps(json.loads(content[8:start]), sort_keys=True).encode()  # it came in random order
+    text = json.dumps(json.loads(content[8:start]), sort_keys=True).encode()  # safetensors orders it randomly
     text += b" " * (-len(text) % 8)
     parts: list[bytes | memoryview] = [len(text).to_bytes(8, "little"), text, memoryview(content)[start:]]
     if _compressed(path):
@@ -114,14 +122,15 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
 
 
 def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
-    """Read a model file; nothing in it is executed, and no name in it is imported.
+    """Load a model file; nothing in it is executed, and no name in it is imported.
 
     Args:
-        task: what the model must be for, such as `speech`.
+        path: the file to read.
+        task: the task that the model must be made for, such as `speech`; any if not given.
     Returns:
-        the header and the weights, fp16 ones as fp32, on the CPU.
+        the header, and the weights on the CPU, with fp16 tensors converted to fp32.
     Raises:
-        CheckpointError: the file is missing, damaged, of another task, or of a newer version of the program.
+        CheckpointError: the file is missing, damaged, made for another task, or in a newer format.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
@@ -139,57 +148,58 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
         else:
             mapped = load_file(path)
     except (*_DAMAGE, SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(path, error) from None  # torch raises the latter ones for a hostile shape or dtype
+        raise _damaged(path, error) from None  # torch raises the last four for a hostile shape or dtype
     halves = {name for name, tensor in mapped.items() if tensor.itemsize == 2 and tensor.is_floating_point()}
-    # Copies: what is mapped would change with the file.
+    # Copy: the mapped tensors would change with the file.
     weights = {name: tensor.float() if name in halves else tensor.clone() for name, tensor in mapped.items()}
     if not all(isinstance(name, str) and name in weights for name in aliases.values()):
         raise _damaged(path, "tied weights are missing")
     weights |= {alias: weights[name] for alias, name in aliases.items()}
-    return Checkpoint(header, weights, half=bool(halves))
+    return Checkpoint(path, header, _rename_former(weights, header.task), half=bool(halves))
 
 
 def mean(models: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of the weights of models, one in memory at a time.
+    """Average the weights of several models, with one model in memory at a time.
 
-    What is no floating-point number is the last one's. Source: Izmailov et al. 2018, "Averaging weights leads
-    to wider optima and better generalization".
+    Integer tensors are those of the last model. Source: Izmailov et al. 2018, "Averaging weights leads to
+    wider optima and better generalization".
     """
-    found: dict[str, Tensor] = {}
+    average: dict[str, Tensor] = {}
     for count, weights in enumerate(models, 1):
         for name, value in weights.items():
-            if name in found and value.is_floating_point():
-                found[name] += (value - found[name]) / count
+            if name in average and value.is_floating_point():
+                average[name] += (value - average[name]) / count
             else:
-                found[name] = value.clone()
-    return found
+                average[name] = value.clone()
+    return average
 
 
 def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write training state (tensors and plain values), whole or not at all."""
+    """Write training state (tensors and plain values) atomically; FileError if it cannot be written."""
     import torch
 
-    buffer = io.BytesIO()  # written by torch itself, a full disk would be some RuntimeError
+    buffer = io.BytesIO()  # if torch wrote the file itself, a full disk would raise a RuntimeError
     torch.save(dict(state), buffer)
     write_atomically(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
-    """Read training state; only tensors and plain values are ever made of it.
+    """Load training state; only tensors and plain values are unpickled.
 
     Raises:
         CheckpointError: the file is missing or damaged.
     """
     import torch
 
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except Exception as error:  # of many kinds, IndexError and struct.error among them
-        raise _damaged(path, error) from None
+    with reading(path, CheckpointError):
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:  # of many types, IndexError and struct.error among them
+            raise _damaged(path, error) from None
     if not isinstance(state, dict):
-        raise _damaged(path, "holds no table")
+        raise _damaged(path, "it does not contain a table")
     return state
 
 
@@ -202,34 +212,29 @@ def _open(path: str | Path) -> BinaryIO:
 
 
 def _metadata(path: str | Path) -> dict[str, str]:
-    """Read the metadata of a safetensors file: a length (8 bytes), and so many bytes of JSON."""
-    try:
-        with _open(path) as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 2 <= size <= LARGEST_HEADER:
-                raise _damaged(path, "it does not begin as a safetensors file does")
-            text = file.read(size)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    try:
-        metadata = json.loads(text).get("__metadata__", {})
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise _damaged(path, error) from None
+    """Read the metadata of a safetensors file: 8 bytes with a length, then JSON of that length."""
+    with reading(path, CheckpointError):
+        try:
+            with _open(path) as file:
+                size = int.from_bytes(file.read(8), "little")
+                if not 2 <= size <= MAX_HEADER_BYTES:
+                    raise _damaged(path, "it is not a safetensors file")
+                metadata = json.loads(file.read(size)).get("__metadata__", {})
+        except (*_DAMAGE, ValueError, AttributeError, RecursionError) as error:
+            raise _damaged(path, error) from None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise _damaged(path, "its metadata is no table of strings")
+        raise _damaged(path, "its metadata is not a table of strings")
     return metadata
 
 
 def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
     form = metadata.get("format", "")
     if form != FORMAT:
-        advice = "upgrade audioseq" if form.startswith("audioseq/") else "it is no model of audioseq"
+        advice = "upgrade audioseq" if form.startswith("audioseq/") else "it is not an audioseq model"
         raise CheckpointError(f"{path}: has the format {form[:40]!r}, not {FORMAT!r}; {advice}")
     task = _json(path, metadata, "task")
     if not isinstance(task, str) or not (task.isascii() and task.isprintable()):
-        raise _damaged(path, "its task is no plain text")
+        raise _damaged(path, "its task is not plain text")
     config, features, tokenizer, card = (
         _table(path, metadata, name) for name in ("config", "features", "tokenizer", "card")
     )
@@ -239,7 +244,7 @@ def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
 def _table(path: str | Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
     value = _json(path, metadata, name)
     if not isinstance(value, dict):
-        raise _damaged(path, f"its {name} is no table")
+        raise _damaged(path, f"its {name} is not a table")
     return value
 
 
@@ -247,7 +252,13 @@ def _json(path: str | Path, metadata: Mapping[str, str], name: str) -> Any:
     try:
         return json.loads(metadata[name])
     except (KeyError, ValueError, RecursionError):
-        raise _damaged(path, f"its {name} is missing or no JSON") from None
+        raise _damaged(path, f"its {name} is missing or not JSON") from None
+
+
+def _rename_former(weights: Mapping[str, Tensor], task: str) -> dict[str, Tensor]:
+    names = FORMER_MODULES.get(task, {})
+    parts = [(*name.partition("."), tensor) for name, tensor in weights.items()]
+    return {names.get(module, module) + dot + rest: tensor for module, dot, rest, tensor in parts}
 
 
 def _halve(tensor: Tensor) -> Tensor:
@@ -256,6 +267,6 @@ def _halve(tensor: Tensor) -> Tensor:
 
 
 def _damaged(path: str | Path, reason: object) -> CheckpointError:
-    said = str(reason).strip() or type(reason).__name__
-    said = ascii(said.splitlines()[0][:120])[1:-1]  # a hostile file does not get to write to the terminal
-    return CheckpointError(f"{path}: is damaged or no model file ({said}); get or train it again")
+    text = str(reason).strip() or type(reason).__name__
+    text = ascii(text.splitlines()[0][:120])[1:-1]  # a hostile file must not write control codes
+    return CheckpointError(f"{path}: is damaged or not a model file ({text}); download or train it again")

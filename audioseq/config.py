@@ -8,18 +8,21 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import pydantic_core
 
 from audioseq.errors import ConfigError
+from audioseq.files import read_text
 
 
 class Config(pydantic.BaseModel):
     """A table of a configuration: unknown keys are refused, and values never change after parsing."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, each with its current name; recipes and model files may still use them."""
 
 
 C = TypeVar("C", bound=Config)
@@ -35,13 +38,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: it is missing, cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(path, ConfigError))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 
 
 def read_recipe(
@@ -108,6 +107,19 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
     return result
 
 
+def rename_former_keys(model: type[Config], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table whose keys have their current names; a key that is there under both names stays."""
+    result = {}
+    for key, value in table.items():
+        name = model.former_names.get(key, key)
+        name = key if name in table else name
+        inner = _inner(model.model_fields[name].annotation) if name in model.model_fields else None
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Config):
+            value = rename_former_keys(inner, value)
+        result[name] = value
+    return result
+
+
 def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
     """Turn a table into a configuration.
 
@@ -122,7 +134,8 @@ def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
     """
     try:
         # As JSON, in which an array may be a tuple and a string a path, types are strict: "3" is no number.
-        return model.model_validate_json(pydantic_core.to_json(_with_nulls(model, table)), strict=True)
+        table = _with_nulls(model, rename_former_keys(model, table))
+        return model.model_validate_json(pydantic_core.to_json(table), strict=True)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{where}: {_explain(model, error)}") from None
 
@@ -136,12 +149,12 @@ def resolve(
     model: type[C], table: Mapping[str, Any], assignments: Sequence[str] = (), *, smoke: bool, where: str
 ) -> C:
     """Lay the `[smoke]` table (if wanted) and then the assignments over a table, and parse it."""
-    rest = {key: value for key, value in table.items() if key != "smoke"}
+    rest = rename_former_keys(model, {key: value for key, value in table.items() if key != "smoke"})
     if smoke:
         if not isinstance(table.get("smoke"), Mapping):
             raise ConfigError(f"{where}: has no [smoke] table; add one, or leave out --smoke")
-        rest = merge(rest, table["smoke"])
-    return parse(model, override(rest, assignments), where)
+        rest = merge(rest, rename_former_keys(model, table["smoke"]))
+    return parse(model, merge(rest, rename_former_keys(model, override({}, assignments))), where)
 
 
 def dump_toml(config: Config) -> str:

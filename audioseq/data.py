@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from audioseq import audio
-from audioseq.errors import AudioError, CheckpointError, DataError
-from audioseq.files import write_atomically
+from audioseq.errors import AudioError, DataError
+from audioseq.files import read_text, write_atomically
 
 LENGTH_JITTER = 0.1
 """Durations are stretched by up to this share before they are sorted, so that no two epochs batch alike."""
@@ -71,15 +71,9 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
         DataError: naming file and line.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     utterances: list[Utterance] = []
     seen: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path, DataError).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -100,7 +94,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     """Write a manifest that `read_manifest` reads back equal; recordings below its folder get relative paths.
 
     Raises:
-        DataError: the file cannot be written; one that was there before is left as it was.
+        FileError: the file cannot be written; an existing file is left unchanged.
     """
     path = Path(path)
     base = Path(os.path.abspath(path.parent))
@@ -113,7 +107,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
             fields["audio_filepath"] = place.as_posix()
             file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
 
-    write_file(path, write)
+    write_atomically(path, write, make_folder=True)
 
 
 def stamp(path: Path) -> tuple[int, ...]:
@@ -123,21 +117,6 @@ def stamp(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return status.st_size, status.st_mtime_ns
-
-
-def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file whole or not at all, in a folder that is made where it is missing.
-
-    Raises:
-        DataError: it cannot be written; one that was there before is left as it was.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, write)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); check space and place") from error
-    except CheckpointError as error:
-        raise DataError(str(error)) from error
 
 
 def length_batches(

@@ -1,4 +1,4 @@
-"""Files from the network: checked, resumed where they broke off, and unpacked whole or not at all."""
+"""Downloads: verified by checksum, resumable, and unpacked atomically."""
 
 from __future__ import annotations
 
@@ -16,59 +16,61 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audioseq.errors import DataError
+from audioseq.files import writing
 
-TIMEOUT = 60
-"""Seconds without an answer after which a download is given up."""
-BLOCK = 1 << 20
-"""Bytes read at once."""
+TIMEOUT_SECONDS = 60
+"""A download fails after this time without a response."""
+BLOCK_BYTES = 1 << 20
+"""Size of one read."""
 
 
 def fetch(url: str, path: Path, checksum: str | None) -> Path:
-    """Download a file, going on where an earlier attempt broke off.
+    """Download a file, resuming an earlier interrupted download.
 
-    Until it is whole and right it is called `path` with `.part` behind; a file that is here already stays.
+    The file has the suffix `.part` until it is complete and verified. A file that exists with the right
+    checksum is not downloaded again.
 
     Args:
-        url: where it is.
-        path: what it will be called.
-        checksum: `md5:` or `sha256:` and the hexadecimal digits; None for what changes, which
-            is fetched anew from its beginning.
+        url: address of the file.
+        path: where to write it.
+        checksum: `md5:` or `sha256:` and the hexadecimal digits; None for a file that changes, which is
+            always downloaded from the beginning.
     Returns:
         the path.
     Raises:
-        DataError: the download failed (what came is kept), or the checksum is another (nothing is kept).
+        DataError: the download failed (the received part is kept), or the checksum differs (it is deleted).
+        FileError: the file cannot be written.
     """
     if checksum and path.is_file() and _matches(path, checksum):
         return path
     part = path.with_name(f"{path.name}.part")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not checksum:
             part.unlink(missing_ok=True)
-        _transfer(url, part)
+        try:
+            _transfer(url, part)
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            raise DataError(f"{url}: cannot be downloaded ({error}); run this again to resume") from error
         if checksum and not _matches(part, checksum):
             part.unlink()
-            raise DataError(f"{url}: is not the file that was expected (checksum differs); run this again")
+            raise DataError(f"{url}: is not the expected file (checksum differs); run this again")
         os.replace(part, path)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise DataError(f"{url}: cannot be fetched ({error}); run this again to go on") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); check space and place") from error
     return path
 
 
 def unpack(archive: Path, inside: str, folder: Path) -> Path:
-    """Take one folder out of a tar archive; it appears when it is complete.
+    """Extract one folder of a tar archive; it appears under its name when it is complete.
 
-    Names that lead outside, links and devices are refused. (The filters of `tarfile` would do, but Python has
-    them from 3.11.4 on only.)
+    Links, devices and paths outside of the folder are refused. (The filters of `tarfile` do this too, but
+    only since Python 3.11.4.)
 
     Args:
-        archive: `.tar`, `.tar.gz` or alike.
+        archive: a `.tar`, `.tar.gz` or similar file.
         inside: path of the folder in the archive.
-        folder: what it will be called; there must be nothing there yet.
+        folder: path to extract it to; it must not exist.
     Raises:
-        DataError: the archive is damaged or hostile, has no such folder, or cannot be unpacked here.
+        DataError: the archive is damaged or unsafe, has no such folder, or cannot be extracted.
     """
     work = folder.with_name(f"{folder.name}.part")
     try:
@@ -78,19 +80,21 @@ def unpack(archive: Path, inside: str, folder: Path) -> Path:
                 _extract(tar, member, work)
         os.replace(work / inside, folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(f"{archive}: is damaged or unsafe ({error}); delete it and fetch it again") from error
+        raise DataError(
+            f"{archive}: is damaged or unsafe ({error}); delete it and download it again"
+        ) from error
     except OSError as error:
-        raise DataError(f"{archive}: cannot be unpacked to {folder} ({error.strerror}: {inside})") from error
+        raise DataError(f"{archive}: cannot be extracted to {folder} ({error.strerror}: {inside})") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
-    """Write a file of an archive below a folder."""
+    """Extract a member of an archive below a folder."""
     path, source = folder / member.name, tar.extractfile(member) if member.isfile() else None
     if not (source or member.isdir()) or not path.resolve().is_relative_to(folder.resolve()):
-        raise tarfile.TarError(f"it holds {member.name}, which is outside or no file")
+        raise tarfile.TarError(f"{member.name} is outside of the folder or not a regular file")
     if source:
         path.parent.mkdir(parents=True, exist_ok=True)
         with source, open(path, "wb") as file:
@@ -98,9 +102,9 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
 
 
 def fetch_folder(url: str, checksum: str, inside: str, folder: Path) -> Path:
-    """Download an archive, take one folder out of it, and delete it; a folder that is here already stays.
+    """Download an archive, extract one folder, and delete the archive; an existing folder is kept.
 
-    Arguments and errors as in `fetch` and `unpack`.
+    Arguments and errors are those of `fetch` and `unpack`.
     """
     if not folder.is_dir():
         archive = fetch(url, folder.with_name(f"{folder.name}.archive"), checksum)
@@ -110,33 +114,31 @@ def fetch_folder(url: str, checksum: str, inside: str, folder: Path) -> Path:
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Fetch what `part` has not got yet."""
+    """Download the rest of a file of which `part` is the beginning."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        if (
-            error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        ):  # nothing is missing: see the checksum
-            return
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # the part is complete; its checksum is verified next
         raise
     with response, Progress(
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
         console=Console(stderr=True), transient=True,
     ) as progress:  # fmt: skip
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # the server starts at the beginning
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # the server sends the whole file
             have = 0
         length = response.headers["Content-Length"]
         total = have + int(length) if length else None
         bar = progress.add_task(url.rpartition("/")[2], total=total, completed=have)
         with open(part, "ab" if have else "wb") as file:
-            while block := response.read(BLOCK):
+            while block := response.read(BLOCK_BYTES):
                 file.write(block)
                 progress.update(bar, advance=len(block))
-            got = file.tell()
-    if total is not None and got < total:
-        raise http.client.IncompleteRead(b"", total - got)
+            received = file.tell()
+    if total is not None and received < total:
+        raise http.client.IncompleteRead(b"", total - received)
 
 
 def _matches(path: Path, checksum: str) -> bool:

@@ -1,53 +1,87 @@
-"""Files that are written whole or not at all."""
+"""Reading and writing files: atomic writes, and system errors as one-line messages."""
 
 from __future__ import annotations
 
 import errno
+import lzma
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from audioseq.errors import CheckpointError
+from audioseq.errors import AudioseqError, FileError
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name, and give it its name when it is safely on disk.
+@contextmanager
+def reading(
+    path: str | os.PathLike[str], error_class: type[AudioseqError], advice: str = "check the path"
+) -> Iterator[None]:
+    """Convert the system errors of reading a file into an error with a one-line message.
 
     Args:
-        path: a link is followed; anything but a file, such as `/dev/null`, is refused, not replaced.
-        write: writes the content; an OSError in it counts as one of the file.
+        path: the file that the message names.
+        error_class: class of the error to raise.
+        advice: what the user should do if the file cannot be read.
     Raises:
-        CheckpointError: it cannot be written; the file that was there is left as it was.
+        AudioseqError: of that class, if the file cannot be read, is truncated, or is not UTF-8 text.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise error_class(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise error_class(f"{path}: cannot be read ({reason}); {advice}") from None
+
+
+def read_text(path: str | os.PathLike[str], error_class: type[AudioseqError]) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark; errors as in `reading`."""
+    with reading(path, error_class):
+        return Path(path).read_text(encoding="utf-8-sig")
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str], advice: str | None = None) -> Iterator[None]:
+    """Convert an OSError of writing a file into a FileError; without advice, it depends on the cause."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+        advice = advice or ("free some space" if full else "check that the folder exists and is writable")
+        raise FileError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
+
+
+def write_atomically(
+    path: str | os.PathLike[str], write: Callable[[BinaryIO], object], *, make_folder: bool = False
+) -> None:
+    """Write a file under a temporary name, and rename it when it is on disk.
+
+    Args:
+        path: a symbolic link is followed; a device such as `/dev/null` or a folder is not replaced.
+        write: writes the content to the opened file.
+        make_folder: whether to create the folder of the file if it is missing.
+    Raises:
+        FileError: the file cannot be written; an existing file is left unchanged.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     if os.path.exists(target) and not os.path.isfile(target):
-        raise CheckpointError(f"{path}: is no file that could be replaced; choose another name")
-    with telling(path):
+        raise FileError(f"{path}: is not a regular file; choose another name")
+    with writing(path):
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write_safely(temporary, write)
+            write_durably(temporary, write)
             os.replace(temporary, target)
         finally:
             with suppress(OSError):
                 temporary.unlink()
 
 
-def write_safely(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file, and return when it is on disk, where a loss of power leaves it."""
+def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file and flush it to disk, so that it survives a loss of power."""
     with open(path, "wb") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextmanager
-def telling(path: str | Path) -> Iterator[None]:
-    """Make a CheckpointError that says what to do of an OSError in writing a file."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        advice = "free some space" if full else "check that the folder exists and may be written to"
-        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None

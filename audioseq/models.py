@@ -1,4 +1,4 @@
-"""Where models are: names to files, bundled with the package, in the user's cache, or fetched into it."""
+"""The catalogue of named models: find them in the package or the user's cache, download and open them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,30 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+from audioseq import checkpoint
+from audioseq.checkpoint import Checkpoint
 from audioseq.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from audioseq.config import Config
+
+C = TypeVar("C", bound="Config")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that has a name."""
+    """An entry of the catalogue."""
 
     name: str
     task: str
     file: str
-    """Its name in `assets/models` and in the cache."""
+    """File name, in `assets/models` and in the cache."""
     sha256: str
     summary: str
     url: str | None = None
-    """Where it is fetched from; None for one that comes with the package."""
+    """Where to download it; None for a model that is part of the package."""
 
 
 CATALOGUE: tuple[Model, ...] = (
@@ -30,14 +38,14 @@ CATALOGUE: tuple[Model, ...] = (
         task="speech",
         file="english-small.safetensors",
         sha256="49a468e117ad034f5a8dedc8dc666b025862dc7c9a7317d325d5fd458643e54a",
-        summary="read English, by many speakers; to be adapted to one's own",
+        summary="read English from many speakers; a base to adapt to your own recordings",
     ),
     Model(
         name="digits",
         task="speech",
         file="digits.safetensors",
         sha256="25369cc4755fb05f0d19f722161e37b953b3a2543b917592b0421e5e1a3650a4",
-        summary="spoken English digits, zero to nine, one or many",
+        summary="spoken English digits zero to nine, single or in strings",
     ),
     Model(
         name="music-small",
@@ -51,35 +59,35 @@ CATALOGUE: tuple[Model, ...] = (
         task="ngram",
         file="english-3gram.safetensors.xz",
         sha256="e0b3c82a50aa1a522707d2fd18a233d007eaf54d759f8675bd656f49ee06c077",
-        summary="which words follow which, of English novels",
+        summary="word n-gram language model of English novels, for decoding",
     ),
     Model(
         name="english-lstm",
         task="language",
         file="english-lstm.safetensors.xz",
         sha256="5ff0d23d48d13292fbbf6ff4181c43a752a4f00bc69859b6a6d9efbfbe593003",
-        summary="how English sentences go on, after the same novels; orders the recogniser's best texts",
+        summary="LSTM language model of English novels, for rescoring and next-word prediction",
     ),
     Model(
         name="chorale",
         task="harmony",
         file="chorale.safetensors",
         sha256="be1fec4887606a3cd608a3e2d8df254d23851a2615c807b1fc3402e54c35bafa",
-        summary="alto, tenor and bass to a melody, after Bach's chorales",
+        summary="alto, tenor and bass for a melody, in the style of Bach's chorales",
     ),
 )
-"""The models that have names; the first of a task is its default."""
+"""The named models; the first of each task is its default."""
 
 
 def bundled_dir() -> Path:
-    """Return the directory of the models that come with the package: in a wheel, else in the checkout."""
+    """Return the folder of bundled models: that of the installed package, or `assets` of the checkout."""
     package = Path(__file__).parent
     inside = package / "assets" / "models"
     return inside if inside.is_dir() else package.parent / "assets" / "models"
 
 
 def cache_dir() -> Path:
-    """Return the directory of fetched models: `$AUDIOSEQ_CACHE`, or the platform's place for such files."""
+    """Return the folder of downloaded models: `$AUDIOSEQ_CACHE`, or the cache folder of the platform."""
     if chosen := os.environ.get("AUDIOSEQ_CACHE"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -90,10 +98,10 @@ def cache_dir() -> Path:
 
 
 def default_for(task: str) -> str:
-    """Return the name of the model that is used for a task when none is named.
+    """Return the name of the default model of a task.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: the catalogue has no model for the task.
     Example:
         >>> default_for("speech")
         'english-small'
@@ -101,17 +109,19 @@ def default_for(task: str) -> str:
     for model in CATALOGUE:
         if model.task == task:
             return model.name
-    raise CheckpointError(f"no model for {task} comes with this version; train one, and name its file")
+    raise CheckpointError(
+        f"{task}: this version has no model for it; train one, and give the path of its file"
+    )
 
 
 def resolve(name_or_path: str | Path, task: str | None = None) -> Path:
     """Return the file of a model.
 
     Args:
-        name_or_path: a name from the catalogue, or the path of a model file.
-        task: only models for it are listed when there is no such model.
+        name_or_path: a name from the catalogue or the path of a model file.
+        task: if there is no such model, the error lists only the models for this task.
     Raises:
-        CheckpointError: there is no such model; the message lists the names there are.
+        CheckpointError: there is no such model; the message lists the available names.
     """
     path = Path(name_or_path)
     for model in CATALOGUE:
@@ -119,22 +129,44 @@ def resolve(name_or_path: str | Path, task: str | None = None) -> Path:
             for directory in (bundled_dir(), cache_dir()):
                 if (directory / model.file).is_file():
                     return directory / model.file
-            advice = f"run: audioseq models fetch {model.name}" if model.url else "install audioseq again"
-            raise CheckpointError(f"{model.name}: its file is not on this machine; {advice}")
+            advice = f"run: audioseq models fetch {model.name}" if model.url else "reinstall audioseq"
+            raise CheckpointError(f"{model.name}: its file is not on this computer; {advice}")
     if path.is_file():
         return path
     names = ", ".join(model.name for model in CATALOGUE if task in (None, model.task))
-    raise CheckpointError(f"{name_or_path}: no such model or file; the models are {names}")
+    raise CheckpointError(f"{name_or_path}: no such model or file; available models: {names}")
+
+
+def open_model(name_or_path: str | Path | None, task: str, config_class: type[C]) -> tuple[C, Checkpoint]:
+    """Load a model file and parse its config.
+
+    Args:
+        name_or_path: a name from the catalogue or the path of a model file; None is the default of the task.
+        task: the task that the model must be made for, such as `speech`.
+        config_class: the class of its config.
+    Returns:
+        the config, and the checkpoint, whose weights are to be loaded with `Checkpoint.fill`.
+    Raises:
+        CheckpointError: there is no such model, or the file is damaged or made for another task.
+        ConfigError: the config in the file is invalid.
+    """
+    from audioseq.config import parse  # imports pydantic, which finding a model does not need
+
+    path = resolve(default_for(task) if name_or_path is None else name_or_path, task)
+    stored = checkpoint.load(path, task=task)
+    return parse(config_class, stored.header.config, f"the config in {path}"), stored
 
 
 def fetch(name: str) -> Path:
-    """Download a model into the cache, check it, and return its path; one that is here already stays.
+    """Download a model into the cache, verify its checksum, and return its path.
+
+    A model that is already on this computer is not downloaded again.
 
     Raises:
         CheckpointError: the name is unknown.
-        DataError: the download failed, or the file is not what it should be.
+        DataError: the download failed, or the checksum differs.
     """
-    from audioseq import download  # not needed to find a model that is here
+    from audioseq import download  # imports rich, which finding a model does not need
 
     model = next((model for model in CATALOGUE if model.name == name), None)
     if model is None or model.url is None or (bundled_dir() / model.file).is_file():

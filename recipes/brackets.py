@@ -87,7 +87,7 @@ if __name__ == "__main__":
     best = fit(BracketsTask(config.seed, hidden_size=32), config, "runs/brackets", resume=True).best
     stored = checkpoint.load(best, task="brackets")  # 5. Use, from the file alone
     model = Reader(**stored.header.config).eval()
-    stored.fill(model, best)
+    stored.fill(model)
     for text in sys.argv[1:]:
         says = model(*collate([text])[:2]).item() > 0
         print(text, "balances" if says else "does not balance")

@@ -1,3 +1,5 @@
+"""Model files and training state: round trips, damaged and hostile files, atomic writes."""
+
 from __future__ import annotations
 
 import errno
@@ -21,7 +23,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from audioseq.checkpoint import Header, load, load_state, read_header, save, save_state
-from audioseq.errors import CheckpointError
+from audioseq.errors import CheckpointError, FileError
 from audioseq.files import write_atomically
 
 HEADER = Header(
@@ -33,13 +35,15 @@ HEADER = Header(
 )
 
 
-def refused(what: Callable[[], object], match: str | None = None) -> str:
-    """Return what is said when something is refused, which is one line of plain characters."""
-    with pytest.raises(CheckpointError, match=match) as caught:
-        what()
-    said = str(caught.value)
-    assert said.isprintable() and said.isascii()
-    return said
+def message_of(
+    call: Callable[[], object], match: str | None = None, error: type[Exception] = CheckpointError
+) -> str:
+    """Return the message of the error that a call raises; it must be one line of printable ASCII."""
+    with pytest.raises(error, match=match) as caught:
+        call()
+    message = str(caught.value)
+    assert message.isprintable() and message.isascii()
+    return message
 
 
 def names_in(directory: Path) -> list[str]:
@@ -47,7 +51,7 @@ def names_in(directory: Path) -> list[str]:
 
 
 def stored(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file as they lie in it, read without our code."""
+    """Return the tensors of a file, read by safetensors alone."""
     with safe_open(path, "pt") as file:
         return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
 
@@ -61,7 +65,7 @@ def equal(weights: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
 # Models
 
 
-def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_saved_model_loads_unchanged(tmp_path: Path) -> None:
     model = nn.Sequential(nn.LSTM(2, 3), nn.BatchNorm1d(3))
     weights = model.state_dict() | {"double": torch.ones(2, dtype=torch.float64), "none": torch.ones(0, 3)}
     save(tmp_path / "a.safetensors", weights, HEADER)
@@ -71,7 +75,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["a.safetensors"]
 
 
-def test_half_precision_halves_the_file_and_comes_back_as_fp32(tmp_path: Path) -> None:
+def test_half_precision_halves_the_file_and_loads_as_fp32(tmp_path: Path) -> None:
     weights = {"w": torch.linspace(-3, 3, 5000), "big": torch.tensor([7e4]), "n": torch.tensor([2**40])}
     weights["infinite"] = torch.tensor([float("inf")])
     save(tmp_path / "full", weights, HEADER)
@@ -84,7 +88,7 @@ def test_half_precision_halves_the_file_and_comes_back_as_fp32(tmp_path: Path) -
     assert load(tmp_path / "half").half and not load(tmp_path / "full").half
 
 
-def test_a_file_may_be_compressed(tmp_path: Path) -> None:
+def test_a_compressed_file_loads_like_a_plain_one(tmp_path: Path) -> None:
     weights = {"w": torch.arange(5000) % 7, "v": torch.linspace(0, 1, 9)}
     for name in ("a", "a.xz"):
         save(tmp_path / name, weights, HEADER)
@@ -96,7 +100,7 @@ def test_a_file_may_be_compressed(tmp_path: Path) -> None:
 
 
 def test_equal_models_give_equal_files(tmp_path: Path) -> None:
-    """The metadata in them has no order of its own, which differs from process to process."""
+    """The order of the metadata that safetensors writes differs between processes."""
     for name in "ab":
         save(tmp_path / name, {"w": torch.ones(3), "v": torch.ones(2).half()}, HEADER)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -117,8 +121,8 @@ def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
     assert back["head"] is back["embedding"]
 
 
-def test_views_of_one_buffer_are_stored_each_by_itself(tmp_path: Path) -> None:
-    """As cuDNN keeps the weights of a layer; also views that overlap, or lie in another order in memory."""
+def test_views_of_one_buffer_are_stored_separately(tmp_path: Path) -> None:
+    """cuDNN keeps the weights of a layer as views of one buffer; views may also overlap or be transposed."""
     flat = torch.arange(12.0)
     weights = {"a": flat[:6].view(2, 3), "b": flat[6:], "overlap": flat[3:9], "turned": flat.view(3, 4).t()}
     weights |= {"first": flat[:2], "same start": flat[:3], "same start, turned": flat[:6].view(2, 3).t()}
@@ -127,7 +131,7 @@ def test_views_of_one_buffer_are_stored_each_by_itself(tmp_path: Path) -> None:
     assert equal(load(tmp_path / "a").weights, weights)
 
 
-def test_weights_do_not_change_with_the_file(tmp_path: Path) -> None:
+def test_loaded_weights_do_not_depend_on_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     save(path, {"w": torch.ones(3000)}, HEADER)
     weights = load(path).weights
@@ -147,8 +151,8 @@ def test_a_header_is_read_without_torch(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == ["speech"]
 
 
-def test_the_golden_file_is_read() -> None:
-    """Format 1 is read for ever; see make_golden.py."""
+def test_the_golden_file_loads() -> None:
+    """Format 1 must stay readable; see make_golden.py."""
     back = load(Path(__file__).parent / "data" / "golden-1.safetensors", task="speech")
     assert back.header == Header(
         task="speech",
@@ -171,7 +175,7 @@ def test_the_golden_file_is_read() -> None:
     )
 
 
-# Models that are damaged or hostile
+# Damaged and hostile model files
 
 METADATA = {"format": "audioseq/1", "task": '"speech"', "config": "{}", "features": "{}", "tokenizer": "{}"}
 METADATA["card"] = "{}"
@@ -179,14 +183,14 @@ ONE = {"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
 
 
 def crafted(tensors: object = ONE, body: bytes = bytes(4), **metadata: object) -> bytes:
-    """Return a model file with given entries; a metadata entry that is None is left out."""
+    """Return a model file with the given entries; a metadata entry that is None is omitted."""
     entries = {name: value for name, value in {**METADATA, **metadata}.items() if value is not None}
     head = {"__metadata__": entries, **tensors} if isinstance(tensors, dict) else tensors
     text = json.dumps(head).encode()
     return struct.pack("<Q", len(text)) + text + body
 
 
-def test_what_is_crafted_here_is_a_model_otherwise(tmp_path: Path) -> None:
+def test_an_unmodified_crafted_file_is_valid(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(crafted())
     assert load(tmp_path / "a", task="speech").weights == {"w": torch.zeros(1)}
 
@@ -204,14 +208,14 @@ DEEP = "[" * 200_000
 ANY_READER = {
     "empty": b"",
     "short": b"\x08\0\0",
-    "text": b"this is no model, but a text file renamed to .safetensors\n",
+    "text": b"this is not a model, but a text file renamed to .safetensors\n",
     "zeros": bytes(1000),
     "pickle": pickle.dumps(Exploit(), protocol=2),
     "zip": b"PK\x03\x04" + bytes(100),
     "huge header": struct.pack("<Q", 2**63) + b"{}",
     "header beyond the end": struct.pack("<Q", 2**20) + b'{"__metadata__": {}}',
     "header of 1 GB announced": struct.pack("<Q", 2**30) + b"{}" * 100,
-    "no JSON": struct.pack("<Q", 9) + b"{nothing}",
+    "not JSON": struct.pack("<Q", 9) + b"{nothing}",
     "not UTF-8": struct.pack("<Q", 4) + b'"\xff" ',
     "deep JSON": struct.pack("<Q", len(DEEP)) + DEEP.encode(),
     "a list": crafted([1, 2]),
@@ -223,26 +227,26 @@ ANY_READER = {
     "safetensors of another program": crafted(format="pt"),
     "no task": crafted(task=None),
     "task a number": crafted(task="3"),
-    "task that colours the terminal": crafted(task=json.dumps("\x1b[31mmusic\n")),
-    "format that colours the terminal": crafted(format="\x1b[31m\n\ud800"),
-    "config no JSON": crafted(config="{nothing"),
+    "a task that colours the terminal": crafted(task=json.dumps("\x1b[31mmusic\n")),
+    "a format that colours the terminal": crafted(format="\x1b[31m\n\ud800"),
+    "config not JSON": crafted(config="{nothing"),
     "config a list": crafted(config="[]"),
     "config deep": crafted(config='{"a":' + DEEP),
     "card missing": crafted(card=None),
 }
 LOAD_ONLY = {
     "cut off": crafted(body=bytes(3)),
-    "more behind": crafted(body=bytes(5)),
+    "trailing bytes": crafted(body=bytes(5)),
     "offsets backward": crafted({"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}),
     "offsets beyond": crafted(entry("F32", [2**40], 2**42)),
     "offsets overlap": crafted({**ONE, "v": ONE["w"]}),
     "a hole": crafted({"w": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, bytes(8)),
-    "shape of another size": crafted(entry("F32", [2], 4)),
-    "shape that overflows": crafted(entry("F32", [2**62, 2**62], 4)),
-    "shape that overflows, empty": crafted(entry("F32", [0, 2**63], 0), b""),
-    "shape below zero": crafted(entry("F32", [-1], 4)),
-    "dtype unknown": crafted(entry("OBJECT", [1], 4)),
-    "dtype that torch lacks": crafted(entry("F6_E2M3", [8], 6), bytes(6)),
+    "a shape of another size": crafted(entry("F32", [2], 4)),
+    "a shape that overflows": crafted(entry("F32", [2**62, 2**62], 4)),
+    "a shape that overflows, empty": crafted(entry("F32", [0, 2**63], 0), b""),
+    "a negative shape": crafted(entry("F32", [-1], 4)),
+    "an unknown dtype": crafted(entry("OBJECT", [1], 4)),
+    "a dtype that torch lacks": crafted(entry("F6_E2M3", [8], 6), bytes(6)),
     "tied a list": crafted(aliases="[1]"),
     "tied to a list": crafted(aliases='{"v": ["w"]}'),
     "tied to nothing": crafted(aliases='{"v": "x"}'),
@@ -259,7 +263,7 @@ def test_damaged_and_hostile_files(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
-    assert refused(lambda: reader(path)).startswith(f"{path}: ")
+    assert message_of(lambda: reader(path)).startswith(f"{path}: ")
     assert names_in(tmp_path) == ["a.safetensors"]
 
 
@@ -267,24 +271,24 @@ def test_damaged_and_hostile_files(
 def test_damaged_and_hostile_tensors(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
-    refused(lambda: load(path), "is damaged or no model file")
+    message_of(lambda: load(path), "is damaged or not a model file")
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.safetensors.xz"])
-def test_a_file_cut_off_anywhere(tmp_path: Path, name: str) -> None:
+def test_truncated_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     save(path, {"w": torch.ones(5, 3), "v": torch.zeros(4).half()}, HEADER)
     content = path.read_bytes()
     for size in range(0, len(content), 7):
         path.write_bytes(content[:size])
-        refused(lambda: load(path), "is damaged or no model file")
+        message_of(lambda: load(path), "is damaged or not a model file")
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 10**4), st.sampled_from(b'\0\xff09{}[]",:-e')), min_size=1, max_size=5)
 )
-def test_bytes_changed_anywhere(
+def test_files_with_changed_bytes(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "changed.safetensors"
@@ -299,30 +303,30 @@ def test_bytes_changed_anywhere(
         assert str(error).isprintable()
 
 
-def test_a_model_of_another_task(tmp_path: Path) -> None:
+def test_a_model_for_another_task(tmp_path: Path) -> None:
     save(tmp_path / "a", {}, Header("music"))
     assert load(tmp_path / "a").header.task == "music"
-    refused(lambda: load(tmp_path / "a", task="speech"), "is a model for music, not for speech")
+    message_of(lambda: load(tmp_path / "a", task="speech"), "is a model for music, not for speech")
 
 
-def test_a_format_of_the_future(tmp_path: Path) -> None:
+def test_a_newer_format(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(crafted(format="audioseq/2"))
     readers: list[Callable[[Path], object]] = [load, read_header]
     for reader in readers:
-        refused(partial(reader, tmp_path / "a"), "'audioseq/2', not 'audioseq/1'; upgrade")
+        message_of(partial(reader, tmp_path / "a"), "'audioseq/2', not 'audioseq/1'; upgrade")
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_missing_files(tmp_path: Path) -> None:
     readers: list[Callable[[Path], object]] = [load, read_header, load_state]
     for reader in readers:
         for path in tmp_path / "none", tmp_path:
-            refused(partial(reader, path), "cannot be read")
+            message_of(partial(reader, path), "cannot be read")
 
 
 # Training state
 
 
-def test_training_state_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_saved_training_state_loads_unchanged(tmp_path: Path) -> None:
     moments = {"step": torch.tensor(3.0), "exp_avg": torch.randn(2, 3)}
     state = {
         "optimizer": {"state": {0: moments}, "param_groups": [{"betas": (0.9, 0.98), "params": [0]}]},
@@ -337,21 +341,21 @@ def test_training_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert back["progress"] == state["progress"]
 
 
-def test_training_state_that_is_damaged_or_hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_and_hostile_training_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "state.pt"
     save_state(path, {"a": torch.ones(30), "b": 1})
     content = path.read_bytes()
     hostile = [content[:size] for size in range(0, len(content), 53)]
     hostile += [b"hello\n", b"\x80\x02.", b"\x80\xa4.", pickle.dumps({"a": 1}), pickle.dumps(Exploit())]
-    start = content.index(b"\x80\x02")  # the pickle inside, and an end that comes too early
+    start = content.index(b"\x80\x02")  # the pickle, ended too early
     hostile.append(content[:start] + b"\x80\x02." + content[start + 3 :])
     for damaged in hostile:
         path.write_bytes(damaged)
-        refused(lambda: load_state(path), "is damaged or no model file")
+        message_of(lambda: load_state(path), "is damaged or not a model file")
     for value in [1, 2], Exploit():
         torch.save(value, path)
-        refused(lambda: load_state(path), "is damaged or no model file")
+        message_of(lambda: load_state(path), "is damaged or not a model file")
     assert names_in(tmp_path) == ["state.pt"]
 
 
@@ -360,7 +364,7 @@ def test_training_state_that_is_damaged_or_hostile(tmp_path: Path, monkeypatch: 
 
 def failing(error: BaseException) -> Callable[[BinaryIO], None]:
     def write(file: BinaryIO) -> None:
-        file.write(b"half of it")
+        file.write(b"one half")
         raise error
 
     return write
@@ -371,13 +375,13 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 @pytest.mark.parametrize("error", [FULL, ValueError("a bug"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("before", [b"before", None])
-def test_a_write_that_fails_changes_nothing(
+def test_a_failed_write_leaves_the_file_unchanged(
     tmp_path: Path, error: BaseException, before: bytes | None
 ) -> None:
     path = tmp_path / "a"
     if before is not None:
         path.write_bytes(before)
-    kind = CheckpointError if isinstance(error, OSError) else type(error)
+    kind = FileError if isinstance(error, OSError) else type(error)
     with pytest.raises(kind):
         write_atomically(path, failing(error))
     assert names_in(tmp_path) == (["a"] if before else [])
@@ -385,8 +389,8 @@ def test_a_write_that_fails_changes_nothing(
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_disk_that_is_full_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Some file systems notice only when the data is flushed."""
+def test_a_full_disk_noticed_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Some file systems report a full disk only when the data is flushed."""
     path = tmp_path / "a"
     save(path, {"w": torch.ones(3)}, HEADER)
     before = path.read_bytes()
@@ -395,14 +399,16 @@ def test_a_disk_that_is_full_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
         raise FULL
 
     monkeypatch.setattr(os, step, fail)
-    said = refused(lambda: save(path, {"w": torch.zeros(3)}, HEADER), "No space left on device")
-    assert said.endswith("free some space")
+    message = message_of(
+        lambda: save(path, {"w": torch.zeros(3)}, HEADER), "No space left on device", FileError
+    )
+    assert message.endswith("free some space")
     assert names_in(tmp_path) == ["a"] and path.read_bytes() == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
-def test_a_disk_that_is_full_in_truth(tmp_path: Path) -> None:
-    """Imitated by the largest file that the system allows this process to write."""
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit file sizes")
+def test_a_full_disk(tmp_path: Path) -> None:
+    """The system limits the size of the files that this process may write."""
     import resource
 
     model, state, large = tmp_path / "a.safetensors", tmp_path / "state.pt", {"w": torch.zeros(100_000)}
@@ -412,35 +418,43 @@ def test_a_disk_that_is_full_in_truth(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        said = [refused(lambda: save(model, large, HEADER)), refused(lambda: save_state(state, large))]
+        writers: list[Callable[[], None]] = [
+            partial(save, model, large, HEADER),
+            partial(save_state, state, large),
+        ]
+        messages = [message_of(write, error=FileError) for write in writers]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert said == [f"{path}: cannot be written (File too large); free some space" for path in (model, state)]
+    assert messages == [
+        f"{path}: cannot be written (File too large); free some space" for path in (model, state)
+    ]
     assert (model.read_bytes(), state.read_bytes()) == before
     assert names_in(tmp_path) == ["a.safetensors", "state.pt"]
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
-    """Root may write anywhere, so the folder is one that cannot be: below a file, or not there."""
+def test_an_unwritable_folder(tmp_path: Path) -> None:
+    """Root may write to any folder, so the folder is below a file or missing."""
     (tmp_path / "file").write_bytes(b"")
     for path in tmp_path / "file" / "a", tmp_path / "none" / "a":
         writers: list[Callable[[], None]] = [partial(save, path, {}, HEADER), partial(save_state, path, {})]
         for write in writers:
-            said = refused(write, "cannot be written")
-            assert said.startswith(f"{path}: ") and "check that the folder exists" in said
+            message = message_of(write, "cannot be written", FileError)
+            assert message.startswith(f"{path}: ") and "check that the folder exists" in message
     assert names_in(tmp_path) == ["file"]
 
 
-def test_only_files_are_replaced(tmp_path: Path) -> None:
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     paths = [tmp_path / "folder", *(path for path in [Path("/dev/null"), Path("/dev/full")] if path.exists())]
     for path in paths:
-        refused(partial(write_atomically, path, lambda file: file.write(b"x")), "is no file")
+        message_of(
+            partial(write_atomically, path, lambda file: file.write(b"x")), "is not a regular file", FileError
+        )
         assert path.exists() and not path.is_file()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
-def test_a_link_stays_one(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
+def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk" / "a").write_bytes(b"before")
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "a")
@@ -450,7 +464,7 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
-def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+def test_a_new_file_has_the_default_permissions(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"")
     write_atomically(tmp_path / "a", lambda file: file.write(b"x"))
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.data import Utterance, length_batches, pad, read_manifest, write_manifest
-from audioseq.errors import AudioError, DataError
+from audioseq.errors import AudioError, DataError, FileError
 
 
 def recording(path: Path, seconds: float = 0.2, rate: int = 16_000, seed: int = 0, **kind: str) -> Utterance:
@@ -134,11 +134,11 @@ def test_a_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) ->
         yield recording(tmp_path / "b.wav")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(DataError, match=r"m.jsonl: cannot be written \(No space left"):
+    with pytest.raises(FileError, match=r"m.jsonl: cannot be written \(No space left"):
         write_manifest(path, disk_full())  # type: ignore[arg-type]
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.wav", "b.wav", "m.jsonl"]
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         write_manifest(path / "below" / "m.jsonl", [])
 
 

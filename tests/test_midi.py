@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.errors import CheckpointError, MidiError
+from audioseq.errors import FileError, MidiError
 from audioseq.midi import Note, Score
 from audioseq.midi.write import TICKS_PER_BEAT
 
@@ -275,5 +275,5 @@ def test_impossible_notes_are_not_written(note: Note) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         Score((Note(60, 64, 0, 1),)).save(tmp_path / "none" / "a.mid")

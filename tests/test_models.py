@@ -1,3 +1,5 @@
+"""Named models: resolution, downloads and the catalogue itself."""
+
 from __future__ import annotations
 
 import hashlib
@@ -21,7 +23,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves one model whole, and the same cut off in the middle."""
+    """Serves a complete model file, and the same file truncated."""
 
     def do_GET(self) -> None:
         if self.path not in ("/whole", "/cut"):
@@ -33,12 +35,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(CONTENT if self.path == "/whole" else CONTENT[:5000])
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write no line for each request."""
+        """Do not log requests."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """Return the address of a server on this machine."""
+    """Return the address of a local server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -49,7 +51,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
-    """Have a catalogue of our own, a folder of bundled models and a cache."""
+    """Replace the catalogue, the folder of bundled models and the cache."""
     add = partial(Model, sha256=SHA256, summary="")
     catalogue = (
         add(name="english", task="speech", file="english.safetensors"),
@@ -66,9 +68,10 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def refused(what: partial[Path], match: str) -> None:
+def assert_raises(call: partial[Path], match: str) -> None:
+    """Check that a call raises a CheckpointError with a matching one-line message."""
     with pytest.raises(CheckpointError, match=match) as caught:
-        what()
+        call()
     assert "\n" not in str(caught.value)
 
 
@@ -76,14 +79,14 @@ def cached(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "cache").iterdir())
 
 
-def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_path_resolves_to_itself(tmp_path: Path) -> None:
     for name in "mine.safetensors", "best":
         (tmp_path / name).write_bytes(b"")
         assert resolve(name) == Path(name)
         assert resolve(tmp_path / name) == tmp_path / name
 
 
-def test_a_bundled_model_comes_before_one_in_the_cache(tmp_path: Path) -> None:
+def test_a_bundled_model_takes_precedence_over_the_cache(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "english.safetensors").write_bytes(b"")
     assert resolve("english") == tmp_path / "cache" / "english.safetensors"
@@ -91,27 +94,29 @@ def test_a_bundled_model_comes_before_one_in_the_cache(tmp_path: Path) -> None:
     assert resolve("english") == tmp_path / "bundled" / "english.safetensors"
 
 
-def test_a_model_that_is_not_here() -> None:
-    refused(partial(resolve, "english"), "english: its file is not on this machine; install audioseq again")
-    refused(partial(resolve, "piano"), "piano: .* run: audioseq models fetch piano")
+def test_a_model_that_is_not_downloaded() -> None:
+    assert_raises(
+        partial(resolve, "english"), "english: its file is not on this computer; reinstall audioseq"
+    )
+    assert_raises(partial(resolve, "piano"), "piano: .* run: audioseq models fetch piano")
 
 
 @pytest.mark.parametrize("name", ["englsih", "none.safetensors", "bundled", "", "../english"])
-def test_an_unknown_name_lists_those_there_are(name: str) -> None:
-    refused(
+def test_an_unknown_name_lists_the_available_models(name: str) -> None:
+    assert_raises(
         partial(resolve, name),
-        "no such model or file; the models are english, english-large, piano, drums, bass$",
+        "no such model or file; available models: english, english-large, piano, drums, bass$",
     )
-    refused(partial(resolve, name, task="music"), "the models are piano, drums, bass$")
-    refused(partial(fetch, name), "the models are english, ")
+    assert_raises(partial(resolve, name, task="music"), "available models: piano, drums, bass$")
+    assert_raises(partial(fetch, name), "available models: english, ")
 
 
-def test_the_default_of_a_task() -> None:
+def test_default_models() -> None:
     assert default_for("speech") == "english"
     assert default_for("music") == "piano"
 
 
-def test_a_model_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fetch("english-large")
     assert path == tmp_path / "cache" / "large.safetensors" == resolve("english-large")
     assert path.read_bytes() == CONTENT
@@ -120,25 +125,25 @@ def test_a_model_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert fetch("english-large") == path
 
 
-def test_a_damaged_model_in_the_cache_is_fetched_anew(tmp_path: Path) -> None:
+def test_a_damaged_model_in_the_cache_is_downloaded_again(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "large.safetensors").write_bytes(CONTENT[:-1])
     assert fetch("english-large").read_bytes() == CONTENT
 
 
-def test_a_bundled_model_is_not_fetched(tmp_path: Path) -> None:
+def test_a_bundled_model_is_not_downloaded(tmp_path: Path) -> None:
     (tmp_path / "bundled" / "large.safetensors").write_bytes(b"")
     assert fetch("english-large") == tmp_path / "bundled" / "large.safetensors"
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_model_that_comes_with_the_package_cannot_be_fetched() -> None:
-    refused(partial(fetch, "english"), "install audioseq again")
+def test_a_model_without_a_url_cannot_be_downloaded() -> None:
+    assert_raises(partial(fetch, "english"), "reinstall audioseq")
 
 
 @pytest.mark.parametrize("name", ["piano", "drums", "bass"])
-def test_a_download_that_fails_or_brings_something_else(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot be fetched|checksum differs"):
+def test_failed_and_wrong_downloads(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be downloaded|checksum differs"):
         fetch(name)
     assert not list((tmp_path / "cache").glob("*.safetensors"))
 
@@ -151,7 +156,7 @@ def test_a_download_that_fails_or_brings_something_else(name: str, tmp_path: Pat
         ("win32", "AppData/Local/audioseq"),
     ],
 )
-def test_the_cache_of_each_system(
+def test_the_cache_folder_of_each_platform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, expected: str
 ) -> None:
     for name in "AUDIOSEQ_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA":
@@ -161,12 +166,12 @@ def test_the_cache_of_each_system(
     assert cache_dir() == tmp_path / expected
 
 
-# The catalogue itself, as it was before the fixture put another in its place.
+# The real catalogue, read before the fixture replaces it.
 
 CATALOGUE, BUNDLED = models.CATALOGUE, bundled_dir()
 
 
-def test_the_catalogue_is_sound() -> None:
+def test_the_catalogue_is_consistent() -> None:
     assert (
         len({model.name for model in CATALOGUE}) == len({model.file for model in CATALOGUE}) == len(CATALOGUE)
     )
@@ -178,18 +183,17 @@ def test_the_catalogue_is_sound() -> None:
 
 
 @pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.name)
-def test_a_bundled_file_is_the_one_in_the_catalogue(model: Model) -> None:
+def test_a_bundled_file_matches_the_catalogue(model: Model) -> None:
     path = BUNDLED / model.file
     if not path.is_file():
         pytest.skip(f"{model.file} is not in this checkout")
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    assert found == model.sha256, f'write sha256="{found}" at {model.name} in audioseq/models.py'
+    assert found == model.sha256, f'set sha256="{found}" for {model.name} in audioseq/models.py'
     from audioseq import checkpoint
 
     assert checkpoint.read_header(path).task == model.task
 
 
-def test_no_bundled_file_is_nameless() -> None:
-    """Each file in assets/models is in the catalogue."""
+def test_every_bundled_file_is_in_the_catalogue() -> None:
     assert {path.name for path in BUNDLED.glob("*.safetensors")} <= {model.file for model in CATALOGUE}

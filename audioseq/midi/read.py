@@ -12,6 +12,7 @@ import mido
 import numpy as np
 
 from audioseq.errors import MidiError
+from audioseq.files import reading
 from audioseq.midi.notes import DRUMS, Note, Sound, tick_clock, untangle
 
 LONGEST = 4
@@ -30,11 +31,8 @@ def parse(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, str]:
         where, content = "MIDI data", source
     else:
         where = os.fspath(source)
-        try:
-            with open(source, "rb") as opened:
-                content = opened.read(LARGEST + 1)
-        except OSError as error:
-            raise MidiError(f"{where}: cannot be read ({error.strerror}); check the path") from None
+        with reading(where, MidiError), open(source, "rb") as opened:
+            content = opened.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise MidiError(f"{where}: is larger than {LARGEST >> 20} MiB, the limit; cut it into pieces")
     if content[:4] != b"MThd":

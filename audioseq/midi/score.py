@@ -101,7 +101,7 @@ class Score:
 
         Raises:
             MidiError: a note is out of range.
-            CheckpointError: the file cannot be written; the one that was there is left as it was.
+            FileError: the file cannot be written; the one that was there is left as it was.
         """
         content = self.to_bytes()
         write_atomically(Path(path), lambda file: file.write(content))

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a line of progress on stderr, metrics.jsonl, and TensorBoard."""
+"""Progress report of a training run: a line on stderr, metrics.jsonl and TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,31 +16,41 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from audioseq.errors import CheckpointError, ConfigError
+from audioseq.errors import ConfigError
+from audioseq.files import writing
 
-PLAIN_SECONDS = 30.0
-"""Where stderr is no terminal, a line of progress is printed this often."""
+LOG_INTERVAL_SECONDS = 30.0
+"""Seconds between progress lines if stderr is not a terminal."""
 SMOOTHING = 0.95
-"""Of the loss and the speed that are shown; metrics.jsonl has the plain values."""
+"""Exponential smoothing factor of the displayed loss and speed; metrics.jsonl has the raw values."""
+ADVICE = "free some space, then continue with --resume"
+"""For a user whose metrics.jsonl cannot be written."""
 
 
 class Report:
-    """Tells how training goes; every process but the first stays silent.
+    """Log the progress of a training run; silent on all processes but the first.
 
     Args:
-        directory: of the run.
-        kept: bytes of metrics.jsonl to keep; what lies behind was written by updates that are done again.
-        done: share of the run that is done already.
+        directory: run directory.
+        metrics_bytes: bytes of metrics.jsonl to keep; later lines belong to updates that will be repeated.
+        progress: completed fraction of the run, 0 to 1.
         silent: write and print nothing.
-        tensorboard: write for TensorBoard too.
-        update: number of updates done already.
+        tensorboard: also write TensorBoard logs.
+        update: number of completed updates.
     Raises:
-        ConfigError: TensorBoard is wanted and not installed.
-        CheckpointError: metrics.jsonl cannot be written.
+        ConfigError: TensorBoard is requested but not installed.
+        FileError: metrics.jsonl cannot be written.
     """
 
     def __init__(
-        self, directory: Path, *, kept: int, done: float, silent: bool, tensorboard: bool, update: int
+        self,
+        directory: Path,
+        *,
+        metrics_bytes: int,
+        progress: float,
+        silent: bool,
+        tensorboard: bool,
+        update: int,
     ) -> None:
         self.path = directory / "metrics.jsonl"
         self.silent = silent
@@ -51,13 +61,11 @@ class Report:
         self.metric = ""
         if silent:
             return
-        try:
+        with writing(self.path, ADVICE):
             # Open as long as the run, and unbuffered: a line is in the file once it is written.
             self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115
             if self.file.tell() > kept:
                 self.file.truncate(kept)
-        except OSError as error:
-            raise self._unwritable(error) from None
         console = Console(stderr=True)
         if console.is_terminal:
             columns = TextColumn("{task.description}"), BarColumn(bar_width=None)
@@ -80,53 +88,55 @@ class Report:
             self.file.close()
 
     def log(self, text: str) -> None:
-        """Print a remark."""
+        """Print a line of text."""
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False)
         elif not self.silent:
             print(text, file=sys.stderr, flush=True)
 
-    def update(self, line: Mapping[str, Any], done: float) -> None:
-        """Record an update: a line with `step`, `epoch`, `loss`, `speed`; and the share of the run done."""
+    def log_update(self, line: Mapping[str, Any], progress: float) -> None:
+        """Write the metrics of an update and show the progress of the run.
+
+        Args:
+            line: metrics with `step`, `epoch`, `loss` and `speed`.
+            progress: completed fraction of the run, 0 to 1.
+        """
         if self.silent:
             return
-        self._record(line)
+        self._write(line)
         self.loss, self.speed = _smooth(self.loss, line["loss"]), _smooth(self.speed, line["speed"])
-        speed = f"{self.speed:.0f} s of audio/s  " if self.speed else ""  # there need not be audio
-        text = f"epoch {line['epoch']:.2f}  loss {self.loss:.3f}{self.metric}  {speed}{self._left(done)} left"
+        speed = f"{self.speed:.0f} s of audio/s  " if self.speed else ""  # 0 for tasks without audio
+        remaining = self._remaining_time(progress)
+        text = f"epoch {line['epoch']:.2f}  loss {self.loss:.3f}{self.metric}  {speed}{remaining} left"
         if self.bar:
-            self.bar.update(self.row, description=text, completed=done)
-        elif time.monotonic() - self.printed > PLAIN_SECONDS:
+            self.bar.update(self.row, description=text, completed=progress)
+        elif time.monotonic() - self.printed > LOG_INTERVAL_SECONDS:
             self.printed = time.monotonic()
             self.log(text)
 
-    def validation(self, line: Mapping[str, Any], metric: str) -> None:
-        """Record a validation: a line with `step`, `epoch` and the figures under `valid`."""
+    def log_validation(self, line: Mapping[str, Any], metric: str) -> None:
+        """Write and print a validation: a line with `step`, `epoch` and the metrics under `valid`."""
         if self.silent:
             return
-        self._record(line)
+        self._write(line)
         self.metric = f"  {metric} {line['valid'][metric]:.4g}"
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in line["valid"].items())
-        average = "  (average)" if line.get("average") else ""
-        self.log(f"epoch {line['epoch']:.2f}  validation: {figures}{average}")
+        metrics = "  ".join(f"{name} {value:.4g}" for name, value in line["valid"].items())
+        average = "  (averaged model)" if line.get("average") else ""
+        self.log(f"epoch {line['epoch']:.2f}  validation: {metrics}{average}")
 
-    def position(self) -> int:
-        """Return how many bytes of metrics.jsonl are safely on disk."""
+    def sync(self) -> int:
+        """Flush metrics.jsonl to disk, and return its size in bytes."""
         if self.silent:
             return 0
-        try:
+        with writing(self.path, ADVICE):
             os.fsync(self.file.fileno())
-        except OSError as error:
-            raise self._unwritable(error) from None
         return self.file.tell()
 
-    def _record(self, line: Mapping[str, Any]) -> None:
-        try:
-            text = json.dumps(_plain(line)).encode() + b"\n"
+    def _write(self, line: Mapping[str, Any]) -> None:
+        with writing(self.path, ADVICE):
+            text = json.dumps(_to_json(line)).encode() + b"\n"
             if self.file.write(text) < len(text):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise self._unwritable(error) from None
         if self.board:
             for name, value in {**line, **line.get("valid", {})}.items():
                 if isinstance(value, (int, float)):
@@ -137,11 +147,6 @@ class Report:
         minutes = round((1 - done) / speed / 60) if speed > 0 else 0
         return f"{minutes // 60}:{minutes % 60:02d} h"
 
-    def _unwritable(self, error: OSError) -> CheckpointError:
-        return CheckpointError(
-            f"{self.path}: cannot be written ({error.strerror}); make room, then go on with --resume"
-        )
-
 
 def _smooth(old: float, new: float | None) -> float:
     if new is None or not math.isfinite(new):
@@ -149,16 +154,16 @@ def _smooth(old: float, new: float | None) -> float:
     return new if math.isnan(old) else SMOOTHING * old + (1 - SMOOTHING) * new
 
 
-def _plain(value: Any) -> Any:
-    """Replace numbers that JSON does not know by null, and shorten the others."""
+def _to_json(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON lacks, by null, and round the other numbers to 8 digits."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _to_json(item) for key, item in value.items()}
     if isinstance(value, float):
         return float(f"{value:.8g}") if math.isfinite(value) else None
     return value
 
 
-def _board(directory: Path, update: int) -> Any:
+def _open_tensorboard(directory: Path, update: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,4 +1,4 @@
-"""The directory of a run: what is in it, in which order it is written, and how it is read back."""
+"""Run directory: its files, the order in which they are written, and how a run is restored."""
 
 from __future__ import annotations
 
@@ -12,65 +12,66 @@ import torch
 from torch import Tensor, nn
 
 from audioseq import checkpoint
-from audioseq.errors import CheckpointError, ConfigError
+from audioseq.errors import CheckpointError, ConfigError, FileError
 from audioseq.files import write_atomically
 
 
 @dataclass
-class RunProgress:
-    """Where a run is: everything that changes from update to update, beside weights and optimiser.
+class TrainingProgress:
+    """Progress of a run: all training state except weights and optimiser.
 
-    There is no state of random generators: each update seeds them by its own number.
+    It needs no state of random generators, because each update seeds them with its own number.
     """
 
     epoch: int = 0
+    """Current epoch, from 0."""
     update_in_epoch: int = 0
-    """Updates of this epoch that are done."""
+    """Completed updates of the current epoch."""
     update: int = 0
-    """Updates of the run that are done."""
+    """Completed updates of the run."""
     position: float = 0.0
-    """Epochs that are done."""
+    """Completed epochs, with fraction."""
     plan: int = 0
-    """Checksum of the batches of this epoch."""
+    """Checksum of the batches of the current epoch."""
     skipped: int = 0
-    """Batches whose loss or gradient was not finite."""
+    """Number of batches whose loss or gradient was not finite."""
     validated: int = -1
-    """The update after which the model was last validated."""
+    """Update after which the model was last validated."""
     advised: bool = False
-    """Whether the task was asked, after the first epoch, for something to say."""
+    """Whether the task has given its advice after the first epoch."""
     stale: int = 0
-    """Validations since the best."""
+    """Validations since the best one."""
     best: dict[str, float] = field(default_factory=dict)
-    """Figures of the best validation."""
+    """Metrics of the best validation."""
     snapshots: list[int] = field(default_factory=list)
-    """Updates whose models are kept for the average."""
+    """Updates whose models are kept for averaging."""
     seconds: float = 0.0
-    """Time spent."""
+    """Training time, seconds."""
     metrics_bytes: int = 0
-    """Length of metrics.jsonl."""
+    """Size of metrics.jsonl, bytes."""
 
     def advance(self, updates: int) -> None:
-        """Count an update of an epoch that has so many."""
+        """Count one update of an epoch that has `updates` updates."""
         self.update += 1
         self.update_in_epoch += 1
         self.position = self.epoch + self.update_in_epoch / updates
         if self.update_in_epoch == updates:
             self.epoch, self.update_in_epoch = self.epoch + 1, 0
 
-    def record_validation(self, figures: dict[str, float], metric: str) -> bool:
-        """Take note of a validation, and return whether it is the best so far."""
+    def record_validation(self, metrics: dict[str, float], metric: str) -> bool:
+        """Record a validation, and return whether it is the best so far."""
         self.validated = self.update
-        better = not self.best or _rank(figures[metric]) < _rank(self.best[metric])
+        better = not self.best or _nan_to_inf(metrics[metric]) < _nan_to_inf(self.best[metric])
         self.stale = 0 if better else self.stale + 1
-        self.best = figures if better else self.best
+        self.best = metrics if better else self.best
         return better
 
 
 class RunDirectory:
-    """The files of a run.
+    """Files of a run.
 
-    Models that the state refers to are written before the state, and deleted after the next one: whenever the
-    process is killed, `state.pt` and what it needs are there and agree.
+    Models that the training state refers to are written before the state and deleted after the next one is
+    written. So `state.pt` and its models are complete and consistent whenever the process is killed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,22 +84,26 @@ class RunDirectory:
         self.averaged = path / "averaged.safetensors"
 
     def open(self, resume: bool) -> dict[str, Any] | None:
-        """Make the directory, and return the training state when a run is to be resumed and has saved one.
+        """Create the directory, and return the training state of the run to resume, if it has one.
 
+        Args:
+            resume: whether to resume a run in the directory.
         Raises:
-            ConfigError: another run is in the directory, and is not to be resumed.
-            CheckpointError: the directory cannot be made, or the state cannot be read.
+            ConfigError: the directory contains a run, and `resume` is false.
+            FileError: the directory cannot be created.
+            CheckpointError: the training state cannot be read.
         """
         try:
             self.snapshot(0).parent.mkdir(parents=True, exist_ok=True)
             used = any(path.exists() for path in (self.metrics, self.state, self.last, self.best))
         except OSError as error:
-            raise CheckpointError(
-                f"{self.path}: cannot be a run directory ({error.strerror}); name another with --run-dir"
+            raise FileError(
+                f"{self.path}: cannot be a run directory ({error.strerror}); choose another with --run-dir"
             ) from None
         if used and not resume:
             raise ConfigError(
-                f"{self.path}: holds a run already; go on with --resume, or name another with --run-dir"
+                f"{self.path}: already contains a run; continue it with --resume, or choose another directory "
+                "with --run-dir"
             )
         return checkpoint.load_state(self.state) if self.state.exists() else None
 
@@ -107,81 +112,88 @@ class RunDirectory:
         write_atomically(self.config, lambda file: file.write(text.encode()))
 
     def snapshot(self, update: int) -> Path:
-        """Return the path of the model that was validated after an update."""
+        """Return the path of the model snapshot after an update."""
         return self.path / "snapshots" / f"{update:08d}.safetensors"
 
     def save_state(
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        at: RunProgress,
+        progress: TrainingProgress,
         carry: tuple[Tensor, ...],
-        tokens: str,
+        tokenizer: str,
     ) -> None:
         """Write the training state, and delete the snapshots that it no longer refers to."""
         state = {
-            "progress": asdict(at), "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-            "tokens": tokens,
+            "progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict(),
+            "tokens": tokenizer,
         }  # fmt: skip
         checkpoint.save_state(self.state, state | ({"carry": carry} if carry else {}))
-        kept = {self.snapshot(update) for update in at.snapshots}
+        kept = {self.snapshot(update) for update in progress.snapshots}
         for path in set(self.snapshot(0).parent.glob("*.safetensors")) - kept:
             path.unlink()
 
     def restore(
-        self, state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, tokens: str
-    ) -> RunProgress:
-        """Put a training state back into a model and its optimiser.
+        self, state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, tokenizer: str
+    ) -> TrainingProgress:
+        """Load a training state into a model and its optimiser, and return the progress of the run.
 
         Raises:
-            CheckpointError: it is the state of another model, or of another version of this package.
-            ConfigError: the numbers of its tokens mean something else by now.
+            CheckpointError: the state belongs to another model, or to another version of this package.
+            ConfigError: the tokenizer has changed.
         """
-        if state.get("tokens", tokens) != tokens:
+        if state.get("tokens", tokenizer) != tokenizer:
             raise ConfigError(
-                f"{self.path}: the run has other tokens than would be learnt now; resume it with the same "
-                "command and data, --from included"
+                f"{self.path}: the tokenizer differs from that of the run; resume it with the same command and "
+                "data, including --from"
             )
         try:
-            misfits = compare(model, state["model"])
-            if misfits:
+            mismatches = find_mismatches(model, state["model"])
+            if mismatches:
                 raise CheckpointError(
-                    f"{self.state}: the run has another model ({misfits[0]}); did the config change?"
+                    f"{self.state}: belongs to another model ({mismatches[0]}); resume with the same config"
                 )
+            progress = dict(state["progress"])
+            if "noticed" in progress:  # name of the field in older training states
+                progress["advised"] = progress.pop("noticed")
+            restored = TrainingProgress(**progress)
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
-            return RunProgress(**state["progress"])
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{self.state}: not a training state of this version ({error!r})") from None
+            raise CheckpointError(
+                f"{self.state}: is not a training state of this version of audioseq ({error!r}); "
+                "start a new run with --from"
+            ) from None
+        return restored
 
     def average(self, updates: list[int]) -> dict[str, Tensor]:
-        """Return the mean of the snapshots' weights; what is no floating-point number is the last's."""
+        """Return the mean weights of the snapshots; integer tensors are those of the last snapshot."""
         return checkpoint.mean(checkpoint.load(self.snapshot(update)).weights for update in updates)
 
 
-def _rank(figure: float) -> float:
-    return math.inf if math.isnan(figure) else figure
+def _nan_to_inf(value: float) -> float:
+    return math.inf if math.isnan(value) else value
 
 
-def compare(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    """Return in what way weights do not fit a model, a phrase a tensor."""
+def find_mismatches(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    """Return a phrase for each tensor that differs between a model and weights in name or shape."""
     own = model.state_dict()
-    misfits = []
+    mismatches = []
     for name in [*own, *(name for name in weights if name not in own)]:
         if name not in weights:
-            misfits.append(f"{name} is new")
+            mismatches.append(f"{name} is new")
         elif name not in own:
-            misfits.append(f"{name} has no place")
+            mismatches.append(f"{name} is not in the model")
         elif own[name].shape != weights[name].shape:
-            misfits.append(f"{name} is {list(own[name].shape)}, was {list(weights[name].shape)}")
-    return misfits
+            mismatches.append(f"{name} is {list(own[name].shape)}, was {list(weights[name].shape)}")
+    return mismatches
 
 
 def warm_start(path: Path, task: str, model: nn.Module) -> str:
-    """Copy the weights of a model file that fit into a model, and return what was copied and what was not.
+    """Copy the weights of a model file that fit a model, and return a message about what was copied.
 
     Raises:
-        CheckpointError: the file is of another task, or nothing in it fits.
+        CheckpointError: the file belongs to another task, or none of its weights fit.
     """
     weights = checkpoint.load(path, task=task).weights
     own = model.state_dict()
@@ -189,6 +201,6 @@ def warm_start(path: Path, task: str, model: nn.Module) -> str:
     if not fitting:
         raise CheckpointError(f"{path}: none of its weights fit this model; compare the configs")
     model.load_state_dict(fitting, strict=False)
-    misfits = compare(model, weights)
-    rest = f"; not copied: {', '.join(misfits)}" if misfits else ""
+    mismatches = find_mismatches(model, weights)
+    rest = f"; not copied: {', '.join(mismatches)}" if mismatches else ""
     return f"started from {path}: {len(fitting)} of {len(own)} tensors copied{rest}"

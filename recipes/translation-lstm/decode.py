@@ -69,7 +69,7 @@ class Interpreter:
             tuned, penalty = (stored.header.config["search"][name][0] for name in ("beams", "penalties"))
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError):
             raise CheckpointError(f"{path}: its config is damaged; get or train it again") from None
-        stored.fill(model, path)
+        stored.fill(model)
         return cls(model.eval(), subwords, max(tuned, beam), penalty)
 
     def translate(self, texts: Sequence[str]) -> list[list[Translation]]:

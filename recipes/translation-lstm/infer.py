@@ -10,7 +10,7 @@ from decode import Interpreter
 from plot import draw_attention
 
 from audioseq.errors import AudioseqError
-from audioseq.files import telling
+from audioseq.files import writing
 
 MODEL = Path("runs/translation/seed-1/translator.safetensors")
 
@@ -30,7 +30,7 @@ def main() -> None:
             print(f"{each.score:.2f}\t{each.text}" if asked.n else each.text)
     if asked.plot:
         figure = draw_attention(*interpreter.attention(texts[0], found[0][0]))
-        with telling(asked.plot):
+        with writing(asked.plot):
             figure.savefig(asked.plot, dpi=110)
 
 

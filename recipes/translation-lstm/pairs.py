@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from audioseq.errors import CheckpointError, ConfigError, DataError
+from audioseq.files import reading
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 """Tokens that are no part of a word."""
@@ -28,14 +29,8 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DataError: it is missing, or is no UTF-8 text.
     """
-    try:
+    with reading(path, DataError, "run prepare.py first, or name your own"):
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); run prepare.py first, or name your own"
-        ) from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     return [line.strip() for line in text.removesuffix("\n").split("\n")]  # other marks may be in a sentence
 
 

@@ -12,7 +12,7 @@ import torch
 
 from audioseq import checkpoint
 from audioseq.checkpoint import Header
-from audioseq.errors import AudioseqError, CheckpointError, ConfigError
+from audioseq.errors import AudioseqError, CheckpointError, ConfigError, FileError
 from audioseq.training import TrainingConfig, fit
 from tests.training.conftest import assert_same_end
 from tests.training.toy import Toy
@@ -54,7 +54,7 @@ def test_resuming_nothing_starts(tmp_path: Path) -> None:
 
 def test_a_directory_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match="--run-dir") as caught:
+    with pytest.raises(FileError, match="--run-dir") as caught:
         train(tmp_path / "file" / "run")
     one_line(caught)
 
@@ -116,7 +116,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: in
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(CheckpointError, match="No space left on device") as caught:
+        with pytest.raises(FileError, match="No space left on device") as caught:
             train(run_dir, with_epochs(2), resume=True)
     one_line(caught)
     if writes < 3:  # config.toml, metrics.jsonl, and not yet the state
@@ -133,7 +133,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: in
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_metrics_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
-    with pytest.raises(CheckpointError, match="No space left on device") as caught:
+    with pytest.raises(FileError, match="No space left on device") as caught:
         train(tmp_path, resume=True)
     one_line(caught)
 

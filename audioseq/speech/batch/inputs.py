@@ -1,4 +1,4 @@
-"""Which recordings a user means: files, folders, patterns, lists and manifests."""
+"""Find input recordings: files, folders, glob patterns, lists and manifests."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ from typing import NamedTuple
 from audioseq import audio
 from audioseq.data import read_manifest
 from audioseq.errors import AudioError, DataError
+from audioseq.files import reading
 
 STDIN = "-"
 
 
 class Recording(NamedTuple):
-    """A recording, or a stretch of one, that is to be transcribed."""
+    """A recording to transcribe, or a part of one."""
 
     path: str
-    """As the user named it; `-` is stdin."""
+    """As given by the user; `-` is stdin."""
     name: str
-    """Path of its transcript within a folder of transcripts, without a suffix."""
+    """Path of its transcript in the output folder, without suffix."""
     offset: float = 0.0
-    """Where in the recording it starts, seconds."""
+    """Start of the part, seconds."""
     duration: float | None = None
-    """Seconds; None for all that is there."""
+    """Seconds; None for the rest of the recording."""
 
 
 def find_recordings(given: str | os.PathLike[str]) -> list[Recording]:
-    """List the recordings that a user means, in the order of their paths; a manifest has its own order.
+    """List the recordings of an input, sorted by path; those of a manifest in its order.
 
-    A folder is searched recursively, and keeps its shape in the names. So does what a pattern matches: it may
-    use `*`, `?`, `[...]` and, for folders of any depth, `**`. A `.jsonl` file is a manifest: offsets and
-    durations are honoured, ids are names, texts are not needed. Anything else is one recording; that it can
-    be read is seen when it is.
-
+    Args:
+        given: a folder, which is searched recursively; a glob pattern with `*`, `?`, `[...]` and `**` (any
+            number of folders); a manifest (`.jsonl`), whose ids become names and whose texts are not needed;
+            or one recording. The names keep the structure of subfolders. Whether a recording can be read is
+            not checked here.
     Raises:
-        AudioError: the folder has no audio in it, or nothing matches the pattern.
-        DataError: the manifest cannot be used.
+        AudioError: the folder contains no audio, or no file matches the pattern.
+        DataError: the manifest cannot be read, or is damaged.
     """
     path = Path(given)
     if path.is_dir():
-        return [Recording(str(at), _name(at.relative_to(path))) for at in audio.find([path])]
+        return [Recording(str(file), _name(file.relative_to(path))) for file in audio.find([path])]
     if glob.has_magic(str(path)) and not path.exists():
-        return _matching(path)
+        return _glob(path)
     if path.suffix == ".jsonl":
         return [
             Recording(str(u.audio_filepath), _name(u.id), u.offset, u.duration)
@@ -54,27 +55,26 @@ def find_recordings(given: str | os.PathLike[str]) -> list[Recording]:
 
 
 def read_list(source: str | os.PathLike[str]) -> list[Recording]:
-    """Return the recordings that a text file, or `-` for stdin, names: a path a line, in their order.
+    """Read a list of recordings from a text file, or from stdin for `-`: one path per line.
 
-    Relative paths start from the current folder. Each recording is named after its whole path.
+    Relative paths are relative to the current folder. The name of each recording is its whole path.
 
     Raises:
         DataError: the list cannot be read, or is empty.
     """
-    try:
+    with reading(source, DataError):
         content = sys.stdin.buffer.read() if str(source) == STDIN else Path(source).read_bytes()
-    except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error.strerror}); check the path") from None
     paths = (os.fsdecode(line) for line in content.removeprefix(b"\xef\xbb\xbf").splitlines())
     found = [Recording(path, _name(path)) for path in paths if path.strip()]
     if not found:
-        raise DataError(f"{source}: names no recordings; write one path a line")
+        raise DataError(f"{source}: lists no recordings; write one path per line")
     return found
 
 
-def _matching(pattern: Path) -> list[Recording]:
-    magic = next(place for place, part in enumerate(pattern.parts) if glob.has_magic(part))
-    root = Path(*pattern.parts[:magic])
+def _glob(pattern: Path) -> list[Recording]:
+    """Return the recordings that match a pattern, named relative to the folder before the first wildcard."""
+    wildcard = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
+    root = Path(*pattern.parts[:wildcard])
     found = sorted(
         path
         for path in map(Path, set(glob.iglob(str(pattern), recursive=True)))
@@ -82,13 +82,13 @@ def _matching(pattern: Path) -> list[Recording]:
     )
     if not found:
         raise AudioError(
-            f"{pattern}: matches no recordings; looked for files with {' '.join(audio.SUFFIXES)}"
+            f"{pattern}: matches no recordings; the suffixes of recordings are {' '.join(audio.SUFFIXES)}"
         )
     return [Recording(str(path), _name(path.relative_to(root))) for path in found]
 
 
 def _name(path: str | PurePath) -> str:
-    """Return a path without the suffix of audio, as one that leads out of no folder it is put in."""
+    """Return a path without audio suffix, root and `..`, so that it stays inside the output folder."""
     path = PurePath(path)
-    inside = PurePath(*(part for part in path.parts if part not in (path.anchor, "..")))
-    return str(inside.with_suffix("") if inside.suffix.lower() in audio.SUFFIXES else inside)
+    relative = PurePath(*(part for part in path.parts if part not in (path.anchor, "..")))
+    return str(relative.with_suffix("") if relative.suffix.lower() in audio.SUFFIXES else relative)

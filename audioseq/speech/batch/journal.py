@@ -1,8 +1,8 @@
-"""What became of each recording of a folder run: a line each, so that a run that dies can go on.
+"""The journal of a batch transcription: one line per recording, so that a killed run can be resumed.
 
-A transcript is written under a name of its own (`.talk.txt.part`), then its line is written, then it gets its
-name. Wherever the process is killed, the next run can make true what the lines say: a transcript that has its
-line is there, or only needs its name; one without its line has never had a name.
+A transcript is written to a temporary file (`.talk.txt.part`), then its line is appended to the journal, then
+the file is renamed. Whenever the process is killed, the next run finds a consistent state: a transcript in the
+journal exists, or only needs to be renamed; a transcript that is not in the journal has not been renamed.
 """
 
 from __future__ import annotations
@@ -22,51 +22,51 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from audioseq.errors import DataError
-from audioseq.files import telling, write_atomically, write_safely
+from audioseq.files import reading, write_atomically, write_durably, writing
 from audioseq.speech.batch.shard import Shard
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """What a transcript is made of besides the path; one made of the same need not be made again."""
+    """Everything besides the path that a transcript depends on; if it is unchanged, so is the transcript."""
 
     offset: float
     duration: float | None
-    """Seconds of the stretch of the recording that is wanted; None for all there is."""
+    """Seconds of the transcribed part; None for the rest of the recording."""
     stamp: tuple[int, ...]
-    """Size and time of change of the recording; empty for what is no file."""
+    """Size and modification time of the recording; empty if it is not a file."""
     settings: str
-    """Fingerprint of the model, the search and the form of the transcript."""
+    """Fingerprint of the model, the decoding and the format of the transcript."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A line of a journal: what became of a recording."""
+    """A line of a journal: the result of one recording."""
 
     status: Literal["done", "failed"]
     path: str
-    """Of the recording, as it was named."""
+    """Path of the recording, as given."""
     output: str
-    """Path of the transcript in the folder."""
+    """Path of the transcript, relative to the output folder."""
     duration: float | None = None
     """Seconds of audio that were transcribed."""
     words: int | None = None
     warnings: tuple[str, ...] = ()
     error: str | None = None
     seconds: float = 0.0
-    """That it took."""
+    """Seconds that the transcription took."""
     sha256: str | None = None
-    """Of the transcript as it was written."""
+    """Hash of the transcript."""
     finished: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="microseconds"))
     source: SourceState
 
     def to_line(self) -> bytes:
-        """Return the line, JSON."""
+        """Return the line, as JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Entry:
-        """Read a line; ValueError, KeyError, TypeError or AttributeError where it is none."""
+        """Parse a line; ValueError, KeyError, TypeError or AttributeError if it is not an entry."""
         fields = json.loads(line)
         source = fields["source"]
         fields["source"] = SourceState(**source | {"stamp": tuple(source["stamp"])})
@@ -77,14 +77,14 @@ class Entry:
 
 
 class Journal:
-    """The journals of a folder of transcripts, of which a process writes the one of its shard.
+    """The journals of an output folder; each process writes the journal of its shard.
 
-    A line stands once it is whole: half a line, which a killed process may leave, is nothing. Of several
-    lines about one transcript the one that was finished last counts. Made by `opened`.
+    An incomplete last line, which a killed process can leave, is ignored. If several lines are about the same
+    transcript, the one with the latest time is used. Create it with `open_journal`.
 
     Args:
         folder: of the transcripts.
-        shard: whose journal is written.
+        shard: of the journal to write.
     Raises:
         DataError: a line is damaged.
     """
@@ -93,7 +93,7 @@ class Journal:
         self.folder = folder
         self.path = folder / f"results{_suffix(shard)}.jsonl"
         self.done: dict[str, Entry] = {}
-        """By their outputs."""
+        """Entries of finished transcripts, keyed by `output`."""
         for path in folder.glob("results*.jsonl"):
             if re.fullmatch(r"results(-\d+-of-\d+)?\.jsonl", path.name):
                 for _, entry in _lines(path):
@@ -101,80 +101,81 @@ class Journal:
                     if entry.status == "done" and (known is None or known.finished <= entry.finished):
                         self.done[entry.output] = entry
 
-    def settle(self, entry: Entry) -> bool:
-        """Say whether a transcript that is done is there; one that lacks only its name is given it."""
+    def ensure_transcript(self, entry: Entry) -> bool:
+        """Return whether the transcript of an entry exists, after renaming its temporary file if needed."""
         target = self.folder / entry.output
         part = _part(target)
-        with telling(target):
+        with writing(target):
             if part.is_file() and hashlib.sha256(part.read_bytes()).hexdigest() == entry.sha256:
                 os.replace(part, target)
         return target.is_file()
 
     def begin(self, outputs: Container[str]) -> None:
-        """Take out what was said so far about some transcripts, which are to be made now.
+        """Remove the lines about transcripts that are going to be written.
 
         Raises:
-            CheckpointError: the journal cannot be written.
+            FileError: the journal cannot be written.
         """
         kept = (line for line, entry in _lines(self.path) if entry.output not in outputs)
         write_atomically(self.path, lambda file: file.writelines(kept))
 
     def add(self, entry: Entry, transcript: bytes = b"") -> None:
-        """Write a line, and where it says that a transcript is done, that too.
+        """Append an entry, and write the transcript if the entry says that it is done.
 
         Raises:
-            CheckpointError: it cannot be written.
+            FileError: the journal or the transcript cannot be written.
         """
         target = self.folder / entry.output
         part = _part(target)
         if entry.status == "done":
-            with telling(target):
+            with writing(target):
                 if target.is_dir():
                     raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_safely(part, lambda file: file.write(transcript))
-        with telling(self.path), self.path.open("ab", buffering=0) as file:
+                write_durably(part, lambda file: file.write(transcript))
+        with writing(self.path), self.path.open("ab", buffering=0) as file:
             end, line = file.tell(), entry.to_line()
             if file.write(line) < len(line):
                 file.truncate(end)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
         if entry.status == "done":
-            with telling(target):
+            with writing(target):
                 os.replace(part, target)
 
 
 @contextmanager
-def opened(folder: Path, shard: Shard) -> Iterator[Journal]:
-    """Open the journals of a folder, which is made if it is not there, for as long as a run takes.
+def open_journal(folder: Path, shard: Shard) -> Iterator[Journal]:
+    """Open and lock the journal of a shard for the duration of a run; the folder is created if needed.
 
     Raises:
-        CheckpointError: the folder cannot be written to.
-        DataError: another process is at work there, or a line is damaged.
+        FileError: the folder cannot be written to.
+        DataError: another process writes to the folder, or a line is damaged.
     """
-    with telling(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     own = folder / f".results{_suffix(shard)}.lock"
-    with _alone(own):
-        # Other shards of the same set may be at work, but none of another set: those take other recordings.
+    with _locked(own):
+        # Other shards of the same count may run at the same time, since they have other recordings. Shards of
+        # another count overlap with this one.
         for other in folder.glob(".results*.lock"):
-            beside = shard.count > 1 and other.stem.endswith(f"-of-{shard.count}")
-            if other != own and not beside:
-                with _alone(other):
+            disjoint = shard.count > 1 and other.stem.endswith(f"-of-{shard.count}")
+            if other != own and not disjoint:
+                with _locked(other):
                     pass
         yield Journal(folder, shard)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock, which the system lets go of however the process ends."""
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock, which the system releases when the process ends for any reason."""
     lock = FileLock(path)
-    with telling(path):
+    with writing(path):
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise DataError(
-                f"{path.parent}: another process writes transcripts there; "
+                f"{path.parent}: another process writes transcripts to this folder; "
                 "wait for it, or choose another folder"
             ) from None
     try:
@@ -188,25 +189,21 @@ def _suffix(shard: Shard) -> str:
 
 
 def _part(target: Path) -> Path:
-    """Return the name of a transcript that is not recorded yet."""
+    """Return the path of the temporary file of a transcript."""
     return target.with_name(f".{target.name}.part")
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, Entry]]:
-    """Yield the whole lines of a journal, and what they say; none where there is no such file."""
+    """Yield the complete lines of a journal and their entries; none if the file does not exist."""
     if not path.exists():
         return
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    yield line, Entry.from_line(line)
-                except (ValueError, KeyError, TypeError, AttributeError):
-                    raise DataError(
-                        f"{path}:{number}: is no line of a journal of transcripts; "
-                        "delete the line, or move the file away"
-                    ) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    with reading(path, DataError, "check its permissions"), path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield line, Entry.from_line(line)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise DataError(
+                    f"{path}:{number}: is not a journal entry; delete the line, or move the file away"
+                ) from None

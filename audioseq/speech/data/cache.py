@@ -1,4 +1,4 @@
-"""Recordings decoded once, for training to read again and again."""
+"""A cache of decoded recordings, which training reads in every epoch."""
 
 from __future__ import annotations
 
@@ -14,62 +14,75 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from audioseq import audio
-from audioseq.data import Utterance, stamp, write_file
+from audioseq.data import Utterance, stamp
 from audioseq.errors import AudioError, DataError
+from audioseq.files import write_atomically
 
-FILES_AT_ONCE = 256
-"""Recordings decoded before they are written to the cache; bounds the memory of building it."""
+MAX_PENDING_RECORDINGS = 256
+"""Recordings that are decoded before they are written to the cache; bounds the memory of a build."""
 
 
-class _Place(NamedTuple):
+class _CacheEntry(NamedTuple):
+    """Position of an utterance in the files of samples."""
+
     shard: str
+    """Stem of the file of samples."""
     start: int
+    """First sample."""
     length: int
+    """Samples."""
     stamp: list[int]
-    """Size and time of change of the recording, to see that it is still the same."""
+    """Size and modification time of the recording when it was decoded; used to detect changes."""
 
 
 class WaveformCache:
-    """Recordings decoded once to 16 kHz, 16 bit, mono, in a few large memory-mapped files.
+    """Store recordings as 16 kHz, 16 bit, mono samples in a few large memory-mapped files.
 
-    Each `build` that finds something new adds one file of samples and an index beside it. An entry is found
-    by the recording's path and the stretch of it, never by its place in a manifest: manifests can share it.
+    Each `build` that decodes something adds one file of samples and an index beside it. The key of an entry
+    is the recording's path, offset and duration, not the position in a manifest, so manifests can share a
+    cache.
 
     Args:
-        directory: made if it is not there.
+        directory: of the cache; created if it does not exist.
+    Raises:
+        DataError: an index is damaged.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(directory)
-        self._index: dict[str, _Place] = {}
+        self._index: dict[str, _CacheEntry] = {}
         for path in sorted(self.directory.glob("*.json")):
             try:
                 entries = json.loads(path.read_bytes())
-                self._index |= {key: _Place(path.stem, *place) for key, place in entries.items()}
+                self._index |= {key: _CacheEntry(path.stem, *place) for key, place in entries.items()}
             except (OSError, ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{path}: is damaged; delete the cache and build it anew") from error
+                raise DataError(
+                    f"{path}: the index is damaged; delete the cache and build it again"
+                ) from error
 
     def __contains__(self, utterance: Utterance) -> bool:
         return _key(utterance) in self._index
 
     def load(self, utterance: Utterance) -> np.ndarray:
-        """Return the samples `[N]` int16 at 16 kHz, mapped from the disk.
+        """Return the samples `[N]` of an utterance, int16 at 16 kHz, memory-mapped.
 
         Raises:
-            DataError: the utterance is not in the cache.
+            DataError: the utterance is not in the cache, or the file of samples is damaged.
         """
-        place = self._index.get(_key(utterance))
-        if place is None:
-            raise DataError(f"{self.directory}: has no utterance {utterance.id}; build the cache first")
-        shard = self.directory / f"{place.shard}.i16"
+        entry = self._index.get(_key(utterance))
+        if entry is None:
+            raise DataError(
+                f"{self.directory}: utterance {utterance.id} is not in the cache; build the cache first"
+            )
+        shard = self.directory / f"{entry.shard}.i16"
         try:
-            samples = _mapped(shard)[place.start : place.start + place.length]
+            samples = _map_samples(shard)[entry.start : entry.start + entry.length]
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{shard}: cannot be read ({error}); delete the cache and build it anew"
+                f"{shard}: cannot be read ({error}); delete the cache and build it again"
             ) from error
-        if len(samples) < place.length:
-            raise DataError(f"{shard}: is cut off; delete the cache and build it anew")
+        if len(samples) < entry.length:
+            raise DataError(f"{shard}: the file is truncated; delete the cache and build it again")
         return samples
 
     def build(
@@ -78,51 +91,54 @@ class WaveformCache:
         workers: int = 0,
         progress: Callable[[int, int], object] | None = None,
     ) -> list[AudioError]:
-        """Decode what is not here yet, or changed on disk since.
+        """Decode recordings that are not in the cache, or that changed on disk since they were decoded.
 
         Args:
-            utterances: of any number of manifests.
-            workers: threads (decoding runs outside the interpreter's lock); 0 for one a core.
-            progress: called with the recordings decoded so far and their number.
+            utterances: from any number of manifests.
+            workers: number of threads (decoding releases the interpreter lock); 0 for one per core.
+            progress: called with the number of recordings decoded so far and the total.
         Returns:
             one error for each recording that cannot be used; its utterances are left out.
         Raises:
-            DataError: the cache cannot be written.
+            FileError: the cache cannot be written.
         """
-        wanted: dict[Path, dict[str, Utterance]] = {}
+        missing: dict[Path, dict[str, Utterance]] = {}
         for utterance in utterances:
-            place, key = self._index.get(_key(utterance)), _key(utterance)
-            if place is None or place.stamp != list(stamp(utterance.audio_filepath)):
+            key = _key(utterance)
+            entry = self._index.get(key)
+            if entry is None or entry.stamp != list(stamp(utterance.audio_filepath)):
                 self._index.pop(key, None)
-                wanted.setdefault(utterance.audio_filepath, {})[key] = utterance
-        if not wanted:
+                missing.setdefault(utterance.audio_filepath, {})[key] = utterance
+        if not missing:
             return []
         errors: list[AudioError] = []
-        entries: dict[str, _Place] = {}
+        entries: dict[str, _CacheEntry] = {}
         shard = f"{time.time_ns():020d}-{os.getpid()}"
-        files = list(wanted.items())
+        files = list(missing.items())
 
         def write(out: BinaryIO) -> None:
             end = 0
             with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-                for first in range(0, len(files), FILES_AT_ONCE):
-                    decoded = pool.map(lambda item: _decode(*item), files[first : first + FILES_AT_ONCE])
-                    for done, (seen, waveforms, problems) in enumerate(decoded, first + 1):
+                for first in range(0, len(files), MAX_PENDING_RECORDINGS):
+                    decoded = pool.map(
+                        lambda item: _decode(*item), files[first : first + MAX_PENDING_RECORDINGS]
+                    )
+                    for done, (file_stamp, waveforms, problems) in enumerate(decoded, first + 1):
                         errors.extend(problems)
                         for key, samples in waveforms.items():
                             out.write(samples.tobytes())
-                            entries[key] = _Place(shard, end, len(samples), seen)
+                            entries[key] = _CacheEntry(shard, end, len(samples), file_stamp)
                             end += len(samples)
                         if progress:
                             progress(done, len(files))
 
-        write_file(self.directory / f"{shard}.i16", write)
+        write_atomically(self.directory / f"{shard}.i16", write, make_folder=True)
         if not entries:
             (self.directory / f"{shard}.i16").unlink()
             return errors
-        # The index comes last: samples without one, of a build that was killed, are never seen.
-        index = json.dumps({key: place[1:] for key, place in entries.items()}).encode()
-        write_file(self.directory / f"{shard}.json", lambda out: out.write(index))
+        # The index is written last: samples without an index, from a build that was killed, are never read.
+        index = json.dumps({key: entry[1:] for key, entry in entries.items()}).encode()
+        write_atomically(self.directory / f"{shard}.json", lambda out: out.write(index), make_folder=True)
         self._index |= entries
         return errors
 
@@ -134,21 +150,22 @@ def _key(utterance: Utterance) -> str:
 def _decode(
     path: Path, utterances: dict[str, Utterance]
 ) -> tuple[list[int], dict[str, np.ndarray], list[AudioError]]:
+    """Decode a recording; return its stamp, the samples of each utterance by key, and errors."""
     waveforms, errors = {}, []
-    seen = list(stamp(path))
+    file_stamp = list(stamp(path))
     try:
         recording = np.clip(np.rint(audio.load(path) * 32768), -32768, 32767).astype(np.int16)
     except AudioError as error:
-        return seen, {}, [error]
+        return file_stamp, {}, [error]
     for key, utterance in utterances.items():
         try:
             waveforms[key] = utterance.cut(recording)
         except AudioError as error:
             errors.append(error)
-    return seen, waveforms, errors
+    return file_stamp, waveforms, errors
 
 
 @functools.cache
-def _mapped(path: Path) -> np.ndarray:
-    """Map a file of samples; kept outside the cache object, so that this can be sent to workers."""
+def _map_samples(path: Path) -> np.ndarray:
+    """Memory-map a file of samples; not a member of the cache, so that a cache can be pickled for workers."""
     return np.memmap(path, np.int16, "r")

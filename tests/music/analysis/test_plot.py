@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib import colors, image
 
-from audioseq.errors import CheckpointError, ConfigError
+from audioseq.errors import ConfigError, FileError
 from audioseq.midi import Note, Score
 from audioseq.music.analysis.plot import COLOURS, compare, piano_roll
 from audioseq.music.analysis.statistics import Row
@@ -63,5 +63,5 @@ def test_bad_names(tmp_path: Path) -> None:
         piano_roll(DUET, tmp_path / "a.bmp")
     with pytest.raises(ConfigError, match="no statistics"):
         compare([], tmp_path / "a.png")
-    with pytest.raises(CheckpointError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         piano_roll(DUET, tmp_path / "none" / "a.png")
