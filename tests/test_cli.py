@@ -1,4 +1,4 @@
-"""The command line: what goes to stdout and to stderr, exit codes, and what becomes of bad input."""
+"""The command line: stdout and stderr, exit codes, and bad input."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from audioseq import audio
 from audioseq.cli.main import run
 from audioseq.errors import AudioError
 
-SECOND = "hi" * 12
-"""What the model of these tests hears in each second and a bit, whatever there is."""
+ONE_SECOND = "hi" * 12
+"""Transcript of the first 0.96 seconds by the model of these tests, for any recording."""
 
 Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the path of a small model that always says "hi", a letter in each frame of 40 ms."""
+    """Return the path of a small model that outputs "hi" for any input, one letter per frame of 40 ms."""
     import torch
 
     from audioseq import checkpoint
@@ -57,7 +57,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
         config.model_dump(mode="json"),
         network.log_mel.options,
         tokenizer.to_dict(),
-        {"limits": "says hi"},
+        {"limits": "outputs hi"},
     )
     checkpoint.save(path, network.state_dict(), header)
     return str(path)
@@ -73,7 +73,7 @@ def record(path: Path, seconds: float = 1.0) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with a recording, and another in a folder within."""
+    """Return a folder with a recording, and another recording in a subfolder."""
     record(tmp_path / "talks" / "one.wav")
     record(tmp_path / "talks" / "later" / "two.flac")
     return tmp_path / "talks"
@@ -81,35 +81,41 @@ def folder(tmp_path: Path) -> Path:
 
 def test_text_goes_to_stdout_and_nothing_to_stderr(folder: Path, model: str, capsys: Captured) -> None:
     assert run(["transcribe", str(folder / "one.wav"), "-m", model]) == 0
-    said = capsys.readouterr()
-    assert said.out.startswith(SECOND) and set(said.out) == set("hi\n") and said.out.count("\n") == 1
-    assert said.err == ""
+    printed = capsys.readouterr()
+    assert (
+        printed.out.startswith(ONE_SECOND)
+        and set(printed.out) == set("hi\n")
+        and printed.out.count("\n") == 1
+    )
+    assert printed.err == ""
 
 
-def test_several_recordings_carry_their_paths_and_bad_ones_do_not_stop_the_rest(
+def test_several_recordings_are_printed_with_paths_and_a_bad_one_is_skipped(
     folder: Path, model: str, capsys: Captured
 ) -> None:
     one, two, missing = folder / "one.wav", folder / "later" / "two.flac", folder / "missing.wav"
     assert run(["transcribe", str(one), str(missing), str(two), "-m", model]) == 1
-    said = capsys.readouterr()
-    assert [line.split("\t")[0] for line in said.out.splitlines()] == [str(one), str(two)]
-    assert said.err.startswith("error: ") and str(missing) in said.err and said.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert [line.split("\t")[0] for line in printed.out.splitlines()] == [str(one), str(two)]
+    assert printed.err.startswith("error: ") and str(missing) in printed.err and printed.err.count("\n") == 1
 
 
-def test_a_folder_is_searched(folder: Path, model: str, capsys: Captured) -> None:
+def test_a_folder_is_searched_recursively(folder: Path, model: str, capsys: Captured) -> None:
     (folder / "notes.txt").write_text("not a recording")
     assert run(["transcribe", str(folder), "-m", model]) == 0
     paths = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
     assert sorted(paths) == sorted([str(folder / "later" / "two.flac"), str(folder / "one.wav")])
 
 
-def test_a_folder_without_recordings_is_told_of(tmp_path: Path, capsys: Captured) -> None:
-    assert run(["transcribe", str(tmp_path)]) == 1  # and no model is looked for
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.startswith("error: ") and str(tmp_path) in said.err
+def test_a_folder_without_recordings_is_an_error(tmp_path: Path, capsys: Captured) -> None:
+    assert run(["transcribe", str(tmp_path)]) == 1  # without loading a model
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("error: ") and str(tmp_path) in printed.err
 
 
-def test_json_is_an_object_a_line_with_words_when_asked(folder: Path, model: str, capsys: Captured) -> None:
+def test_json_prints_one_object_per_line_with_optional_words(
+    folder: Path, model: str, capsys: Captured
+) -> None:
     assert run(["transcribe", str(folder), "-m", model, "-f", "json", "--words"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(found) == 2
@@ -122,18 +128,16 @@ def test_json_is_an_object_a_line_with_words_when_asked(folder: Path, model: str
     assert all(json.loads(line)["words"] == [] for line in capsys.readouterr().out.splitlines())
 
 
-def test_what_is_wrong_with_a_recording_is_said_beside_its_text(
-    tmp_path: Path, model: str, capsys: Captured
-) -> None:
+def test_warnings_are_printed_and_stored_in_json(tmp_path: Path, model: str, capsys: Captured) -> None:
     audio.write(tmp_path / "quiet.wav", np.full(16_000, 1e-4, np.float32))
     assert run(["transcribe", str(tmp_path / "quiet.wav"), "-m", model, "-f", "json"]) == 0
-    said = capsys.readouterr()
-    (warning,) = json.loads(said.out)["warnings"]
+    printed = capsys.readouterr()
+    (warning,) = json.loads(printed.out)["warnings"]
     assert "very quiet" in warning
-    assert said.err == f"warning: {tmp_path / 'quiet.wav'}: {warning}\n"
+    assert printed.err == f"warning: {tmp_path / 'quiet.wav'}: {warning}\n"
 
 
-def test_files_keep_the_shape_of_the_folder_and_are_not_overwritten(
+def test_output_files_keep_the_folder_structure_and_are_not_overwritten(
     folder: Path, tmp_path: Path, model: str, capsys: Captured
 ) -> None:
     out = tmp_path / "out"
@@ -151,7 +155,7 @@ def test_files_keep_the_shape_of_the_folder_and_are_not_overwritten(
     assert one.read_text().startswith("1\n")
 
 
-def test_two_recordings_never_share_a_file(
+def test_two_recordings_cannot_have_the_same_output_file(
     folder: Path, tmp_path: Path, model: str, capsys: Captured
 ) -> None:
     record(folder / "one.flac")
@@ -161,14 +165,14 @@ def test_two_recordings_never_share_a_file(
     assert len(list((tmp_path / "out").glob("*.txt"))) == 1
 
 
-def test_the_output_folder_may_be_impossible(folder: Path, model: str, capsys: Captured) -> None:
+def test_an_impossible_output_folder_is_one_line(folder: Path, model: str, capsys: Captured) -> None:
     one = folder / "one.wav"
     assert run(["transcribe", str(one), "-m", model, "-o", str(one / "out")]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.count("\n") == 1
 
 
-def test_a_recording_may_come_from_stdin(
+def test_a_recording_is_read_from_stdin(
     folder: Path, model: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdin = SimpleNamespace(buffer=io.BytesIO((folder / "one.wav").read_bytes()))
@@ -178,10 +182,10 @@ def test_a_recording_may_come_from_stdin(
 
 
 def text(path: Path) -> None:
-    path.write_text("this is no recording")
+    path.write_text("not a recording")
 
 
-def flac_cut_off(path: Path) -> None:
+def truncated_flac(path: Path) -> None:
     whole = record(path.with_suffix(".flac"), 3.0).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
@@ -196,25 +200,27 @@ def samples(*values: float) -> Callable[[Path], None]:
         pytest.param(Path.touch, id="empty"),
         pytest.param(text, id="text"),
         pytest.param(Path.mkdir, id="a folder without audio"),
-        pytest.param(flac_cut_off, id="flac that is cut off"),
+        pytest.param(truncated_flac, id="truncated flac"),
         pytest.param(samples(), id="no samples"),
         pytest.param(samples(0.0, float("nan"), 0.0), id="not a number"),
         pytest.param(samples(0.0, float("inf"), 0.0), id="infinite"),
     ],
 )
-def test_bad_recordings_are_errors_of_one_line(
+def test_bad_recordings_are_one_line_errors(
     make: Callable[[Path], None], tmp_path: Path, model: str, capsys: Captured
 ) -> None:
     path = tmp_path / "bad.wav"
     make(path)
     assert run(["transcribe", str(path), "-m", model]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: ") and said.err.count("\n") == 1 and str(path) in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1 and str(path) in printed.err
 
 
 @pytest.mark.parametrize("count", [1, 2, 800])
-def test_very_short_recordings_are_fine(count: int, tmp_path: Path, model: str, capsys: Captured) -> None:
+def test_very_short_recordings_are_transcribed(
+    count: int, tmp_path: Path, model: str, capsys: Captured
+) -> None:
     path = tmp_path / "short.wav"
     sf.write(path, np.full(count, 0.1, np.float32), 16_000)
     assert run(["transcribe", str(path), "-m", model]) == 0
@@ -238,20 +244,20 @@ def test_very_short_recordings_are_fine(count: int, tmp_path: Path, model: str, 
 )
 def test_usage_errors(arguments: list[str], capsys: Captured) -> None:
     assert run(arguments) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and "Usage: audioseq" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == "" and "Usage: audioseq" in printed.err
 
 
-def test_an_unknown_model_is_answered_with_the_known_ones(folder: Path, capsys: Captured) -> None:
+def test_an_unknown_model_lists_the_known_models(folder: Path, capsys: Captured) -> None:
     assert run(["transcribe", str(folder / "one.wav"), "-m", "digit"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and "digits" in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.count("\n") == 1 and "digits" in printed
 
 
 def test_an_unknown_device_is_one_line(folder: Path, model: str, capsys: Captured) -> None:
     assert run(["transcribe", str(folder / "one.wav"), "-m", model, "--device", "abacus"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and "abacus" in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.count("\n") == 1 and "abacus" in printed
 
 
 def fail_with(error: BaseException) -> Callable[..., Any]:
@@ -261,19 +267,19 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-def test_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_an_interrupt_exits_with_130(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setattr("audioseq.speech.pipeline.load_recogniser", fail_with(KeyboardInterrupt()))
     assert run(["transcribe", str(folder)]) == 130
     assert capsys.readouterr().out == ""
 
 
-def test_bugs_keep_their_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bugs_show_their_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audioseq.speech.pipeline.load_recogniser", fail_with(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         run(["transcribe", str(folder)])
 
 
-def test_errors_of_users_do_not(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_user_errors_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setattr(
         "audioseq.speech.pipeline.load_recogniser", fail_with(AudioError("what, where, what to do"))
     )
@@ -281,8 +287,8 @@ def test_errors_of_users_do_not(folder: Path, monkeypatch: pytest.MonkeyPatch, c
     assert capsys.readouterr().err == "error: what, where, what to do\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes report a closed reader in another way")
-def test_a_reader_that_closes_the_pipe_is_no_error(folder: Path, model: str) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is reported differently on Windows")
+def test_a_closed_pipe_is_not_an_error(folder: Path, model: str) -> None:
     command = [sys.executable, "-m", "audioseq", "transcribe", "-m", model, *[str(folder / "one.wav")] * 100]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout and process.stderr
@@ -298,7 +304,9 @@ def test_evaluate(folder: Path, model: str, capsys: Captured) -> None:
     manifest.write_text(line % ("one.wav", "Hello there!") + line % ("later/two.flac", "hello"))
     assert run(["evaluate", model, str(manifest), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["wer"] == 1.0  # one word is heard: two substitutions and a deletion in three words
+    assert (
+        report["wer"] == 1.0
+    )  # the hypotheses have one word each: two substitutions and a deletion in three words
     assert report["words"]["substitutions"] == 2 and report["words"]["deletions"] == 1
     assert run(["evaluate", model, str(manifest)]) == 0
     table = capsys.readouterr().out
@@ -311,14 +319,12 @@ def test_models(model: str, capsys: Captured) -> None:
     assert rows[0][:2] == ["english-small", "speech"]
     assert run(["models", "show", model]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["task"] == "speech" and shown["card"]["limits"] == "says hi" and shown["bytes"] > 1000
+    assert shown["task"] == "speech" and shown["card"]["limits"] == "outputs hi" and shown["bytes"] > 1000
     assert run(["models", "fetch", "no-such-model"]) == 1
     assert "digits" in capsys.readouterr().err
 
 
-def test_export_halves_a_model_and_puts_results_into_its_card(
-    model: str, tmp_path: Path, capsys: Captured
-) -> None:
+def test_export_writes_half_precision_and_results(model: str, tmp_path: Path, capsys: Captured) -> None:
     results = tmp_path / "results.json"
     results.write_text(json.dumps({"headline": "1.00 %", "long": list(range(99))}))
     small = tmp_path / "small.safetensors"
@@ -330,7 +336,7 @@ def test_export_halves_a_model_and_puts_results_into_its_card(
     assert '"headline": "1.00 %"' in shown and '"long": "99 values"' in shown
     assert run(line) == 1
     assert "--force overwrites it" in capsys.readouterr().err
-    results.write_text("no JSON")
+    results.write_text("not JSON")
     assert run([*line, "--force"]) == 1
     assert "cannot be read as JSON" in capsys.readouterr().err
 
@@ -347,9 +353,7 @@ def test_version(capsys: Captured) -> None:
     assert capsys.readouterr().out == f"audioseq {audioseq.__version__}\n"
 
 
-def test_train_passes_everything_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
+def test_train_passes_all_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     mine = tmp_path / "mine.jsonl"
     mine.write_text("{}\n")
     passed: dict[str, Any] = {}
@@ -376,12 +380,12 @@ def test_train_passes_everything_on(
     assert passed["run_dir"] == Path("runs/digits-ctc") and passed["smoke"]
 
 
-def test_help_is_quick() -> None:
+def test_help_is_fast() -> None:
     if not hasattr(os, "fork"):
-        pytest.skip("the processor time of other processes is not known on this system")
+        pytest.skip("the processor time of child processes is unknown on this system")
 
     def seconds() -> float:
-        """Return processor time, which other work on this machine does not change."""
+        """Return processor time, which does not depend on the load of this machine."""
         before = os.times()
         subprocess.run([sys.executable, "-m", "audioseq", "--help"], check=True, capture_output=True)
         after = os.times()
@@ -390,16 +394,16 @@ def test_help_is_quick() -> None:
     assert min(seconds() for _ in range(3)) < 0.3
 
 
-def test_the_same_from_python(folder: Path, model: str) -> None:
+def test_python_transcribes_files_and_arrays_alike(folder: Path, model: str) -> None:
     one = folder / "one.wav"
-    told = audioseq.transcribe(one, model=model, words=True)
+    from_file = audioseq.transcribe(one, model=model, words=True)
     waveform, sample_rate = audio.read(one)
-    heard = audioseq.transcribe(waveform, sample_rate, model=model, words=True)
-    assert told.path == str(one) and heard.path is None
-    assert (told.text, told.words) == (heard.text, heard.words)
+    from_array = audioseq.transcribe(waveform, sample_rate, model=model, words=True)
+    assert from_file.path == str(one) and from_array.path is None
+    assert (from_file.text, from_file.words) == (from_array.text, from_array.words)
 
 
-def test_a_run_is_trained_used_and_not_overwritten(
+def test_a_run_is_trained_used_resumed_and_not_overwritten(
     folder: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.jsonl").write_text(
@@ -416,15 +420,15 @@ def test_a_run_is_trained_used_and_not_overwritten(
     assert run(["transcribe", "talks/one.wav", "-m", best]) == 0
     assert capsys.readouterr().out.count("\n") == 1
     assert run(line) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and said.count("\n") == 1 and "--resume" in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.count("\n") == 1 and "--resume" in printed
     assert run([*line, "--resume", "--set", "training.epochs=2"]) == 0
     assert capsys.readouterr().out.strip() == best
     assert run([*line, "--resume", "--set", "training.epoch=2"]) == 1
     assert "did you mean epochs" in capsys.readouterr().err
 
 
-def test_predict_takes_an_ngram_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_accepts_an_ngram_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text, model = tmp_path / "text.txt", str(tmp_path / "lm.safetensors")
     text.write_text("the cat sat\nthe cat ran\nthe dog sat\n" * 3)
     assert run(["lm", "train", str(text), "-o", model, "--order", "2"]) == 0

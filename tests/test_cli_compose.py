@@ -1,4 +1,4 @@
-"""`audioseq compose` and the other commands on music: what comes out, and what becomes of bad input."""
+"""`audioseq compose` and the other commands on music: output files and bad input."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the path of a small model that knows nothing."""
+    """Return the path of a small untrained model."""
     return str(tiny.model_file(tmp_path_factory.mktemp("model") / "tiny.safetensors"))
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder with a piece in it."""
+    """Change to a temporary folder with one piece."""
     monkeypatch.chdir(tmp_path)
     to_score(tiny.song()).save("tune.mid")
     return tmp_path
@@ -39,79 +39,83 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def compose(model: str) -> Callable[..., int]:
-    """Return a short way to run `audioseq compose`."""
+    """Return a function that runs `audioseq compose` with the model."""
     return lambda *options: run(
         ["compose", "-m", model, *("--bars", "2") * ("--bars" not in options), *options]
     )
 
 
-def test_a_file_a_picture_and_sound(compose: Callable[..., int], capsys: Captured) -> None:
+def test_compose_writes_midi_wav_and_plot(compose: Callable[..., int], capsys: Captured) -> None:
     assert compose("--seed", "7", "--wav", "a.wav", "--plot", "a.png") == 0
-    said = capsys.readouterr()
-    assert said.out == "compose-7.mid\n" and said.err == "seed 7\n"
+    printed = capsys.readouterr()
+    assert printed.out == "compose-7.mid\n" and printed.err == "seed 7\n"
     assert "seed 7," in Score.load("compose-7.mid").text
     waveform, rate = read(Path("a.wav"))
     assert rate == 44_100 and 0.01 < abs(waveform).max() <= 1
     assert image.imread("a.png").shape[1] > 500
 
 
-def test_names_that_the_program_chooses_step_aside(compose: Callable[..., int], capsys: Captured) -> None:
+def test_default_names_do_not_overwrite(compose: Callable[..., int], capsys: Captured) -> None:
     assert compose("--seed", "7") == compose("--seed", "7") == 0
     assert capsys.readouterr().out.split() == ["compose-7.mid", "compose-7-2.mid"]
     assert Path("compose-7.mid").read_bytes() == Path("compose-7-2.mid").read_bytes()
 
 
-def test_a_seed_may_be_left_open_and_is_told(compose: Callable[..., int], capsys: Captured) -> None:
+def test_a_random_seed_is_printed(compose: Callable[..., int], capsys: Captured) -> None:
     assert compose("--seed") == compose("--seed", "-n", "2") == compose() == 0
-    said = capsys.readouterr()
-    seeds = re.findall(r"^seed (\d+)$", said.err, re.MULTILINE)  # other remarks depend on the seed
-    assert len(set(seeds)) == 3 and said.out.split()[0] == f"compose-{seeds[0]}.mid"
+    printed = capsys.readouterr()
+    seeds = re.findall(
+        r"^seed (\d+)$", printed.err, re.MULTILINE
+    )  # whether other lines are printed depends on the seed
+    assert len(set(seeds)) == 3 and printed.out.split()[0] == f"compose-{seeds[0]}.mid"
     assert Score.load(f"compose-{seeds[1]}-2.mid").text.startswith("audioseq")
 
 
-def test_a_file_as_seed_is_a_primer(compose: Callable[..., int], capsys: Captured) -> None:
+def test_a_midi_file_as_seed_is_a_primer(compose: Callable[..., int], capsys: Captured) -> None:
     assert compose("--seed", "tune.mid", "-o", "on.mid") == 0
     before, after = (to_grid(Score.load(name)).notes for name in ("tune.mid", "on.mid"))
     assert {note[:3] for note in before} <= {note[:3] for note in after}
     assert compose("--seed", "tune.mid", "--primer", "tune.mid") == 2
-    assert "both name a file" in capsys.readouterr().err
+    assert "both name a primer" in capsys.readouterr().err
     assert compose("--seed", "seven") == 2
-    assert "no whole number" in capsys.readouterr().err
+    assert "neither a whole number" in capsys.readouterr().err
 
 
-def test_several_at_once_are_what_each_would_be(compose: Callable[..., int]) -> None:
+def test_the_first_of_several_pieces_equals_a_single_piece(compose: Callable[..., int]) -> None:
     assert compose("--seed", "3", "-n", "3", "-o", "a.mid") == compose("--seed", "3", "-o", "b.mid") == 0
     assert Path("a-1.mid").read_bytes() == Path("b.mid").read_bytes() != Path("a-2.mid").read_bytes()
     assert Path("a-3.mid").exists() and not Path("a.mid").exists()
 
 
-def test_a_copy_is_told_of(model: str, compose: Callable[..., int], capsys: Captured) -> None:
+def test_a_copy_of_the_training_data_is_reported(
+    model: str, compose: Callable[..., int], capsys: Captured
+) -> None:
     assert compose("--seed", "5", "--bars", "8", "--top-k", "1", "-o", "a.mid") == 0
     assert "training data" not in capsys.readouterr().err
     piece = to_grid(Score.load("a.mid"))
     own = Path("own.safetensors")
     own.write_bytes(Path(model).read_bytes())
-    write_fingerprint(Fingerprint.of([piece]), {own})
+    write_fingerprint(Fingerprint.from_pieces([piece]), {own})
     command = ["compose", "-m", str(own), "--seed", "5", "--bars", "8"]
-    assert run([*command, "--top-k", "1"]) == 0  # so it has no choice
-    assert "seems to share a run of notes with the training data" in capsys.readouterr().err
+    assert run([*command, "--top-k", "1"]) == 0  # deterministic, so a copy cannot be avoided
+    assert "probably repeats a run of notes of the training data" in capsys.readouterr().err
     assert run([*command, "-o", "b.mid"]) == 0
     assert "training data" not in capsys.readouterr().err
 
 
-def test_python_draws_as_the_command_does(model: str, compose: Callable[..., int]) -> None:
+def test_python_and_the_command_generate_the_same_piece(model: str, compose: Callable[..., int]) -> None:
     assert compose("--seed", "7", "-o", "a.mid") == 0
     audioseq.compose(7, model=model, bars=2).save("b.mid")
     assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
 
 
 @pytest.mark.parametrize("value", ["0", "1e9", "1e-9"])
-def test_extreme_temperatures_are_fine(value: str, compose: Callable[..., int]) -> None:
+def test_extreme_sampling_options_are_accepted(value: str, compose: Callable[..., int]) -> None:
     assert compose("--seed", "1", "--temperature", value, "--top-k", "900", "--top-p", "1e-9") == 0
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--bars", "0"], "bars is 0"),
         (["--seconds", "1e99", "--bars", "2"], "seconds is 1e+99"),
@@ -123,7 +127,7 @@ def test_extreme_temperatures_are_fine(value: str, compose: Callable[..., int]) 
         (["--top-p", "0"], "top-p is 0"),
         (["-n", "0"], "count is 0"),
         (["-o", "none/a.mid"], "none/a.mid: cannot be written"),
-        (["-o", "tune.mid"], "tune.mid: is there already"),
+        (["-o", "tune.mid"], "tune.mid: already exists"),
         (["--primer", "none.mid"], "none.mid: cannot be read"),
         (["-m", "digits"], "is a model for speech, not for music"),
         (["-m", "none.safetensors"], "no such model or file"),
@@ -131,13 +135,13 @@ def test_extreme_temperatures_are_fine(value: str, compose: Callable[..., int]) 
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_bad_options_are_one_line(
-    options: list[str], said: str, compose: Callable[..., int], folder: Path, capsys: Captured
+    options: list[str], message: str, compose: Callable[..., int], folder: Path, capsys: Captured
 ) -> None:
     before = set(folder.iterdir())
     assert compose(*options) == 1
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("error: ") and told.err.count("\n") == 1
-    assert said in told.err and set(folder.iterdir()) == before
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
+    assert message in printed.err and set(folder.iterdir()) == before
 
 
 def messages(*track: mido.Message) -> bytes:
@@ -147,7 +151,7 @@ def messages(*track: mido.Message) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"RIFF, a recording", "is not a MIDI file"),
         (to_score(tiny.song()).to_bytes()[:120], "is cut off"),
@@ -157,24 +161,24 @@ def messages(*track: mido.Message) -> bytes:
     ids=["not MIDI", "truncated", "no notes", "10 hours"],
 )
 def test_a_bad_primer_is_one_line(
-    content: bytes, said: str, compose: Callable[..., int], capsys: Captured
+    content: bytes, message: str, compose: Callable[..., int], capsys: Captured
 ) -> None:
     Path("bad.mid").write_bytes(content)
     assert compose("--primer", "bad.mid") == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: bad.mid: ") and said in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: bad.mid: ") and message in printed and printed.count("\n") == 1
 
 
-def test_primers_of_many_tracks_and_of_great_length_go_on(compose: Callable[..., int]) -> None:
+def test_primers_with_many_tracks_and_long_primers_are_continued(compose: Callable[..., int]) -> None:
     Score(tuple(Note(30 + n % 60, 80, n % 4 / 2, 0.5, n % 128, track=n) for n in range(200))).save("wide.mid")
     Score(tuple(Note(60 + n % 12, 80, n * 2.0, 2.0) for n in range(1500))).save("long.mid")
     assert compose("--primer", "wide.mid", "-o", "a.mid") == 0
     assert compose("--primer", "long.mid", "-o", "b.mid", "--no-primer-in-output") == 0
     assert len({note.track for note in Score.load("a.mid").notes}) <= 8
-    assert compose("--primer", "long.mid", "--no-primer-in-output", "-o", "b.mid") == 1  # it is there
+    assert compose("--primer", "long.mid", "--no-primer-in-output", "-o", "b.mid") == 1  # it exists
 
 
-def test_evaluate_tells_nats_of_each_style(model: str, capsys: Captured) -> None:
+def test_evaluate_reports_nats_per_style(model: str, capsys: Captured) -> None:
     Path("test.jsonl").write_text('{"midi_filepath": "tune.mid", "style": "pop"}\n')
     assert run(["evaluate", model, "test.jsonl", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -189,10 +193,10 @@ def test_evaluate_compares_pieces(capsys: Captured) -> None:
     Path("real.jsonl").write_text('{"midi_filepath": "real/a.mid", "id": "source"}\n')
     Path("broken.mid").write_bytes(b"MThd")
     assert run(["evaluate", ".", "real", "--training", "real.jsonl", "--plot", "a.png", "--json"]) == 0
-    said = capsys.readouterr()
-    report = json.loads(said.out)
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
     assert report["pieces"] == 2 and report["copies"][0]["source"] == "source"
-    assert "broken.mid" in said.err and image.imread("a.png").size
+    assert "broken.mid" in printed.err and image.imread("a.png").size
     assert run(["evaluate", "tune.mid", "real.jsonl"]) == 0
     assert "pitch-class entropy" in capsys.readouterr().out
     assert run(["evaluate", "tune.mid", "real", "--plot", "a.gif"]) == 1
@@ -205,7 +209,7 @@ def test_evaluate_refuses_options_without_effect(model: str, capsys: Captured) -
     assert run(["evaluate", "tune.mid", "tune.mid", "--device", "cpu"]) == 2
 
 
-def test_a_folder_of_midi_files_is_learnt(model: str, capsys: Captured) -> None:
+def test_a_model_is_adapted_to_a_folder_of_midi_files(model: str, capsys: Captured) -> None:
     Path("mine").mkdir()
     for seed in range(3):
         to_score(tiny.song(seed)).save(f"mine/{seed}.mid")

@@ -1,4 +1,4 @@
-"""`audioseq prepare` and `audioseq align`: from recordings to what `audioseq train` takes."""
+"""`audioseq prepare` and `audioseq align`: manifests for `audioseq train`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with ten recordings and their texts, and one without."""
+    """Return a folder with ten recordings with texts, and one without."""
     for number in range(10):
         place = tmp_path / "my voice" / f"{number}.wav"
         place.parent.mkdir(exist_ok=True)
@@ -33,14 +33,16 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def talk(tmp_path: Path) -> Path:
-    """Return a recording in which the sample is heard twelve times, with its text beside it."""
+    """Return a recording of the sample, repeated twelve times, with its text in a file of the same name."""
     noise = np.random.default_rng(0).normal(scale=1e-3, size=4_000).astype(np.float32)
     audio.write(tmp_path / "talk.flac", np.concatenate([noise, audio.load(SAMPLE)] * 12))
     (tmp_path / "talk.txt").write_text(f"{TEXT.capitalize()}.\n" * 12)
     return tmp_path / "talk.flac"
 
 
-def test_prepare_tells_writes_and_says_what_is_next(folder: Path, capsys: Captured, tmp_path: Path) -> None:
+def test_prepare_writes_manifests_and_prints_the_next_command(
+    folder: Path, capsys: Captured, tmp_path: Path
+) -> None:
     assert run(["prepare", str(folder), "-o", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in printed[:3]] == [["train", "9"], ["valid", "1"], ["left", "out"]]
@@ -50,16 +52,16 @@ def test_prepare_tells_writes_and_says_what_is_next(folder: Path, capsys: Captur
     assert (len(read_manifest(words[2])), len(read_manifest(words[4]))) == (9, 1)
 
 
-def test_prepare_overwrites_only_by_force(folder: Path, capsys: Captured) -> None:
+def test_prepare_overwrites_only_with_force(folder: Path, capsys: Captured) -> None:
     assert run(["prepare", str(folder)]) == 0
     assert run(["prepare", str(folder)]) == 1
-    assert "train.jsonl: is there already; --force overwrites it" in capsys.readouterr().err
+    assert "train.jsonl: already exists; --force overwrites it" in capsys.readouterr().err
     assert run(["prepare", str(folder), "--force", "--alphabet", " abcdefghijklmnopqrstuvwxyzß"]) == 0
     next_command = shlex.split(capsys.readouterr().out.splitlines()[-1])
     assert next_command[-1] == "alphabet=' abcdefghijklmnopqrstuvwxyzß'"
 
 
-def test_align_gives_every_form(talk: Path, capsys: Captured) -> None:
+def test_align_writes_all_formats(talk: Path, capsys: Captured) -> None:
     text = str(talk.with_suffix(".txt"))
     assert run(["align", str(talk), text]) == 0
     header, *rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
@@ -75,10 +77,10 @@ def test_align_gives_every_form(talk: Path, capsys: Captured) -> None:
     assert run(["align", str(talk), text, "-f", "srt", "-o", str(target)]) == 0
     assert "Three seven one nine four." in target.read_text().replace("\n", " ")
     assert run(["align", str(talk), text, "-f", "srt", "-o", str(target)]) == 1
-    assert "is there already; --force" in capsys.readouterr().err
+    assert "already exists; --force" in capsys.readouterr().err
 
 
-def test_a_long_recording_becomes_something_to_train_on(talk: Path, capsys: Captured, tmp_path: Path) -> None:
+def test_a_long_recording_is_cut_into_utterances(talk: Path, capsys: Captured, tmp_path: Path) -> None:
     text, cut = str(talk.with_suffix(".txt")), str(tmp_path / "cut")
     assert run(["align", str(talk), text, "-m", "digits", "--cut", cut]) == 0
     printed = capsys.readouterr()
@@ -98,10 +100,10 @@ def test_a_long_recording_becomes_something_to_train_on(talk: Path, capsys: Capt
         (["missing.txt"], "missing.txt: cannot be read"),
         (["latin.txt"], "is not UTF-8 text"),
         (["figures.txt"], "the text has no word in the model's alphabet"),
-        (["other.txt", "--cut", "new"], "is it the right text?"),
+        (["other.txt", "--cut", "new"], "check that it is the right text"),
     ],
 )
-def test_bad_texts_are_told(talk: Path, capsys: Captured, arguments: list[str], message: str) -> None:
+def test_bad_texts_are_errors(talk: Path, capsys: Captured, arguments: list[str], message: str) -> None:
     folder = talk.parent
     (folder / "latin.txt").write_bytes(b"caf\xe9")
     (folder / "figures.txt").write_text("1 2 3")
@@ -112,6 +114,6 @@ def test_bad_texts_are_told(talk: Path, capsys: Captured, arguments: list[str], 
     assert not (folder / "new").exists()
 
 
-def test_two_places_to_write_are_one_too_many(talk: Path, capsys: Captured) -> None:
+def test_cut_and_output_exclude_each_other(talk: Path, capsys: Captured) -> None:
     assert run(["align", str(talk), str(talk), "--cut", "a", "-o", "b"]) == 2
-    assert "--cut says where to write" in capsys.readouterr().err
+    assert "--cut already names the output folder" in capsys.readouterr().err

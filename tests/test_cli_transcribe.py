@@ -1,4 +1,4 @@
-"""`audioseq transcribe` on many recordings: what it takes, what it writes, and how it goes on."""
+"""`audioseq transcribe` on many recordings: inputs, outputs, and resuming."""
 
 from __future__ import annotations
 
@@ -29,82 +29,82 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in babbler.record(tmp_path / "clips", 5):
         if path.stem == "2":  # the long one
             path.unlink()
-    (tmp_path / "clips" / "1" / "4.wav").write_text("no sound")
+    (tmp_path / "clips" / "1" / "4.wav").write_text("not a recording")
     monkeypatch.chdir(tmp_path)
     return Path("clips")
 
 
-def said(capsys: Captured) -> dict[str, str]:
-    """Return what was heard, by paths."""
+def transcripts(capsys: Captured) -> dict[str, str]:
+    """Return the printed transcripts by path."""
     return dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
 
 
 def errors(capsys: Captured) -> list[str]:
-    """Return the lines of stderr without the warnings: noise is no speech."""
+    """Return the lines of stderr without the warnings that noise contains no speech."""
     lines = capsys.readouterr().err.splitlines()
     return [line for line in lines if not line.startswith("warning: ")]
 
 
-def test_all_ways_to_name_recordings_lead_to_the_same(
+def test_folders_patterns_lists_and_manifests_give_the_same_transcripts(
     clips: Path, model: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = ["clips/0/0.wav", "clips/0/3.wav", "clips/1/1.wav"]
     assert run(["transcribe", "clips", "-m", model]) == 1
-    expected = said(capsys)
+    expected = transcripts(capsys)
     assert list(expected) == paths
     assert run(["transcribe", "clips/**/[013].wav", "-m", model]) == 0
-    assert said(capsys) == expected
+    assert transcripts(capsys) == expected
     Path("list.txt").write_text("\n".join(paths[::-1]))
     assert run(["transcribe", "--list", "list.txt", "-m", model]) == 0
-    listed = said(capsys)
+    listed = transcripts(capsys)
     assert listed == expected and list(listed) == paths[::-1]
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO("\n".join(paths[1:]).encode())))
     assert run(["transcribe", paths[0], "--list", "-", "-m", model]) == 0
-    assert said(capsys) == expected
+    assert transcripts(capsys) == expected
     Path("some.jsonl").write_text(
         '{"audio_filepath": "clips/0/3.wav", "duration": 99}\n'
         '{"audio_filepath": "clips/0/3.wav", "offset": 0.1, "duration": 0.1}\n'
     )
     assert run(["transcribe", "some.jsonl", "-m", model, "-f", "json"]) == 0
-    whole, stretch = map(json.loads, capsys.readouterr().out.splitlines())
-    assert whole["text"] == expected[paths[1]] and stretch["duration"] == 0.1
+    whole, part = map(json.loads, capsys.readouterr().out.splitlines())
+    assert whole["text"] == expected[paths[1]] and part["duration"] == 0.1
 
 
-def test_a_folder_is_gone_on_with(clips: Path, model: str, capsys: Captured) -> None:
+def test_a_run_is_resumed(clips: Path, model: str, capsys: Captured) -> None:
     command = ["transcribe", "clips", "-m", model, "-o", "out"]
     assert run(command) == 1
     failure, summary = errors(capsys)
     assert failure.startswith("error: ") and "clips/1/4.wav" in failure
-    assert summary.startswith("3 transcribed, 0 done before, 1 failed") and "out/results.jsonl" in summary
+    assert summary.startswith("3 transcribed, 0 skipped, 1 failed") and "out/results.jsonl" in summary
     assert sorted(path.as_posix() for path in Path("out").rglob("*.txt")) == [
         "out/0/0.txt", "out/0/3.txt", "out/1/1.txt",
     ]  # fmt: skip
     Path("out/0/3.txt").unlink()
     assert run([*command, "--resume"]) == 1
-    assert "1 transcribed, 2 done before, 1 failed" in capsys.readouterr().err
+    assert "1 transcribed, 2 skipped, 1 failed" in capsys.readouterr().err
     (clips / "1" / "4.wav").unlink()
     assert run([*command, "--resume"]) == 0
-    assert "0 transcribed, 3 done before, 0 failed" in capsys.readouterr().err
+    assert "0 transcribed, 3 skipped, 0 failed" in capsys.readouterr().err
     assert run([*command, "--resume", "--force"]) == 0
-    assert "0 transcribed, 3 done before, 0 failed" in capsys.readouterr().err
+    assert "0 transcribed, 3 skipped, 0 failed" in capsys.readouterr().err
     assert run([*command, "--force"]) == 0
-    assert "3 transcribed, 0 done before, 0 failed" in capsys.readouterr().err
+    assert "3 transcribed, 0 skipped, 0 failed" in capsys.readouterr().err
 
 
-def test_parts(clips: Path, model: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards(clips: Path, model: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     run(["transcribe", "clips", "-m", model])
-    expected = said(capsys)
+    expected = transcripts(capsys)
     found: dict[str, str] = {}
     for part in ("1/2", "2/2"):
         run(["transcribe", "clips", "-m", model, "--shard", part])
-        found |= said(capsys)
+        found |= transcripts(capsys)
     assert found == expected
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     run(["transcribe", "clips", "-m", model, "-o", "out"])
-    told = capsys.readouterr().err.splitlines()
-    assert "part 2/2" in told[0] and "--shard 1/1" in told[0]
-    assert told[-1].startswith("part 2/2: ") and "out/results-2-of-2.jsonl" in told[-1]
+    printed = capsys.readouterr().err.splitlines()
+    assert "part 2/2" in printed[0] and "--shard 1/1" in printed[0]
+    assert printed[-1].startswith("part 2/2: ") and "out/results-2-of-2.jsonl" in printed[-1]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_parts(clips: Path, model: str, capsys: Captured, monkeypatch: pytest.Mo
     [
         (["transcribe", "clips/*.ogg"], "clips/*.ogg: matches no recordings"),
         (["transcribe", "--list", "none.txt"], "none.txt: cannot be read"),
-        (["transcribe", "clips", "--shard", "3/2"], "shard '3/2': is no part"),
+        (["transcribe", "clips", "--shard", "3/2"], "shard '3/2': is not a part"),
         (["transcribe", "clips", "-o", "clips/0/0.wav/out"], "clips/0/0.wav/out: cannot be written"),
         (["transcribe", "empty.jsonl"], "empty.jsonl: has no utterances"),
     ],
@@ -123,8 +123,8 @@ def test_bad_input_is_one_line(
 ) -> None:
     Path("empty.jsonl").touch()
     assert run([*arguments, "-m", model]) == 1
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith(f"error: {line}") and told.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith(f"error: {line}") and printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -139,15 +139,15 @@ def test_bad_input_is_one_line(
 def test_usage_errors(arguments: list[str], clips: Path, capsys: Captured) -> None:
     Path("list.txt").write_text("a.wav")
     assert run(arguments) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and "Usage: audioseq" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == "" and "Usage: audioseq" in printed.err
 
 
 def test_a_missing_path_in_a_list_is_one_line(clips: Path, model: str, capsys: Captured) -> None:
     Path("list.txt").write_text("clips/0/0.wav\nmissing.wav\nclips/1/1.wav\n")
     assert run(["transcribe", "--list", "list.txt", "-m", model, "-o", "out"]) == 1
-    told = errors(capsys)
-    assert told[0] == "error: missing.wav: no such file; check the path" and len(told) == 2
+    printed = errors(capsys)
+    assert printed[0] == "error: missing.wav: no such file; check the path" and len(printed) == 2
     assert sorted(path.name for path in Path("out/clips").rglob("*.txt")) == ["0.txt", "1.txt"]
 
 
@@ -162,11 +162,11 @@ def test_progress_is_shown_on_a_terminal(
     monkeypatch.setattr(sys, "stderr", terminal)
     assert run(["transcribe", "clips", "-m", model]) == 1
     assert "transcribing 4/4" in terminal.getvalue()
-    assert len(said(capsys)) == 3
+    assert len(transcripts(capsys)) == 3
 
 
 @pytest.mark.slow
-def test_torchrun_does_all_even_if_one_is_bad(clips: Path, model: str) -> None:
+def test_torchrun_transcribes_all_even_if_one_is_bad(clips: Path, model: str) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "-m", "audioseq", "transcribe", "clips", "-m", model, "-o", "out"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}

@@ -1,12 +1,15 @@
-"""The README's own commands, taken from the README itself."""
+"""The commands, code, links and figures of the README and of the documentation pages."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,41 +17,68 @@ import audioseq
 from audioseq.cli.main import run
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "assets/README.md", *sorted((ROOT / ".github/docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 needs_the_model = pytest.mark.skipif(
     not (ROOT / "assets/models/digits.safetensors").exists(),
     reason="the bundled model digits is not in this checkout",
 )
 
 
-def blocks(language: str) -> list[str]:
-    """Return the fenced blocks of the README in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced code blocks of a page in a language."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    """Return every command in the README's shell blocks, as words without comments."""
-    lines = "".join(blocks("sh")).splitlines()
-    return [shlex.split(part, comments=True) for line in lines for part in line.split(" && ")]
+def commands(page: Path) -> list[list[str]]:
+    """Return the commands of the shell blocks and of the table cells of a page, as words."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    lines += re.findall(r"^\|.*`(audioseq [^`]+)`", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found: list[list[str]] = []
+    for line in lines:
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        found.append([])
+        for word in lexer:
+            if set(word) <= set("();<>|&"):  # an operator of the shell ends a command
+                found.append([])
+            else:
+                found[-1].append(word)
+    return [words for words in found if words]
 
 
-INSTALL, TEST = (block.strip() for block in blocks("sh")[:2])
+def audioseq_commands() -> Iterator[Any]:
+    """Yield the arguments of each `audioseq` command of the pages."""
+    for page in PAGES:
+        for words in commands(page):
+            places = [place for place, word in enumerate(words) if Path(word).name == "audioseq"]
+            if places and "install" not in words[: places[0]]:
+                arguments = words[places[0] + 1 :]
+                yield pytest.param(arguments, id=f"{page.name}: {shlex.join(arguments)}")
 
 
-def own_arguments() -> Iterator[list[str]]:
-    """Yield what follows `audioseq` in the commands that run it."""
-    for words in commands():
-        if Path(words[0]).name == "audioseq":
-            yield words[1:]
-        elif "audioseq" in words and words[words.index("audioseq") - 1] == "-m":
-            yield words[words.index("audioseq") + 1 :]
+INSTALL, TEST = (block.strip() for block in blocks(README, "sh")[:2])
 
 
-@pytest.mark.parametrize("arguments", list(own_arguments()), ids=" ".join)
-def test_the_command_line_understands_it(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*arguments, "--help"]) == 0  # options that do not exist are refused before help is printed
+@pytest.mark.parametrize("arguments", list(audioseq_commands()))
+def test_the_command_line_accepts_the_command(arguments: list[str]) -> None:
+    assert run([*arguments, "--help"]) == 0  # unknown options are errors even with --help
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_the_readme_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    listed = re.findall(r"^  (\w+)  ", capsys.readouterr().out.split("Commands:")[1], flags=re.MULTILINE)
+    assert set(listed) == set(
+        re.findall(r"^\| `(\w+)` \|", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
 
 
 def test_the_first_command_installs_and_transcribes_the_sample() -> None:
@@ -60,15 +90,15 @@ def test_the_first_command_installs_and_transcribes_the_sample() -> None:
 
 
 @needs_the_model
-def test_the_sample_is_heard_as_the_readme_says(
+def test_the_transcript_of_the_sample_is_that_of_the_readme(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert run(shlex.split(INSTALL.split(" && ")[-1])[1:]) == 0
-    assert capsys.readouterr().out == blocks("text")[0]
+    assert capsys.readouterr().out == blocks(README, "text")[0]
 
 
-def test_the_second_command_installs_what_there_is_and_tests_it() -> None:
+def test_the_second_command_installs_the_test_dependencies_and_runs_the_tests() -> None:
     venv, install, test = TEST.split(" && ")
     assert venv == "python3 -m venv .venv"
     match = re.fullmatch(r'\.venv/bin/pip install -e "\.\[(.+)\]"', install)
@@ -76,30 +106,86 @@ def test_the_second_command_installs_what_there_is_and_tests_it() -> None:
     assert test == ".venv/bin/python -m pytest"
 
 
-def test_torchrun_understands_its_options() -> None:
+@each_page
+def test_torchrun_accepts_its_options(page: Path) -> None:
     from torch.distributed.run import get_args_parser
 
-    found = [words for words in commands() if "torchrun" in words]
-    assert len(found) == 3
-    for words in found:
-        parsed = get_args_parser().parse_args(words[words.index("torchrun") + 1 :])
-        assert parsed.module and parsed.training_script == "audioseq"
+    for words in commands(page):
+        if "torchrun" in words:
+            parsed = get_args_parser().parse_args(words[words.index("torchrun") + 1 :])
+            assert parsed.module and parsed.training_script == "audioseq"
 
 
 @needs_the_model
-def test_the_lines_of_python_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
-    (code,) = blocks("python")
+    (code,) = blocks(README, "python")
     assert len(code.strip().replace("\n\n", "\n").splitlines()) == 4
     exec(compile(code, "README.md", "exec"), {})
     text, words = capsys.readouterr().out.splitlines()
-    assert text == blocks("text")[0].strip()
+    assert text == blocks(README, "text")[0].strip()
     assert text.split() == [word for word, _, _ in eval(words)]
 
 
-def test_files_of_the_repository_are_there() -> None:
-    named = [word for words in commands() for word in words if word.startswith(("assets/", "recipes/"))]
-    assert named and all((ROOT / name).exists() for name in named)
+@each_page
+def test_python_blocks_compile(page: Path) -> None:
+    for code in blocks(page, "python"):
+        compile(code, page.name, "exec")
+
+
+@each_page
+def test_files_of_the_repository_exist(page: Path) -> None:
+    outputs = {word for words in commands(page) for before, word in pairwise(words) if before == "-o"}
+    for words in commands(page):
+        for name in words:
+            if re.match(r"(assets|recipes|tests)/", name) and name not in outputs:
+                assert (ROOT / name).exists(), name
+
+
+@each_page
+def test_manifest_examples_are_valid(page: Path, tmp_path: Path) -> None:
+    from audioseq.data import read_manifest
+
+    for number, block in enumerate(block for block in blocks(page, "json") if "audio_filepath" in block):
+        manifest = tmp_path / f"{number}.jsonl"
+        manifest.write_text(block)
+        assert read_manifest(manifest)
+
+
+@each_page
+def test_links_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), target
+
+
+def numbers(value: Any) -> Iterator[float]:
+    """Yield the numbers in JSON values."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from numbers(item)
+    elif isinstance(value, int | float):
+        yield value
+
+
+@each_page
+def test_figures_of_recipes_are_in_their_results(page: Path) -> None:
+    """Each number in the last cell of a table row about a recipe is in its results.json, rounded."""
+    rows = re.findall(
+        r"^\| \[[^]]*\]\([^)]*recipes/([\w-]+)[^)]*\) \|.*\| ([^|]*) \|$",
+        page.read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
+    assert rows or page != README
+    for recipe, cell in rows:
+        stored = list(numbers(json.loads((ROOT / "recipes" / recipe / "results.json").read_text())))
+        # Digits next to letters are part of a name, such as 3-gram.
+        for figure in re.findall(r"(?<![\w.(-])\d+(?:\.\d+)?(?![\w-]| ?-gram)", cell):
+            error = 0.5 * 10.0 ** -len(figure.partition(".")[2]) + 1e-9
+            assert any(
+                abs(scale * value - float(figure)) <= error for value in stored for scale in (1, 100)
+            ), f"{recipe}: {figure}"
 
 
 def test_public_names_exist() -> None:
@@ -107,19 +193,3 @@ def test_public_names_exist() -> None:
         assert getattr(audioseq, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = audioseq.no_such_name
-
-
-def test_the_manifest_line_is_one(tmp_path: Path) -> None:
-    from audioseq.data import read_manifest
-
-    manifest = tmp_path / "mine.jsonl"
-    (line,) = blocks("json")
-    manifest.write_text(line)
-    assert read_manifest(manifest)[0].text == "what is said in it"
-
-
-def test_links_lead_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    assert targets
-    for target in targets:
-        assert (ROOT / target).exists(), target

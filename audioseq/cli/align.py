@@ -1,4 +1,4 @@
-"""`audioseq align`: when each word of a known text is said; or a long recording cut into utterances."""
+"""`audioseq align`: word timestamps of a known text, or a long recording cut into utterances."""
 
 from __future__ import annotations
 
@@ -8,52 +8,57 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audioseq.cli.common import DEFAULT_MODEL, Device, Model, note, put
+from audioseq.cli.common import DEFAULT_MODEL, Device, Force, Model, log, print_result
+from audioseq.cli.paths import refuse_to_overwrite
 from audioseq.errors import DataError
+from audioseq.files import read_text, write_atomically
 
 if TYPE_CHECKING:
     from audioseq.speech.transcript import Word
 
-Form = Literal["tsv", "json", "srt", "vtt", "ctm", "textgrid"]
+Format = Literal["tsv", "json", "srt", "vtt", "ctm", "textgrid"]
 
 
 def align(
-    recording: Annotated[Path, typer.Argument(metavar="AUDIO", help="A recording, minutes or hours long.")],
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="A file with what is said in it.")],
+    recording: Annotated[Path, typer.Argument(metavar="AUDIO", help="Recording, of any length.")],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Text file with the words of the recording.")],
     model: Model = DEFAULT_MODEL,
-    form: Annotated[Form, typer.Option("-f", "--format", help="Form of the times.")] = "tsv",
+    form: Annotated[Format, typer.Option("-f", "--format", help="Output format.")] = "tsv",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file, not to stdout.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Output file.", show_default="stdout"),
     ] = None,
     cut: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Cut into utterances: write a manifest here that `audioseq prepare` takes."
-        ),
+        typer.Option(metavar="DIR", help="Cut into utterances: write a manifest for `audioseq prepare`."),
     ] = None,
     agreement: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="With --cut: least share of characters that the model hears as written."
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="With --cut: minimum share of characters that the model recognises as in TEXT.",
         ),
     ] = 0.4,
     device: Device = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there already.")] = False,
+    force: Force = False,
 ) -> None:
-    """Say when each word of a text is spoken, and how sure the model is of it.
+    """Align a recording with its text.
 
-    Neither need be perfect: words of the text that are not said, and speech that is not in the text, cost
-    little beyond themselves. With --cut the recording becomes utterances of 2 to 15 seconds to train on.
+    Prints the start, end and confidence of each word. The text may have words that are not in the recording,
+    and lack words that are.
+
+    With --cut, cuts the recording into utterances of 2 to 15 seconds for training.
     """
     target = output if cut is None else cut / f"{recording.stem}.jsonl"
     if cut is not None and output is not None:
-        raise typer.BadParameter("--cut says where to write already", param_hint="-o")
-    if target is not None and target.exists() and not force:
-        raise DataError(f"{target}: is there already; --force overwrites it")
-    written = _read(text)
+        raise typer.BadParameter("--cut already names the output folder", param_hint="-o")
+    refuse_to_overwrite(target, force)
+    reference = read_text(text, DataError)
 
     from audioseq import audio
-    from audioseq.data import write_file, write_manifest
+    from audioseq.data import write_manifest
     from audioseq.speech import alignment as long
     from audioseq.speech import pipeline, writers
     from audioseq.speech.transcript import Segment, Transcript
@@ -61,28 +66,28 @@ def align(
 
     recogniser = pipeline.load_recogniser(model, device)
     alphabet = recogniser.tokenizer.alphabet
-    if figures := [word for word in written.split() if any(map(str.isdigit, normalise(word, alphabet)[1]))]:
-        note(f"{len(figures)} words with figures have no place, such as {figures[0]!r}; write them out")
+    if figures := [word for word in reference.split() if any(map(str.isdigit, normalise(word, alphabet)[1]))]:
+        log(f"{len(figures)} words with digits cannot be aligned, such as {figures[0]!r}; spell them out")
     waveform = audio.load(recording)
-    words, heard = long.align_recording(recogniser, waveform, written)
-    stretches = long.cut_utterances(words, heard, waveform, alphabet)
+    words, emissions = long.align_recording(recogniser, waveform, reference)
     if cut is not None and target is not None:
-        kept = [stretch for stretch in stretches if stretch.agreement >= agreement]
+        candidates = long.cut_utterances(words, emissions, waveform, alphabet)
+        kept = [candidate for candidate in candidates if candidate.agreement >= agreement]
         utterances = long.to_utterances(kept, recording.absolute())
         if not kept:
             raise DataError(
-                f"{recording}: nowhere does what is said agree with {text}; is it the right text?"
+                f"{recording}: no part of the speech agrees with {text}; check that it is the right text"
             )
         write_manifest(target, utterances)
         seconds = sum(utterance.duration for utterance in utterances)
-        note(
+        log(
             f"kept {len(kept)} utterances, {seconds:.0f} of {len(waveform) / audio.SAMPLE_RATE:.0f} seconds; "
-            f"left out {len(stretches) - len(kept)} in which the model hears something else than the text"
+            f"left out {len(candidates) - len(kept)} in which the speech does not agree with the text"
         )
-        put(str(target))
+        print_result(str(target))
         return
     if form == "tsv":
-        result = _table(words)
+        result = _to_tsv(words)
     else:
         transcript = Transcript(
             path=str(recording),
@@ -93,22 +98,13 @@ def align(
         )
         result = writers.write(transcript, form)
     if target is None:
-        put(result.rstrip("\n"))
+        print_result(result.rstrip("\n"))
     else:
-        write_file(target, lambda file: file.write(result.encode()))
-        note(f"wrote {target}")
+        write_atomically(target, lambda file: file.write(result.encode()), make_folder=True)
+        log(f"wrote {target}")
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-
-
-def _table(words: Sequence[Word]) -> str:
-    """Return a line for each word."""
+def _to_tsv(words: Sequence[Word]) -> str:
+    """Return one line per word, with a header, separated by tabs."""
     rows = [f"{w.start:.3f}\t{w.end:.3f}\t{w.word}\t{w.confidence:.3f}" for w in words]
     return "\n".join(["start\tend\tword\tconfidence", *rows]) + "\n"

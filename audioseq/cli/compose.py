@@ -1,8 +1,7 @@
-"""`audioseq compose`: music from a trained model, as MIDI files."""
+"""`audioseq compose`: generate music as MIDI files."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,39 +9,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from audioseq.cli.common import Device, note, put
-from audioseq.errors import AudioseqError
+from audioseq.cli.common import MODEL_HELP, Device, Force, log, print_result
+from audioseq.cli.paths import check_writable, free_path, numbered_path
 
 if TYPE_CHECKING:
-    from audioseq.music.harmony.pipeline import Harmonisation
-    from audioseq.music.pipeline import Composition
+    from audioseq.midi import Score
 
-SAMPLE_RATE = 44_100
-"""Hz, of `--wav`."""
-DRAWN = "drawn"
-"""What a `--seed` without a value stands for."""
+WAV_SAMPLE_RATE = 44_100
+"""Sample rate of `--wav`, Hz."""
+RANDOM_SEED = "random"
+"""Stands for the missing value of `--seed`."""
 
 
-class Composing(TyperCommand):
-    """Lets `--seed` stand alone; typer knows no option whose value may be left out."""
+class ComposeCommand(TyperCommand):
+    """Accepts `--seed` without a value, which typer does not support."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse a command line, with a value for each `--seed`."""
-        return super().parse_args(ctx, seeded(args))
+        """Parse a command line in which `--seed` may have no value."""
+        return super().parse_args(ctx, fill_seed(args))
 
 
-def seeded(arguments: Sequence[str]) -> list[str]:
-    """Give a value to a `--seed` that has none.
+def fill_seed(arguments: Sequence[str]) -> list[str]:
+    """Add a value to each `--seed` without one.
 
     Example:
-        >>> seeded(["--seed", "--bars", "8"]), seeded(["--seed", "7"]), seeded(["--seed", "-1"])
-        (['--seed', 'drawn', '--bars', '8'], ['--seed', '7'], ['--seed', '-1'])
+        >>> fill_seed(["--seed", "--bars", "8"]), fill_seed(["--seed", "7"]), fill_seed(["--seed", "-1"])
+        (['--seed', 'random', '--bars', '8'], ['--seed', '7'], ['--seed', '-1'])
     """
     result: list[str] = []
-    for word, after in zip(arguments, [*arguments[1:], "--"], strict=True):
+    for word, following in zip(arguments, [*arguments[1:], "--"], strict=True):
         result.append(word)
-        if word == "--seed" and after.startswith("-") and not after[1:].isdigit():
-            result.append(DRAWN)
+        if word == "--seed" and following.startswith("-") and not following[1:].isdigit():
+            result.append(RANDOM_SEED)
     return result
 
 
@@ -50,60 +48,109 @@ def compose(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE.mid", help="compose-SEED.mid unless given; MELODY-SEED.mid."
+            "-o",
+            "--output",
+            metavar="FILE.mid",
+            help="Output file.",
+            show_default="compose-SEED.mid, or MELODY-SEED.mid",
         ),
     ] = None,
     seed: Annotated[
         str | None,
         typer.Option(
-            metavar="[N|FILE.mid]",
-            help="Equal numbers make equal music; drawn unless given. A file is taken as --primer.",
+            metavar="N|FILE.mid",
+            help="Random seed: the same seed generates the same piece. A MIDI file is a --primer.",
+            show_default="random",
         ),
     ] = None,
-    style: Annotated[str | None, typer.Option(help="pop, lied, quartet or chorale.")] = None,
-    key: Annotated[str | None, typer.Option(help="Such as D, Bb or 'f# minor'.")] = None,
-    tempo: Annotated[float | None, typer.Option(metavar="BPM", help="Quarter notes a minute.")] = None,
-    density: Annotated[float | None, typer.Option(help="Notes in a quarter.")] = None,
-    bars: Annotated[int | None, typer.Option(help="Length in bars; or --seconds.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length, within a bar; 60 unless given.")] = None,
+    style: Annotated[
+        str | None, typer.Option(metavar="STYLE", help="Style: pop, lied, quartet or chorale.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="Key, such as D, Bb or 'f# minor'.")] = None,
+    tempo: Annotated[
+        float | None, typer.Option(metavar="BPM", help="Tempo in quarter notes per minute.")
+    ] = None,
+    density: Annotated[
+        float | None, typer.Option(metavar="NOTES", help="Note density in notes per quarter.")
+    ] = None,
+    bars: Annotated[
+        int | None, typer.Option(metavar="N", help="Length in bars, instead of --seconds.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Length in seconds, accurate to one bar.", show_default="60"),
+    ] = None,
     harmonise: Annotated[
         Path | None,
-        typer.Option(metavar="MELODY.mid", help="Write alto, tenor and bass to a melody, after Bach."),
+        typer.Option(
+            metavar="MELODY.mid", help="Harmonise this melody: add alto, tenor and bass, in Bach's style."
+        ),
     ] = None,
-    primer: Annotated[Path | None, typer.Option(metavar="FILE.mid", help="Music to go on from.")] = None,
+    primer: Annotated[
+        Path | None, typer.Option(metavar="FILE.mid", help="Primer: music that the piece continues.")
+    ] = None,
     primer_in_output: Annotated[
-        bool, typer.Option("--primer-in-output/--no-primer-in-output", help="Whether it begins the result.")
+        bool,
+        typer.Option(
+            "--primer-in-output/--no-primer-in-output", help="Whether the output begins with the primer."
+        ),
     ] = True,
-    count: Annotated[int, typer.Option("-n", help="Pieces, composed at once.")] = 1,
+    count: Annotated[int, typer.Option("-n", metavar="N", help="Number of pieces.")] = 1,
     best_of: Annotated[
         int,
         typer.Option(
-            metavar="K", help="Compose K for each, keep the likeliest that neither gets stuck nor copies."
+            metavar="K",
+            help="Generate K candidates per piece and keep the most probable, preferring those that neither "
+            "get stuck nor copy the training data.",
         ),
     ] = 1,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Lower is plainer, higher is wilder; 1.05 unless given, or 0.5 to harmonise."),
+        typer.Option(
+            metavar="T",
+            help="Sampling temperature: lower is more predictable.",
+            show_default="1.05, or 0.5 with --harmonise",
+        ),
     ] = None,
-    top_k: Annotated[int, typer.Option(help="Choose among so many values only; 0: all.")] = 0,
+    top_k: Annotated[
+        int, typer.Option(metavar="K", help="Sample from the K most probable values; 0 for all.")
+    ] = 0,
     top_p: Annotated[
         float | None,
         typer.Option(
-            help="Choose among the likeliest of this probability; 0.98 unless given, or 1 to harmonise."
+            metavar="P",
+            help="Sample from the most probable values of this total probability.",
+            show_default="0.98, or 1 with --harmonise",
         ),
     ] = None,
-    wav: Annotated[Path | None, typer.Option(metavar="FILE.wav", help="Also render audio.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a piano roll.")] = None,
+    wav: Annotated[
+        Path | None, typer.Option(metavar="FILE.wav", help="Also render the audio to this file.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Also plot a piano roll to this file.")
+    ] = None,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Name of a model, or path of a .safetensors file.")
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help=MODEL_HELP,
+            show_default="music-small, or chorale with --harmonise",
+        ),
     ] = None,
     device: Device = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")] = False,
+    force: Force = False,
 ) -> None:
-    """Compose music and print the path of the MIDI file.
+    """Generate music as a MIDI file.
 
-    What is not asked for is chosen as it comes in the music that the model has learnt. With --harmonise, the
-    music is a melody that is there already, and three voices below it.
+    Prints the path of the file; the seed goes to stderr. Style, key, tempo and density are sampled from the
+    training distribution unless given. With -n, the files are numbered: FILE-1.mid, FILE-2.mid and so on.
+
+    \b
+    audioseq compose --seed 7 --style quartet --key "d minor" --bars 32
+    audioseq compose --primer tune.mid --no-primer-in-output
+    audioseq compose --harmonise melody.mid --best-of 16
     """
     from audioseq.midi import SUFFIXES, Score
     from audioseq.music import pipeline
@@ -112,88 +159,71 @@ def compose(
 
     if seed is not None and seed.lower().endswith(SUFFIXES):
         if primer is not None:
-            raise typer.BadParameter("and --primer both name a file to go on from", param_hint="--seed")
+            raise typer.BadParameter("and --primer both name a primer; give one of them", param_hint="--seed")
         primer, seed = Path(seed), None
     options = pipeline.CompositionOptions(style, key, tempo, density, bars, seconds)
-    usual = pipeline.DEFAULT_SAMPLING if harmonise is None else harmony.DEFAULT_SAMPLING
+    defaults = pipeline.DEFAULT_SAMPLING if harmonise is None else harmony.DEFAULT_SAMPLING
     sampling = Sampling(
-        usual.temperature if temperature is None else temperature,
+        defaults.temperature if temperature is None else temperature,
         top_k,
-        usual.top_p if top_p is None else top_p,
+        defaults.top_p if top_p is None else top_p,
     )
-    for given in (output, wav, plot):
-        for path in (_numbered(given, number, count) for number in range(count)) if given else ():
-            _check_free(path, force)
+    for path in filter(None, (output, wav, plot)):
+        for number in range(count):
+            check_writable(numbered_path(path, number, count), force)
     if primer is None and not primer_in_output:
-        raise typer.BadParameter("there is no primer to leave out", param_hint="--no-primer-in-output")
-    asked = _number(seed)
-    pieces: Sequence[Composition | Harmonisation]
+        raise typer.BadParameter("needs --primer", param_hint="--no-primer-in-output")
+    seed_number = _parse_seed(seed)
+    pieces: Sequence[pipeline.Composition | harmony.Harmonisation]
     if harmonise is not None:
         if primer is not None or options != pipeline.CompositionOptions():
             raise typer.BadParameter(
-                "goes with no style, key, tempo, density, length or primer", param_hint="--harmonise"
+                "cannot be combined with a style, key, tempo, density, length or primer",
+                param_hint="--harmonise",
             )
         pieces = harmony.harmonise(
-            harmonise, asked, model=model, device=device, count=count, sampling=sampling, best_of=best_of
-        )
-        for remark in pieces[0].remarks:
-            note(remark)
+            harmonise, seed_number, model=model, device=device, count=count, sampling=sampling,
+            best_of=best_of,
+        )  # fmt: skip
+        for warning in pieces[0].warnings:
+            log(warning)
     else:
         start = Score.load(primer) if primer is not None else None
-        composer = pipeline.load_composer(model, device)
-        pieces = composer.compose(
-            asked, count=count, options=options, sampling=sampling, primer=start,
+        pieces = pipeline.load_composer(model, device).compose(
+            seed_number, count=count, options=options, sampling=sampling, primer=start,
             with_primer=primer_in_output, best_of=best_of,
         )  # fmt: skip
-    note(f"seed {pieces[0].seed}")
+    log(f"seed {pieces[0].seed}")
+    name = "compose" if harmonise is None else harmonise.stem
     for piece in pieces:
-        if output is not None:
-            path = _numbered(output, piece.number, count)
-        else:
-            name = "compose" if harmonise is None else harmonise.stem
-            path = _aside(_numbered(Path(f"{name}-{piece.seed}.mid"), piece.number, count))
+        numbered = numbered_path(output or Path(f"{name}-{piece.seed}.mid"), piece.number, count)
+        path = numbered if output is not None else free_path(numbered)
         piece.save(path)
         if isinstance(piece, pipeline.Composition) and piece.copied:
-            note(f"{path}: seems to share a run of notes with the training data")
+            log(f"{path}: probably repeats a run of notes of the training data")
         if wav is not None:
-            from audioseq import audio
-            from audioseq.music.rendering.render import render
-
-            audio.write(_numbered(wav, piece.number, count), render(piece.score, SAMPLE_RATE), SAMPLE_RATE)
+            _write_wav(piece.score, numbered_path(wav, piece.number, count))
         if plot is not None:
             from audioseq.music.analysis.plot import piano_roll
 
-            piano_roll(piece.score, _numbered(plot, piece.number, count))
-        put(str(path))
+            piano_roll(piece.score, numbered_path(plot, piece.number, count))
+        print_result(str(path))
 
 
-def _number(seed: str | None) -> int | None:
-    if seed in (None, DRAWN):
+def _parse_seed(text: str | None) -> int | None:
+    """Return the seed, or None for a random one."""
+    if text in (None, RANDOM_SEED):
         return None
     try:
-        return int(str(seed))
+        return int(str(text))
     except ValueError:
         raise typer.BadParameter(
-            f"{seed!r} is no whole number, and no .mid file", param_hint="--seed"
+            f"{text!r} is neither a whole number nor a .mid file", param_hint="--seed"
         ) from None
 
 
-def _numbered(path: Path, number: int, count: int) -> Path:
-    """Return the path of one of several pieces: `tune.mid`, or of several `tune-1.mid` and so on."""
-    return path if count == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+def _write_wav(score: Score, path: Path) -> None:
+    from audioseq import audio
+    from audioseq.music.rendering.render import render
 
-
-def _aside(path: Path) -> Path:
-    """Return the path, or the next that is free: `compose-7.mid`, `compose-7-2.mid`."""
-    free, number = path, 1
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free
-
-
-def _check_free(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise AudioseqError(f"{path}: is there already; --force overwrites it, or choose another name")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise AudioseqError(f"{path}: cannot be written; check that its folder exists and may be written to")
+    audio.write(path, render(score, WAV_SAMPLE_RATE), WAV_SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""`audioseq evaluate`: how well a model does on data that is new to it, and what pieces of music are like."""
+"""`audioseq evaluate`: metrics of a model on held-out data, and statistics of music."""
 
 from __future__ import annotations
 
@@ -13,52 +13,53 @@ from audioseq.cli.common import (
     Device,
     HotwordFile,
     HotwordOption,
+    Json,
     Lm,
     Rescorer,
     decoding_options,
-    note,
-    put,
-    watched,
+    log,
+    print_result,
 )
+from audioseq.cli.progress import track_progress
 from audioseq.errors import CheckpointError
 
 MIDI = "MIDI"
-TAKEN = {
+OPTIONS = {
     "speech": {"--beam", "--lm", "--rescore", "--hotword", "--hotwords", "--device"},
     "music": {"--device"},
     "language": {"--lm"},
     "ngram": set(),
     MIDI: {"--training", "--plot"},
 }
-"""What can be evaluated, and the options that have an effect there."""
+"""The tasks that can be evaluated, and the options that apply to each."""
 
 
 class Report(Protocol):
-    """What an evaluation finds."""
+    """Result of an evaluation."""
 
     def summary(self) -> str:
-        """Return the tables that a person reads."""
+        """Return the result as tables."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON."""
+        """Return the result as JSON-serialisable values."""
 
 
 def evaluate(
     subject: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL|FOLDER", help="A model, by its name or its file; or MIDI files, by their folder."
+            metavar="MODEL|MIDI", help="Name or file of a model; or a MIDI file, or a folder of MIDI files."
         ),
     ],
     data: Annotated[
         Path,
         typer.Argument(
             metavar="DATA",
-            help="A manifest, with recordings or with MIDI files; for a language model, text; "
-            "for MIDI files, others to compare them with: a manifest or a folder.",
+            help="For a speech or music model, a manifest (.jsonl); for a language model, a text file; "
+            "for MIDI files, a manifest or a folder of MIDI files to compare them with.",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    as_json: Json = False,
     beam: Beam = None,
     lm: Lm = None,
     rescorer: Rescorer = None,
@@ -66,18 +67,21 @@ def evaluate(
     hotword_file: HotwordFile = None,
     training: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="MIDI: look for notes copied from here: a manifest or a folder."),
+        typer.Option(metavar="DATA", help="MIDI files: report notes copied from this manifest or folder."),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="MIDI: also draw the statistics.")
+        Path | None, typer.Option(metavar="FILE.png", help="MIDI files: also plot the statistics.")
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure a model on data that it has not seen, or compare pieces of music with others.
+    """Evaluate a model on held-out data, or compare MIDI files.
 
-    Of a speech model: word and character error rates, the worst utterances, what was mistaken for what. Of a
-    music model: nats per note and per event. Of a language model: perplexity. Of MIDI files: statistics
-    beside those of other pieces, and the longest runs of notes that were copied.
+    \b
+    Speech model    word and character error rates, error types, the most
+                    frequent confusions, the worst utterances
+    Music model     negative log-likelihood per note and per event, in nats
+    Language model  perplexity; with --lm, beside that of an n-gram model
+    MIDI files      statistics beside those of DATA; the longest copied runs
     """
     given = {
         "--beam": beam, "--lm": lm, "--rescore": rescorer, "--hotword": hotwords, "--hotwords": hotword_file,
@@ -85,7 +89,7 @@ def evaluate(
     }  # fmt: skip
     kind = _kind(subject)
     for option in sorted(name for name, value in given.items() if value is not None):
-        if option not in TAKEN[kind]:
+        if option not in OPTIONS[kind]:
             what = "MIDI files" if kind == MIDI else f"a model for {kind}"
             raise typer.BadParameter(f"has no effect on {what}", param_hint=option)
     report: Report
@@ -96,7 +100,7 @@ def evaluate(
 
         recogniser = pipeline.load_recogniser(subject, device)
         search = decoding_options(
-            recogniser.recommended,
+            recogniser.recommended_options,
             beam=beam,
             lm=lm,
             rescorer=rescorer,
@@ -109,28 +113,28 @@ def evaluate(
 
         report = music.evaluate(subject, data, device)
     elif kind == MIDI:
-        report = _likeness(Path(subject), data, training, plot)
+        report = _compare_midi(Path(subject), data, training, plot)
     else:
         from audioseq.language import evaluate as language
 
         report = language.evaluate(subject, data, lm)
-    put(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())
+    print_result(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())
 
 
 def _kind(subject: str) -> str:
-    """Return what is evaluated: the task of a model, or MIDI files."""
+    """Return the task of a model, or MIDI."""
     from audioseq import checkpoint, models
     from audioseq.midi import SUFFIXES
 
     if Path(subject).is_dir() or subject.lower().endswith(SUFFIXES):
         return MIDI
     task = checkpoint.read_header(models.resolve(subject)).task
-    if task not in TAKEN:
-        raise CheckpointError(f"{subject}: is a model for {task}, which cannot be evaluated; choose another")
+    if task not in OPTIONS:
+        raise CheckpointError(f"{subject}: a model for {task} cannot be evaluated; choose another model")
     return task
 
 
-def _likeness(folder: Path, reference: Path, training: Path | None, plot: Path | None) -> Report:
+def _compare_midi(folder: Path, reference: Path, training: Path | None, plot: Path | None) -> Report:
     from audioseq.music.analysis import plot as drawing
     from audioseq.music.analysis.comparison import compare, read_pieces
 
@@ -138,7 +142,7 @@ def _likeness(folder: Path, reference: Path, training: Path | None, plot: Path |
         drawing.check(plot)
 
     def read(source: Path) -> dict[str, Any]:
-        return read_pieces(source, note, lambda files: watched(files, f"reading {source}"))
+        return read_pieces(source, log, lambda files: track_progress(files, f"reading {source}"))
 
     report = compare(read(folder), read(reference), None if training is None else read(training))
     if plot is not None:

@@ -1,7 +1,7 @@
-"""The `audioseq` command: puts the commands together and turns errors into lines and exit codes.
+"""The `audioseq` command: assembles the commands and maps errors to messages and exit codes.
 
-Exit codes: 0 done; 1 something was wrong with an input (told in one line a failure); 2 the command line
-itself is wrong; 130 interrupted. Errors that are nobody's input are bugs, and keep their traceback.
+Exit codes: 0 success; 1 bad input, reported in one line each; 2 bad usage; 130 interrupted. Only
+AudioseqError is reported in one line. Any other exception is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import typer
 
 from audioseq import __version__
 from audioseq.cli.align import align
-from audioseq.cli.common import complain, put
-from audioseq.cli.compose import Composing, compose
+from audioseq.cli.common import print_error, print_result
+from audioseq.cli.compose import ComposeCommand, compose
 from audioseq.cli.evaluate import evaluate
 from audioseq.cli.info import info
 from audioseq.cli.lm import app as lm
@@ -33,48 +33,49 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: it starts in half the time
+    rich_markup_mode=None,  # plain help starts in half the time
 )
 app.command()(transcribe)
-app.command(cls=Composing)(compose)
-app.command()(train)
+app.command()(align)
 app.command()(evaluate)
-app.command()(predict)
 app.command()(tune)
 app.command()(prepare)
-app.command()(align)
+app.command()(train)
+app.command(cls=ComposeCommand)(compose)
+app.command()(predict)
 app.add_typer(lm, name="lm")
 app.add_typer(models, name="models")
 app.command()(info)
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        put(f"audioseq {__version__}")
+        print_result(f"audioseq {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Turn speech into text, compose music, foretell words, and train the models that do it."""
+    """Transcribe speech, generate music, predict text, and train the models."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
     Args:
-        arguments: what follows the name of the program; None takes them from `sys.argv`.
+        arguments: the command line without the program name; None reads `sys.argv`.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is not valid text comes out as it went in
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names that are not valid text print unchanged
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         app(arguments if arguments is None else list(arguments), prog_name="audioseq")
     except AudioseqError as error:
-        complain(error)
+        print_error(error)
         return 1
     except SystemExit as stop:  # typer ends every command line with it
         return int(stop.code or 0)

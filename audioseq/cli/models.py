@@ -1,4 +1,4 @@
-"""`audioseq models`: what models there are, what a model file says about itself, and fetching."""
+"""`audioseq models`: list, show, fetch and export models."""
 
 from __future__ import annotations
 
@@ -9,69 +9,79 @@ from typing import Annotated, Any
 
 import typer
 
-from audioseq.cli.common import ModelArgument, put
-from audioseq.errors import AudioseqError, CheckpointError, DataError
+from audioseq.cli.common import Force, ModelArgument, print_result
+from audioseq.cli.paths import refuse_to_overwrite
+from audioseq.errors import AudioseqError, DataError
 
-app = typer.Typer(help="List, show and fetch models.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show, fetch and export models.", no_args_is_help=True, rich_markup_mode=None)
 
-SHOWN = 60
-"""Values of the longest list that `show` prints."""
+MAX_LIST_LENGTH = 60
+"""Number of values of the longest list that `show` prints."""
 
 
 @app.command("list")
 def list_models() -> None:
-    """Print the models that have a name: name, task, where it is, and what it is."""
+    """List the named models.
+
+    Prints one line per model: name, task, path and description, separated by tabs.
+    """
     from audioseq import models
 
     for model in models.CATALOGUE:
         try:
-            place = str(models.resolve(model.name))
+            location = str(models.resolve(model.name))
         except AudioseqError:
-            place = "not here"
-        put(f"{model.name}\t{model.task}\t{place}\t{model.summary}")
+            location = "not installed"
+        print_result(f"{model.name}\t{model.task}\t{location}\t{model.summary}")
 
 
 @app.command()
-def show(
-    model: ModelArgument,
-) -> None:
-    """Print what a model file says about itself, as JSON: data, licences, results, limits, config.
+def show(model: ModelArgument) -> None:
+    """Print the header of a model file as JSON.
 
-    Of long tables only their length is printed.
+    The header has the configuration and the model card: training data, licences, results and limits. Long
+    lists are replaced by their length.
     """
     from audioseq import checkpoint, models
 
     path = models.resolve(model)
-    header = _shortened(asdict(checkpoint.read_header(path)))
-    put(json.dumps({"path": str(path), "bytes": path.stat().st_size, **header}, indent=2, ensure_ascii=False))
+    header = _shorten(asdict(checkpoint.read_header(path)))
+    print_result(
+        json.dumps({"path": str(path), "bytes": path.stat().st_size, **header}, indent=2, ensure_ascii=False)
+    )
 
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `audioseq models list`.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a model (see `audioseq models list`).")
+    ],
 ) -> None:
-    """Download a model into the cache, check it, and print its path."""
+    """Download a model to the cache.
+
+    Verifies the checksum and prints the path of the file.
+    """
     from audioseq import models
 
-    put(str(models.fetch(name)))
+    print_result(str(models.fetch(name)))
 
 
 @app.command()
 def export(
     model: ModelArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Output file.")],
     results: Annotated[
-        Path | None, typer.Option(metavar="JSON", help="A recipe's results.json, to be put into the card.")
+        Path | None, typer.Option(metavar="JSON", help="File of results to add to the model card.")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite the file if it is there already.")
-    ] = False,
+    force: Force = False,
 ) -> None:
-    """Write a model file to hand on: weights of half the size (fp16), and measured results in its card."""
+    """Write a model for distribution, in half precision.
+
+    The weights are stored as fp16. Prints the path of the file.
+    """
     from audioseq import checkpoint, models
 
-    if output.exists() and not force:
-        raise CheckpointError(f"{output}: is there already; --force overwrites it")
+    refuse_to_overwrite(output, force)
     stored = checkpoint.load(models.resolve(model))
     card = stored.header.card
     if results is not None:
@@ -80,13 +90,13 @@ def export(
         except (OSError, ValueError) as error:
             raise DataError(f"{results}: cannot be read as JSON ({error})") from None
     checkpoint.save(output, stored.weights, replace(stored.header, card=card), half=True)
-    put(str(output))
+    print_result(str(output))
 
 
-def _shortened(value: Any) -> Any:
-    """Put the number of its values in place of each list that is longer than a person reads."""
+def _shorten(value: Any) -> Any:
+    """Replace each long list by the number of its values."""
     if isinstance(value, dict):
-        return {key: _shortened(item) for key, item in value.items()}
+        return {key: _shorten(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_shortened(item) for item in value] if len(value) <= SHOWN else f"{len(value)} values"
+        return [_shorten(item) for item in value] if len(value) <= MAX_LIST_LENGTH else f"{len(value)} values"
     return value

@@ -1,4 +1,4 @@
-"""`audioseq predict`: the next words of a sentence that has begun."""
+"""`audioseq predict`: the next words of a text."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import Device, put
+from audioseq.cli.common import MODEL_HELP, Device, Json, print_result
 
 
 def predict(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="How the sentence begins.")],
-    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many words.")] = 5,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Beginning of a sentence, quoted.")],
+    n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="Number of words to print.")] = 5,
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Name of a model, or path of a .safetensors file.")
+        str | None,
+        typer.Option("-m", "--model", metavar="MODEL", help=MODEL_HELP, show_default="english-3gram"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+    as_json: Json = False,
     device: Device = "auto",
 ) -> None:
-    """Print the most probable next words, each with its probability.
+    """Predict the next word of a text.
 
-    Both kinds of language models will do: n-grams, and recurrent ones.
+    Prints the most probable next words, each with its probability. MODEL is an n-gram or a recurrent
+    language model.
     """
     from audioseq import checkpoint, models
     from audioseq.language.ngram import binary
@@ -36,7 +38,7 @@ def predict(
         words = pipeline.load_predictor(path, device).predict(text, n)
     if as_json:
         found = [{"word": word, "probability": round(probability, 6)} for word, probability in words]
-        put(json.dumps({"text": text, "words": found}, ensure_ascii=False))
+        print_result(json.dumps({"text": text, "words": found}, ensure_ascii=False))
     else:
         for word, probability in words:
-            put(f"{word}\t{probability:.4f}")
+            print_result(f"{word}\t{probability:.4f}")

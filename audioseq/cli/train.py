@@ -1,4 +1,4 @@
-"""`audioseq train`: a recipe, or one's own recordings or MIDI files, to a model file."""
+"""`audioseq train`: train a model from a recipe, or adapt a model to recordings or MIDI files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import Device, put
+from audioseq.cli.common import Device, print_result
 from audioseq.errors import ConfigError
+from audioseq.files import reading
 
 TASKS = {
     "speech": "audioseq.speech.task",
@@ -18,7 +19,7 @@ TASKS = {
     "harmony": "audioseq.music.harmony.task",
     "language": "audioseq.language.task",
 }
-"""What can be trained, and the module that does it."""
+"""The module that trains each task."""
 
 
 def train(
@@ -26,38 +27,49 @@ def train(
         Path,
         typer.Argument(
             metavar="CONFIG|DATA",
-            help="A recipe's config.toml, or data: a manifest (.jsonl), or a folder of MIDI files.",
+            help="Config of a recipe (config.toml), manifest (.jsonl), or folder of MIDI files.",
         ),
     ],
     start_from: Annotated[
-        str | None, typer.Option("--from", metavar="MODEL", help="Start from this model: a name or a path.")
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Initialise from this model: a name or a file."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the config; repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set a config value, such as training.epochs=20; repeatable."
+        ),
     ] = None,
     valid: Annotated[
-        Path | None, typer.Option(metavar="MANIFEST", help="With a manifest: what to validate on.")
+        Path | None,
+        typer.Option(metavar="MANIFEST", help="Validation set, if the training set is a manifest."),
     ] = None,
     run_dir: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where models and metrics go; runs/<name of the source> unless given."
+            metavar="DIR", help="Run directory: models and metrics.", show_default="runs/NAME_OF_SOURCE"
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the run directory.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in the run directory.")] = False,
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="Apply the [smoke] table: a run of seconds.")
+        bool, typer.Option("--smoke", help="Apply the [smoke] table of the config: a run of seconds.")
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Train a model and print the path of the best.
+    """Train a model, or adapt one to your data.
 
-    A recipe is trained as its config says; with data of your own, --from MODEL adapts a model to it.
+    A config trains the model of a recipe; a manifest or a folder with --from adapts MODEL. Prints the path of
+    the best model.
 
-    Several processes or machines: torchrun --nproc-per-node 2 -m audioseq train CONFIG
+    \b
+    audioseq train recipes/digits-ctc/config.toml
+    audioseq train train.jsonl --valid valid.jsonl --from english-small
+    audioseq train midi/ --from music-small
+
+    Train with several processes or machines:
+
+    \b
+    torchrun --nproc-per-node 2 -m audioseq train config.toml
     """
     result = import_module(TASKS[_task(source)]).train(
         source,
@@ -69,12 +81,12 @@ def train(
         valid=valid,
         device=device,
     )
-    if os.environ.get("RANK", "0") == "0":  # under torchrun every process comes here
-        put(str(result.best))
+    if os.environ.get("RANK", "0") == "0":  # torchrun runs this in every process
+        print_result(str(result.best))
 
 
 def _task(source: Path) -> str:
-    """Return what a recipe or a manifest is for."""
+    """Return the task of a config or of data."""
     if source.suffix == ".toml":
         from audioseq.config import read_toml
 
@@ -84,13 +96,10 @@ def _task(source: Path) -> str:
         return str(task)
     if source.is_dir():
         return "music"
-    try:
-        with source.open(encoding="utf-8-sig", errors="replace") as lines:
-            return "music" if "midi_filepath" in lines.readline() else "speech"
-    except OSError as error:
-        raise ConfigError(f"{source}: cannot be read ({error.strerror}); check the path") from None
+    with reading(source, ConfigError), source.open(encoding="utf-8-sig", errors="replace") as lines:
+        return "music" if "midi_filepath" in lines.readline() else "speech"
 
 
 def _name(source: Path) -> str:
-    """Return what a run is called after: the folder of a recipe, or the manifest."""
+    """Return the name of a run: the folder of the config, or the manifest without its suffix."""
     return source.absolute().parent.name if source.suffix == ".toml" else source.stem

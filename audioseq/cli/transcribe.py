@@ -1,4 +1,4 @@
-"""`audioseq transcribe`: recordings in; text, subtitles or JSON out."""
+"""`audioseq transcribe`: transcripts of recordings as text, subtitles, JSON and other formats."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from audioseq.cli.common import (
     DEFAULT_MODEL,
     Beam,
     Device,
-    Failures,
+    ErrorCounter,
     HotwordFile,
     HotwordOption,
     Lm,
     Model,
     Rescorer,
     decoding_options,
-    metered,
-    note,
-    put,
+    log,
+    print_result,
 )
+from audioseq.cli.progress import transcription_progress
 
 if TYPE_CHECKING:
     from audioseq.speech.batch.inputs import Recording
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 
-Form = Literal["txt", "srt", "vtt", "tsv", "json", "ctm", "textgrid"]
+Format = Literal["txt", "srt", "vtt", "tsv", "json", "ctm", "textgrid"]
 
 
 def transcribe(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FILES...|DIR|GLOB|MANIFEST|-",
-            help="Recordings, folders of them, quoted patterns such as 'clips/**/*.wav', "
+            metavar="INPUT",
+            help="Recordings, folders of recordings, quoted patterns such as 'clips/**/*.wav', "
             "manifests (.jsonl), or - for a recording on stdin.",
             show_default=False,
         ),
@@ -47,22 +47,23 @@ def transcribe(
     listing: Annotated[
         Path | None,
         typer.Option(
-            "--list", metavar="FILE|-", help="Also those that a file, or stdin, names: a path a line."
+            "--list", metavar="FILE", help="File with the paths of recordings, one per line; - reads stdin."
         ),
     ] = None,
     model: Model = DEFAULT_MODEL,
-    form: Annotated[Form, typer.Option("-f", "--format", help="Form of the transcripts.")] = "txt",
+    form: Annotated[Format, typer.Option("-f", "--format", help="Output format.")] = "txt",
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
             metavar="DIR",
-            help="Write one file a recording here, and results.jsonl about all.",
+            help="Output folder: one transcript per recording, and results.jsonl with the status of each.",
+            show_default="stdout",
         ),
     ] = None,
     words: Annotated[
-        bool, typer.Option("--words", help="With json: times and confidences of words.")
+        bool, typer.Option("--words", help="With -f json: word timestamps and confidences.")
     ] = False,
     beam: Beam = None,
     lm: Lm = None,
@@ -71,124 +72,125 @@ def transcribe(
     hotword_file: HotwordFile = None,
     device: Device = "auto",
     resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on where a run has ended: skip what is done and has not changed."),
+        bool, typer.Option("--resume", help="With -o: skip recordings that are already transcribed.")
     ] = False,
     force: Annotated[
         bool,
         typer.Option(
-            "--force",
-            help="Overwrite transcripts that are there; with --resume only those that are out of date.",
+            "--force", help="With -o: overwrite existing transcripts; with --resume, only outdated ones."
         ),
     ] = False,
     shard: Annotated[
         str | None,
         typer.Option(
             metavar="I/N",
-            help="Do part I of N, from 1/N to N/N; processes that torchrun or srun started know their parts.",
+            help="Process part I of N parts, from 1/N to N/N.",
+            show_default="1/1, or set by torchrun or srun",
         ),
     ] = None,
 ) -> None:
-    """Write down what is said in recordings.
+    """Transcribe recordings.
 
-    The text goes to stdout; with several recordings each line is the path, a tab and the text, in the order
-    of the inputs, folders sorted. Everything that soundfile reads will do: wav, flac, mp3, ogg, opus, aiff,
-    at any sample rate and number of channels.
+    Prints the text. With several recordings, prints one line each: the path, a tab and the text. Reads wav,
+    flac, mp3, ogg, opus and aiff, at any sample rate and with any number of channels.
 
-    With -o a folder can be gone on with at any time: killed or not, it holds whole transcripts only, and
-    results.jsonl says of each recording whether it is done or what is wrong with it.
+    \b
+    audioseq transcribe talk.wav
+    audioseq transcribe talk.wav -f srt > talk.srt
+    audioseq transcribe interviews/ -o texts --resume
+
+    A run with -o can be interrupted at any time; --resume continues it.
     """
     inputs = inputs or []
     if not inputs and listing is None:
-        raise typer.BadParameter("name a recording, a folder, or --list", param_hint="FILES...")
+        raise typer.BadParameter("give a recording, a folder, or --list", param_hint="INPUT")
     if STDIN in inputs and listing == STDIN:
-        raise typer.BadParameter("stdin holds a recording or a list, not both", param_hint="--list")
+        raise typer.BadParameter("stdin cannot be both a recording and a list", param_hint="--list")
     if words and form != "json":
-        raise typer.BadParameter("only -f json holds the times of words", param_hint="--words")
+        raise typer.BadParameter("needs -f json", param_hint="--words")
     if resume and output is None:
-        raise typer.BadParameter("what is done is known only with -o DIR", param_hint="--resume")
+        raise typer.BadParameter("needs -o DIR", param_hint="--resume")
     if force and output is None:
-        raise typer.BadParameter("nothing is overwritten without -o DIR", param_hint="--force")
-    failures = Failures()
-    recordings = _find(inputs, listing, failures)
+        raise typer.BadParameter("needs -o DIR", param_hint="--force")
+    errors = ErrorCounter()
+    recordings = _find(inputs, listing, errors)
     several = len(inputs) > 1 or len(recordings) > 1 or listing is not None
     if several and output is None and form not in ("txt", "json"):
-        raise typer.BadParameter(f"several recordings do not fit in one {form}; give -o DIR", param_hint="-f")
+        raise typer.BadParameter(f"{form} needs -o DIR for several recordings", param_hint="-f")
     if not recordings:
-        failures.exit()
+        errors.exit_if_any()
 
     from audioseq.speech import pipeline, writers
-    from audioseq.speech.batch import run as folder
-    from audioseq.speech.batch import transcribe as many
+    from audioseq.speech.batch import run
     from audioseq.speech.batch.shard import choose
-    from audioseq.training.distributed import total
+    from audioseq.speech.batch.transcribe import transcribe_each
+    from audioseq.training.distributed import sum_over_processes
 
     part = choose(shard)
     if shard is None and part.count > 1:
-        note(f"part {part} of the recordings, as torchrun or srun tell this process; --shard 1/1 does all")
+        log(f"part {part} of the recordings, set by torchrun or srun; --shard 1/1 processes all of them")
 
     recogniser = pipeline.load_recogniser(model, device)
-    search = decoding_options(
-        recogniser.recommended,
+    decoding = decoding_options(
+        recogniser.recommended_options,
         beam=beam,
         lm=lm,
         rescorer=rescorer,
         hotwords=hotwords,
         hotword_file=hotword_file,
     )
-    recogniser.decoder_for(search)  # what is wrong with it is no recording's fault
+    recogniser.choose_decoder(decoding)  # raises what is wrong with the options, before the first recording
 
-    def tell(outcome: TranscriptionResult) -> None:
-        with failures.tolerated():
-            if outcome.error is not None:
-                raise outcome.error
-        for warning in outcome.transcript.warnings if outcome.transcript else ():
-            note(f"warning: {outcome.recording.path}: {warning}")
+    def report(result: TranscriptionResult) -> None:
+        with errors.catch():
+            if result.error is not None:
+                raise result.error
+        for warning in result.transcript.warnings if result.transcript else ():
+            log(f"warning: {result.recording.path}: {warning}")
 
-    words = words or form in folder.WITH_WORDS
-    # Lines that appear on a terminal are progress enough.
-    with metered(
-        part.take(recordings), hidden=several and output is None and sys.stdout.isatty()
-    ) as progress:
+    words = words or form in run.FORMATS_WITH_WORDS
+    # Transcripts printed to a terminal show the progress themselves.
+    hidden = several and output is None and sys.stdout.isatty()
+    with transcription_progress(part.select(recordings), hidden=hidden) as progress:
         if output is not None:
-            summary = folder.transcribe_all(
+            summary = run.transcribe_all(
                 recordings,
                 output,
                 model=recogniser,
                 form=form,
                 words=words,
-                decoding=search,
+                decoding=decoding,
                 resume=resume,
                 force=force,
                 shard=part,
-                tell=tell,
+                on_result=report,
                 progress=progress,
             )
         else:
-            for outcome in many.transcribe_each(
-                recogniser, part.take(recordings), words=words, decoding=search, progress=progress
+            for result in transcribe_each(
+                recogniser, part.select(recordings), words=words, decoding=decoding, progress=progress
             ):
-                tell(outcome)
-                if outcome.transcript is not None and several and form == "txt":
-                    put(f"{outcome.recording.path}\t{outcome.transcript.text}")
-                elif outcome.transcript is not None:
-                    put(writers.write(outcome.transcript, form).rstrip("\n"))
+                report(result)
+                if result.transcript is not None and several and form == "txt":
+                    print_result(f"{result.recording.path}\t{result.transcript.text}")
+                elif result.transcript is not None:
+                    print_result(writers.write(result.transcript, form).rstrip("\n"))
     if output is not None:
-        note(f"part {part}: {summary}" if part.count > 1 else str(summary))
+        log(f"part {part}: {summary}" if part.count > 1 else str(summary))
     if shard is None:
-        failures.count = total(failures.count)
-    failures.exit()
+        errors.count = sum_over_processes(errors.count)
+    errors.exit_if_any()
 
 
-def _find(inputs: Sequence[Path], listing: Path | None, failures: Failures) -> list[Recording]:
-    """Return the recordings that are meant; an input without any is a failure, and the others go on."""
-    from audioseq.speech.batch import inputs as recordings
+def _find(inputs: Sequence[Path], listing: Path | None, errors: ErrorCounter) -> list[Recording]:
+    """Return the recordings of all inputs; an input without recordings is counted as an error."""
+    from audioseq.speech.batch.inputs import find_recordings, read_list
 
     found: list[Recording] = []
     for given in inputs:
-        with failures.tolerated():
-            found += recordings.find_recordings(given)
+        with errors.catch():
+            found += find_recordings(given)
     if listing is not None:
-        with failures.tolerated():
-            found += recordings.read_list(listing)
+        with errors.catch():
+            found += read_list(listing)
     return found

@@ -1,4 +1,4 @@
-"""`audioseq tune`: how much to trust a language model."""
+"""`audioseq tune`: tune the weights of a language model for decoding."""
 
 from __future__ import annotations
 
@@ -9,35 +9,48 @@ from typing import Annotated, Any
 
 import typer
 
-from audioseq.cli.common import Beam, Device, Lm, ModelArgument, Rescorer, decoding_options, note, put
-from audioseq.errors import CheckpointError
+from audioseq.cli.common import (
+    Beam,
+    Device,
+    Force,
+    Json,
+    ModelArgument,
+    Rescorer,
+    decoding_options,
+    log,
+    print_result,
+)
+from audioseq.cli.paths import refuse_to_overwrite
 
 
 def tune(
     model: ModelArgument,
     manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="JSON lines: audio_filepath, duration, text, speaker.")
+        Path,
+        typer.Argument(
+            metavar="MANIFEST", help="Manifest (.jsonl) of recordings of two speakers or more, with texts."
+        ),
     ],
-    lm: Lm = None,
+    lm: Annotated[
+        str | None, typer.Option(metavar="LM", help="N-gram language model: a name or a file.")
+    ] = None,
     beam: Beam = None,
     rescorer: Rescorer = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the model here, with the weights found."),
+        typer.Option("-o", "--output", metavar="FILE", help="Write a copy of MODEL with the tuned weights."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
+    as_json: Json = False,
     device: Device = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of -o.")] = False,
+    force: Force = False,
 ) -> None:
-    """Find the weights of a language model that make the fewest word errors.
+    """Tune the weights of a language model for decoding.
 
-    They are found on the first half of the speakers, by name, and told of on the other half too. A model
-    written with -o carries them: transcribe and evaluate use them whenever they are given a language model.
+    Minimises the word error rate. Give --lm or --rescore, or both. The weights are tuned on the first half of
+    the speakers, sorted by name, and evaluated on both halves. The model written with -o stores them in its
+    card; transcribe and evaluate use them with any language model.
     """
-    if output is not None and output.exists() and not force:
-        raise CheckpointError(f"{output}: is there already; --force overwrites it")
+    refuse_to_overwrite(output, force)
     from audioseq import models
     from audioseq.data import read_manifest
     from audioseq.speech import pipeline
@@ -47,16 +60,16 @@ def tune(
     options = decoding_options(None, beam=beam, lm=lm, rescorer=rescorer)
     if options == "greedy":
         raise typer.BadParameter("give a language model", param_hint="--lm")
-    found = tune(pipeline.load_recogniser(model, device), read_manifest(manifest), options)
-    put(json.dumps(found.to_dict()) if as_json else found.summary())
+    result = tune(pipeline.load_recogniser(model, device), read_manifest(manifest), options)
+    print_result(json.dumps(result.to_dict()) if as_json else result.summary())
     if output is not None:
-        card = {CARD_KEY: {**found.to_dict(), "lm": str(lm), "rescorer": str(rescorer)}}
-        _write(output, models.resolve(model, task="speech"), card)
-        note(f"wrote {output}")
+        card = {CARD_KEY: {**result.to_dict(), "lm": str(lm), "rescorer": str(rescorer)}}
+        _write_with_card(output, models.resolve(model, task="speech"), card)
+        log(f"wrote {output}")
 
 
-def _write(output: Path, model: Path, card: dict[str, Any]) -> None:
-    """Write a model with more on its card, its weights to the bit as they were."""
+def _write_with_card(output: Path, model: Path, card: dict[str, Any]) -> None:
+    """Write a copy of a model with additions to its card; the weights stay bit for bit the same."""
     from audioseq import checkpoint
 
     stored = checkpoint.load(model)

@@ -1,0 +1,79 @@
+"""Progress bars on stderr, shown only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from audioseq.speech.batch.inputs import Recording
+    from audioseq.speech.batch.transcribe import ProgressCallback
+
+T = TypeVar("T")
+
+WAV_BYTES_PER_SECOND = 32_000
+"""Of 16-bit mono audio at 16 kHz."""
+
+
+def track_progress(items: Sequence[T], description: str) -> Iterator[T]:
+    """Yield the items, with a progress bar if there are several and stderr is a terminal."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    with _progress_bar() as bar:
+        yield from bar.track(items, description=description)
+
+
+@contextmanager
+def transcription_progress(
+    recordings: Sequence[Recording], *, hidden: bool = False
+) -> Iterator[ProgressCallback | None]:
+    """Show a progress bar with the remaining time of a transcription.
+
+    Yields:
+        the callback that updates the bar, or None where no bar is shown. It takes a recording and the share
+        of it that is done; recordings must come in order.
+    """
+    if hidden or not sys.stderr.isatty():
+        yield None
+        return
+    with _progress_bar() as bar:
+        task = bar.add_task("transcribing", total=sum(map(_estimate_bytes, recordings)))
+        number, before = 0, 0.0
+        current: Recording | None = None
+
+        def update(recording: Recording, share: float) -> None:
+            nonlocal number, before, current
+            if recording is not current:
+                number += 1
+                before += 0.0 if current is None else _estimate_bytes(current)
+                current = recording
+            done = before + share * _estimate_bytes(recording)
+            bar.update(task, completed=done, description=f"transcribing {number}/{len(recordings)}")
+
+        yield update
+
+
+def _progress_bar() -> Progress:
+    """Return a transient progress bar on stderr with the remaining time."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+    # Without redirect_stdout=False, rich would send printed results to its own console, which is stderr.
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+
+
+def _estimate_bytes(recording: Recording) -> float:
+    """Estimate the size of a recording without opening it: the bytes of its file, or of its duration."""
+    if recording.duration is not None:
+        return WAV_BYTES_PER_SECOND * recording.duration
+    try:
+        return float(os.stat(recording.path).st_size)
+    except OSError:  # a missing file takes no time; the size of stdin is unknown
+        return 1.0
