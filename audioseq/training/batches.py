@@ -1,4 +1,4 @@
-"""Batches on their way from the task to the model."""
+"""Loading of batches and their transfer to a device."""
 
 from __future__ import annotations
 
@@ -13,50 +13,53 @@ from torch.utils.data import DataLoader, Dataset
 from audioseq.training.task import Task
 
 
-def load(task: Task, epoch: int, shares: Sequence[list[int]], workers: int) -> Iterator[Any]:
-    """Yield the batch of each share of examples, in order, and None for an empty share.
+def load_batches(task: Task, epoch: int, plan: Sequence[list[int]], workers: int) -> Iterator[Any]:
+    """Yield the collated batch of each list of examples, in order, and None for an empty list.
 
     Args:
-        workers: processes that prepare batches ahead; 0 prepares each when it is asked for.
+        task: task that collates the examples.
+        epoch: epoch of the batches.
+        plan: indices of the examples of each batch.
+        workers: number of processes that prepare batches in advance; 0 prepares each batch on request.
     """
     return iter(
         DataLoader(
-            _Shares(task, epoch, shares),
+            _PlannedBatches(task, epoch, plan),
             batch_size=None,
-            collate_fn=_as_it_is,
+            collate_fn=_identity,
             num_workers=workers,
-            generator=torch.Generator(),  # else it would draw from the generator that dropout draws from
+            generator=torch.Generator(),  # the default would draw from the generator that dropout uses
         )
     )
 
 
-class _Shares(Dataset[Any]):
-    def __init__(self, task: Task, epoch: int, shares: Sequence[list[int]]) -> None:
-        self.task, self.epoch, self.shares = task, epoch, shares
+class _PlannedBatches(Dataset[Any]):
+    def __init__(self, task: Task, epoch: int, plan: Sequence[list[int]]) -> None:
+        self.task, self.epoch, self.plan = task, epoch, plan
 
     def __len__(self) -> int:
-        return len(self.shares)
+        return len(self.plan)
 
     def __getitem__(self, index: int) -> Any:
-        share = self.shares[index]
-        return self.task.collate(share, self.epoch) if share else None
+        indices = self.plan[index]
+        return self.task.collate(indices, self.epoch) if indices else None
 
 
-def _as_it_is(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch
 
 
-def move(batch: Any, device: torch.device) -> Any:
-    """Return a batch with its tensors on a device, whatever tuples, dicts and dataclasses they are in."""
+def to_device(batch: Any, device: torch.device) -> Any:
+    """Return a batch with its tensors on a device; tensors may be nested in tuples, dicts and dataclasses."""
     if isinstance(batch, Tensor):
         return batch.to(device)
     if isinstance(batch, dict):
-        return {key: move(item, device) for key, item in batch.items()}
+        return {key: to_device(item, device) for key, item in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(move(item, device) for item in batch))
+        return type(batch)(*(to_device(item, device) for item in batch))
     if isinstance(batch, (tuple, list)):
-        return type(batch)(move(item, device) for item in batch)
+        return type(batch)(to_device(item, device) for item in batch)
     if dataclasses.is_dataclass(batch) and not isinstance(batch, type):
-        fields = {f.name: move(getattr(batch, f.name), device) for f in dataclasses.fields(batch)}
+        fields = {f.name: to_device(getattr(batch, f.name), device) for f in dataclasses.fields(batch)}
         return dataclasses.replace(batch, **fields)
     return batch

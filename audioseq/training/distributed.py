@@ -1,8 +1,8 @@
-"""Several processes that train one model: started by torchrun, on one machine or many.
+"""Data-parallel training in several processes, started by torchrun on one or more machines.
 
     torchrun --nproc-per-node 2 -m audioseq train CONFIG
 
-and on each of two machines with four GPUs, the first of which is HOST:
+On each of two machines with four GPUs, where HOST is the first machine:
 
     torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
         -m audioseq train CONFIG
@@ -27,99 +27,108 @@ from audioseq.errors import AudioseqError
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(days=1)
-"""How long a process waits for the others: the first may validate. One that dies is noticed at once."""
+TIMEOUT_DAYS = 1
+"""Time that a process waits for the others, for example while the first one validates.
+
+A process that dies is detected at once.
+"""
 
 
 @dataclass(frozen=True)
 class Group:
-    """This process among those that train together; alone, rank 0 of 1."""
+    """Process group as seen by this process; a single process is rank 0 of 1."""
 
     rank: int
     size: int
     device: torch.device
 
-    def share(self, indices: Sequence[int]) -> list[int]:
-        """Return this process's part of a batch, empty when the batch is smaller than the group."""
+    def local_part(self, indices: Sequence[int]) -> list[int]:
+        """Return this process's part of a batch; it is empty if the batch is smaller than the group."""
         return list(indices[self.rank :: self.size])
 
-    def sum(self, vector: Tensor) -> None:
-        """Replace a vector by its sum over all processes."""
+    def all_reduce(self, vector: Tensor) -> None:
+        """Replace a vector by its sum over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(vector)
 
-    def copy_from_first(self, tensors: Sequence[Tensor]) -> None:
-        """Overwrite tensors by those of the first process."""
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors with those of the first process."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def gather(self, rows: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return the rows of the whole batch, of tensors with a row for each example of a process's part."""
+    def gather_rows(self, rows: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return tensors with one row per example of the whole batch, from those of each process's part.
+
+        It is the inverse of `local_part`: row i of process r is row i * size + r of the whole batch.
+        """
         own = [tensor.cpu() for tensor in rows]
         parts: list[Any] = [own]
         if self.size > 1:
             parts = [None] * self.size
             dist.all_gather_object(parts, own)
-        wholes = []
-        for pieces in zip(*filter(None, parts), strict=True):  # one without examples has nothing
+        gathered = []
+        for pieces in zip(*filter(None, parts), strict=True):  # a process without examples has no rows
             whole = torch.cat(pieces)
             for rank, piece in enumerate(pieces):
                 whole[rank :: self.size] = piece
-            wholes.append(whole)
-        return tuple(wholes)
+            gathered.append(whole)
+        return tuple(gathered)
 
-    def first(self, work: Callable[[], T]) -> T:
-        """Let the first process do something while the others wait, and give its result to all.
+    def on_first_rank(self, work: Callable[[], T]) -> T:
+        """Call a function on the first process while the others wait, and return its result on all.
 
-        An AudioseqError there is raised there, and ends the others in silence: one line, not one a process.
+        An AudioseqError is raised on the first process only; the other processes exit silently with status 1,
+        so that the user gets one error message.
         """
         if self.size == 1:
             return work()
-        told: list[Any] = [None, False]
+        outcome: list[Any] = [None, False]  # result, and whether the call succeeded
         error: AudioseqError | None = None
         if self.rank == 0:
             try:
-                told = [work(), True]
+                outcome = [work(), True]
             except AudioseqError as caught:
                 error = caught
-        dist.broadcast_object_list(told, 0)
+        dist.broadcast_object_list(outcome, 0)
         if error is not None:
             raise error
-        if not told[1]:
+        if not outcome[1]:
             raise SystemExit(1)
-        result: T = told[0]
+        result: T = outcome[0]
         return result
 
 
-def join(device: str = "auto") -> Group:
-    """Join the processes that torchrun started (or whatever group there is already), or be alone.
+def join_group(device: str = "auto") -> Group:
+    """Join the process group that torchrun started, or the existing one; otherwise return a group of one.
 
     Args:
-        device: `auto` (a GPU for each process where there are GPUs), `cpu`, `cuda`, `cuda:1`, `mps`.
+        device: `auto` (one GPU per process if GPUs are available), `cpu`, `cuda`, `cuda:1`, `mps`.
     Raises:
         ConfigError: the device does not exist.
     """
     chosen = choose_device(device)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-        # Its functions have the group of the moment as a default argument, and an optimiser imports it. After
-        # the group, it would keep it and gloo's threads past their end, and a process may abort as it exits.
+        # The functions of torch.distributed.nn, which optimisers import, have the current group as a default
+        # argument. Imported after the group exists, the module keeps the group and gloo's threads alive until
+        # exit, where the process may abort; so import it first.
         import_module("torch.distributed.nn")
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
+        backend, timeout = "nccl" if chosen.type == "cuda" else "gloo", timedelta(days=TIMEOUT_DAYS)
+        dist.init_process_group(backend, timeout=timeout)
         atexit.register(dist.destroy_process_group)
     if not dist.is_initialized():
         return Group(0, 1, chosen)
     return Group(dist.get_rank(), dist.get_world_size(), chosen)
 
 
-def total(number: int) -> int:
-    """Return the sum of a number over all processes that torchrun started, when all have come here.
+def sum_over_processes(number: int) -> int:
+    """Return the sum of a number over all processes that torchrun started; waits for all of them.
 
-    torchrun ends all of them as soon as one ends with an error: where others may have work left, whoever
-    has failed in something waits for them here.
+    torchrun stops all processes as soon as one exits with an error. A process with failures waits here until
+    the others have finished their work.
     """
     if not dist.is_torchelastic_launched():
         return number
     vector = torch.tensor([number])
-    join("cpu").sum(vector)
+    join_group("cpu").all_reduce(vector)
     return int(vector)

@@ -1,4 +1,4 @@
-"""The training loop: batches to gradients to weights; validated, saved, and resumed to the bit."""
+"""Training loop: gradient updates, validation, model files, and bit-for-bit resume."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from audioseq import checkpoint
 from audioseq.checkpoint import Header
-from audioseq.config import Config, dump_toml
+from audioseq.config import dump_toml
 from audioseq.errors import ConfigError, DataError
-from audioseq.training.batches import load, move
+from audioseq.training.batches import load_batches, to_device
 from audioseq.training.config import TrainingConfig
-from audioseq.training.distributed import Group, join
+from audioseq.training.distributed import Group, join_group
 from audioseq.training.optim import Gradients, learning_rate, make_optimizer
 from audioseq.training.precision import autocast, choose_precision
 from audioseq.training.report import Report
-from audioseq.training.run import RunDirectory, RunProgress, warm_start
-from audioseq.training.task import Task
+from audioseq.training.run import RunDirectory, TrainingProgress, warm_start
+from audioseq.training.task import CarriesState, GivesAdvice, HasConfig, Task
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run leaves.
+    """Result of a training run.
 
     Args:
-        best: the model with the lowest metric, the averaged one among them.
-        last: the model after the last update.
-        metrics: figures of the best model.
-        skipped: batches left out because their loss or gradient was not finite.
+        best: file of the model with the lowest metric, which may be the averaged model.
+        last: file of the model after the last update.
+        metrics: validation metrics of the best model.
+        skipped: number of batches skipped because their loss or gradient was not finite.
     """
 
     best: Path
@@ -60,50 +60,55 @@ def fit(
 ) -> TrainingResult:
     """Train a task's model.
 
-    The run directory holds `config.toml`, `metrics.jsonl`, `last.safetensors`, `best.safetensors`, with
-    `config.average` also `averaged.safetensors`, and `state.pt`. From that, a run that was stopped, or killed
-    at any moment, goes on as if nothing had happened: on a CPU it ends with the same bits.
+    The run directory contains `config.toml`, `metrics.jsonl`, `last.safetensors`, `best.safetensors`,
+    `averaged.safetensors` if `config.average` is above 1, and the training state `state.pt`. A run that was
+    stopped or killed at any moment can be resumed from it; on a CPU the result equals that of an
+    uninterrupted run bit for bit.
 
     Args:
-        task: the model, its batches, its loss and its validation.
-        config: how to train.
-        run_dir: directory of the run; made where it is missing.
-        resume: go on with the run in the directory; `config.epochs` may have changed.
-        start_from: model file whose weights are taken where they fit; a resumed run has its own already.
-        card: what the model files say about the model beside what the loop knows.
+        task: model, batches, loss and validation.
+        config: options of the run.
+        run_dir: run directory; created if it is missing.
+        resume: resume the run in the directory; `config.epochs` may have changed.
+        start_from: model file whose fitting weights initialise the model; ignored if a run is resumed.
+        card: entries of the model card in addition to those of the loop.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
     Raises:
-        ConfigError: the directory holds another run, or what was changed cannot change on resuming.
-        CheckpointError: a file cannot be read or written.
+        ConfigError: the directory contains another run, or a change is incompatible with resuming.
+        CheckpointError: a model file or the training state cannot be read.
+        FileError: a file cannot be written.
         DataError: the task has no batches.
     """
-    group = join(device)
+    group = join_group(device)
     run = RunDirectory(Path(run_dir))
-    state = group.first(lambda: run.open(resume))
+    state = group.on_first_rank(lambda: run.open(resume))
     model = task.model.to(group.device)
     optimizer = make_optimizer(model, config)
-    tokens = json.dumps(task.header({}).tokenizer)
-    at = run.restore(state, model, optimizer, tokens) if state else RunProgress()
+    tokenizer = json.dumps(task.header({}).tokenizer)
+    progress = run.restore(state, model, optimizer, tokenizer) if state else TrainingProgress()
     with Report(
-        run.path, kept=at.metrics_bytes, update=at.update, done=at.position / config.epochs,
-        silent=group.rank > 0, tensorboard=config.tensorboard,
+        run.path, metrics_bytes=progress.metrics_bytes, update=progress.update,
+        progress=progress.position / config.epochs, silent=group.rank > 0, tensorboard=config.tensorboard,
     ) as report:  # fmt: skip
         if state:
-            report.log(f"going on after update {at.update}, epoch {at.position:.2f}")
-            rows = state.get("carry", ())
-            _set_carry(task, tuple(whole[group.rank :: group.size].to(group.device) for whole in rows))
+            report.log(f"resuming after update {progress.update}, epoch {progress.position:.2f}")
+            if isinstance(task, CarriesState):
+                rows = state.get("carry", ())
+                task.carry = tuple(whole[group.rank :: group.size].to(group.device) for whole in rows)
         elif start_from:
-            report.log(group.first(lambda: warm_start(start_from, task.name, model)))
-        group.copy_from_first(list(model.state_dict().values()))
-        recipe: Config = getattr(task, "config", config)
-        group.first(lambda: run.write_config(dump_toml(recipe)))
+            report.log(group.on_first_rank(lambda: warm_start(start_from, task.name, model)))
+        group.broadcast(list(model.state_dict().values()))
+        recipe = task.config if isinstance(task, HasConfig) else config
+        group.on_first_rank(lambda: run.write_config(dump_toml(recipe)))
         precision = choose_precision(config.precision, group.device, report.log)
-        trainer = _Trainer(task, config, run, card or {}, group, optimizer, at, report, precision, tokens)
+        trainer = _Trainer(
+            task, config, run, card or {}, group, optimizer, progress, report, precision, tokenizer
+        )
         return trainer.train()
 
 
 class _Trainer:
-    """The parts of a run that its steps share."""
+    """State of a run and the steps of the loop."""
 
     def __init__(
         self,
@@ -113,78 +118,80 @@ class _Trainer:
         card: dict[str, Any],
         group: Group,
         optimizer: torch.optim.Optimizer,
-        at: RunProgress,
+        progress: TrainingProgress,
         report: Report,
         precision: torch.dtype,
-        tokens: str,
+        tokenizer: str,
     ) -> None:
-        self.tokens = tokens
+        self.tokenizer = tokenizer
         self.task, self.config, self.run, self.card = task, config, run, card
         self.group, self.optimizer, self.precision = group, optimizer, precision
-        self.at, self.report = at, report
+        self.progress, self.report = progress, report
         self.model = task.model
         self.gradients = Gradients(self.model, counts=4)
         self.clock = time.monotonic()
 
     def train(self) -> TrainingResult:
-        """Train from where the run is to its end."""
-        at = self.at
+        """Train until the end of the run."""
+        progress = self.progress
         while not self._ended():
             updates = self._plan()
-            rest = updates[at.update_in_epoch :]
-            shares = [self.group.share(batch) for update in rest for batch in update]
-            batches = load(self.task, at.epoch, shares, self.config.workers)
-            for size in map(len, rest):
-                before = at.position
+            remaining = updates[progress.update_in_epoch :]
+            local = [self.group.local_part(batch) for update in remaining for batch in update]
+            batches = load_batches(self.task, progress.epoch, local, self.config.workers)
+            for size in map(len, remaining):
+                before = progress.position
                 line = self._update(islice(batches, size))
-                at.advance(len(updates))
-                self._record(line)
+                progress.advance(len(updates))
+                self._report_update(line)
                 every = self.config.validate_every
-                if math.floor(at.position / every) > math.floor(before / every):
+                if math.floor(progress.position / every) > math.floor(before / every):
                     self._validate()
-                elif at.update % self.config.save_every == 0:
+                elif progress.update % self.config.save_every == 0:
                     self._save()
                 if self._ended():
                     break
-        if at.validated != at.update:
+        if progress.validated != progress.update:
             self._validate()
-        return self.group.first(self._finish)
+        return self.group.on_first_rank(self._finish)
 
     def _update(self, batches: Iterator[Any]) -> dict[str, Any]:
-        """Do one update, and return its line of metrics.
+        """Perform one update, and return its metrics.
 
-        The gradient is that of the mean loss over all batches and processes: sums are added up first, then
-        divided by the sum of their weights, so how an update is cut into batches and shares does not matter.
+        The gradient is that of the mean loss over all batches and processes. The loss sums are added up and
+        then divided by the sum of their weights, so the result does not depend on the division of an update
+        into batches and processes.
         """
-        at, config = self.at, self.config
-        torch.manual_seed(_seed(config.seed, at.update, self.group.rank))
+        progress, config = self.progress, self.config
+        torch.manual_seed(_seed(config.seed, progress.update, self.group.rank))
         self.model.train()
         self.gradients.vector.zero_()
         total = weight = seconds = skipped = 0.0
         for batch in batches:
-            if batch is None:  # fewer examples than processes
+            if batch is None:  # the batch has fewer examples than there are processes
                 continue
             with autocast(self.group.device, self.precision):
-                loss = self.task.loss(move(batch, self.group.device), self.model)
+                loss = self.task.loss(to_device(batch, self.group.device), self.model)
             value = loss.total.item()
             if not math.isfinite(value):
                 skipped += 1
-                _set_carry(self.task, tuple(map(torch.zeros_like, _carry(self.task))))
+                if isinstance(self.task, CarriesState):
+                    self.task.carry = tuple(map(torch.zeros_like, self.task.carry))
                 continue
             loss.total.backward()
             total, weight, seconds = total + value, weight + loss.weight, seconds + loss.seconds
         self.gradients.counts.copy_(torch.tensor([total, weight, seconds, skipped]))
 
-        self.group.sum(self.gradients.vector)
+        self.group.all_reduce(self.gradients.vector)
         total, weight, seconds, skipped = self.gradients.counts.tolist()
         self.gradients.gradient.div_(max(weight, 1.0))
         norm = self.gradients.clip(config.clip)
-        rate = learning_rate(config, at.update, at.position / config.epochs)
+        rate = learning_rate(config, progress.update, progress.position / config.epochs)
         if weight and math.isfinite(norm):
             for parameters in self.optimizer.param_groups:
                 parameters["lr"] = rate
             self.optimizer.step()
-        elif weight:  # the losses were finite, their gradient is not
+        elif weight:  # the losses are finite, their gradient is not
             skipped += 1
         return {
             "loss": total / weight if weight else math.nan,
@@ -194,122 +201,123 @@ class _Trainer:
             "skipped": int(skipped),
         }
 
-    def _record(self, line: dict[str, Any]) -> None:
-        """Record an update, and say so when batches had to be skipped."""
-        at, skipped = self.at, line["skipped"]
+    def _report_update(self, line: dict[str, Any]) -> None:
+        """Report an update, and log the number of skipped batches when it reaches 1, 2, 4, 8 ..."""
+        progress, skipped = self.progress, line["skipped"]
         speed = line["seconds"] / self._lap()
-        line = {"step": at.update, "epoch": at.position, **line, "speed": speed}
-        self.report.update(line, at.position / self.config.epochs)
-        at.skipped += skipped
-        if at.skipped.bit_length() > (at.skipped - skipped).bit_length():  # the 1st, 2nd, 4th, 8th ...
-            self.report.log(f"update {at.update}: loss or gradient not finite; batches skipped: {at.skipped}")
+        line = {"step": progress.update, "epoch": progress.position, **line, "speed": speed}
+        self.report.log_update(line, progress.position / self.config.epochs)
+        progress.skipped += skipped
+        if progress.skipped.bit_length() > (progress.skipped - skipped).bit_length():
+            self.report.log(
+                f"update {progress.update}: loss or gradient is not finite; "
+                f"batches skipped: {progress.skipped}"
+            )
 
     def _validate(self) -> None:
-        """Let the first process validate; keep the model as last, perhaps as best, and for the average."""
-        at, config, task = self.at, self.config, self.task
-        figures = self.group.first(lambda: self._figures(self.model))
-        best = at.record_validation(figures, task.metric)
+        """Validate, and save the model as last, as best if it is, and as snapshot if models are averaged."""
+        progress, config, task = self.progress, self.config, self.task
+        metrics = self.group.on_first_rank(lambda: self._compute_metrics(self.model))
+        best = progress.record_validation(metrics, task.metric)
         self._lap()
-        self.report.validation({"step": at.update, "epoch": at.position, "valid": figures}, task.metric)
-        if not at.advised and at.position >= 1:
-            at.advised = True
-            notice = getattr(task, "notice", lambda _: None)(figures)
-            if notice:
-                self.report.log(notice)
-        at.snapshots = [*at.snapshots, at.update][-config.average :] if config.average > 1 else []
+        line = {"step": progress.update, "epoch": progress.position, "valid": metrics}
+        self.report.log_validation(line, task.metric)
+        if not progress.advised and progress.position >= 1:
+            progress.advised = True
+            advice = task.advice(metrics) if isinstance(task, GivesAdvice) else None
+            if advice:
+                self.report.log(advice)
+        if config.average > 1:
+            progress.snapshots = [*progress.snapshots, progress.update][-config.average :]
+        else:
+            progress.snapshots = []
 
-        def keep() -> None:
-            header = self._header(figures)
+        def save_models() -> None:
+            header = self._header(metrics)
             paths = [self.run.last] + [self.run.best] * best
-            if at.snapshots:
-                paths.append(self.run.snapshot(at.update))
+            if progress.snapshots:
+                paths.append(self.run.snapshot(progress.update))
             for path in paths:
                 checkpoint.save(path, self.model.state_dict(), header)
 
-        self.group.first(keep)
+        self.group.on_first_rank(save_models)
         self._save()
 
     def _save(self) -> None:
-        """Save the training state: from here the run can go on."""
+        """Save the training state, from which the run can be resumed."""
+        carry = self.group.gather_rows(self.task.carry if isinstance(self.task, CarriesState) else ())
 
-        carry = self.group.gather(_carry(self.task))
-
-        def save() -> None:
-            self.at.metrics_bytes = self.report.position()
-            self.run.save_state(self.model, self.optimizer, self.at, carry, self.tokens)
+        def save_state() -> None:
+            self.progress.metrics_bytes = self.report.sync()
+            self.run.save_state(self.model, self.optimizer, self.progress, carry, self.tokenizer)
 
         self._lap()
-        self.group.first(save)
+        self.group.on_first_rank(save_state)
 
     def _finish(self) -> TrainingResult:
-        """Average the last snapshots, and say which model is best."""
-        at, metric = self.at, self.task.metric
-        best, metrics = self.run.best, at.best
-        if at.snapshots:
+        """Average the last snapshots, and return the best model."""
+        progress, metric = self.progress, self.task.metric
+        best, metrics = self.run.best, progress.best
+        if progress.snapshots:
             averaged = copy.deepcopy(self.model)
-            averaged.load_state_dict(self.run.average(at.snapshots))
-            figures = self._figures(averaged)
-            line = {"step": at.update, "epoch": at.position, "average": len(at.snapshots), "valid": figures}
-            self.report.validation(line, metric)
+            averaged.load_state_dict(self.run.average(progress.snapshots))
+            figures = self._compute_metrics(averaged)
+            position = {"step": progress.update, "epoch": progress.position}
+            line = {**position, "average": len(progress.snapshots), "valid": figures}
+            self.report.log_validation(line, metric)
             checkpoint.save(self.run.averaged, averaged.state_dict(), self._header(figures))
             if figures[metric] < metrics[metric]:
                 best, metrics = self.run.averaged, figures
-        if at.skipped:
-            self.report.log(f"batches skipped because loss or gradient was not finite: {at.skipped}")
-        return TrainingResult(best, self.run.last, metrics, at.skipped)
+        if progress.skipped:
+            self.report.log(f"batches skipped because loss or gradient was not finite: {progress.skipped}")
+        return TrainingResult(best, self.run.last, metrics, progress.skipped)
 
-    def _figures(self, model: nn.Module) -> dict[str, float]:
+    def _compute_metrics(self, model: nn.Module) -> dict[str, float]:
         model.eval()
         with torch.no_grad():
             return self.task.validate(model)
 
     def _plan(self) -> list[list[list[int]]]:
-        """Return the updates of the epoch, each a list of batches.
+        """Return the updates of the current epoch, each a list of batches.
 
         Raises:
-            DataError: there are no batches.
-            ConfigError: the run stopped within this epoch, and its batches are not what they were.
+            DataError: the epoch has no batches.
+            ConfigError: the run stopped within this epoch, and its batches have changed.
         """
-        plan, at, size = self.task.plan(self.at.epoch), self.at, self.config.accumulate
+        progress, size = self.progress, self.config.accumulate
+        plan = self.task.plan(progress.epoch)
         if not plan:
-            raise DataError(f"epoch {at.epoch} has no batches; is there training data?")
+            raise DataError(f"epoch {progress.epoch} has no batches; check the training data")
         updates = [plan[start : start + size] for start in range(0, len(plan), size)]
         checksum = zlib.crc32(repr(updates).encode())
-        if at.update_in_epoch and checksum != at.plan:
+        if progress.update_in_epoch and checksum != progress.plan:
             raise ConfigError(
                 f"{self.run.path}: stopped within an epoch, and its batches have changed; "
                 "resume with the same data, seed and batch size, or start a new run with --from"
             )
-        at.plan = checksum
+        progress.plan = checksum
         return updates
 
     def _ended(self) -> bool:
-        at, config = self.at, self.config
-        return at.position >= config.epochs or 0 < config.patience <= at.stale
+        progress, config = self.progress, self.config
+        return progress.position >= config.epochs or 0 < config.patience <= progress.stale
 
-    def _header(self, figures: dict[str, float]) -> Header:
-        at = self.at
-        facts = {"seed": self.config.seed, "updates": at.update, "epochs": at.position, "validation": figures}
-        return self.task.header({**self.card, **facts, "hours": round(at.seconds / 3600, 3)})
+    def _header(self, metrics: dict[str, float]) -> Header:
+        progress = self.progress
+        facts = {
+            "seed": self.config.seed, "updates": progress.update, "epochs": progress.position,
+            "validation": metrics, "hours": round(progress.seconds / 3600, 3),
+        }  # fmt: skip
+        return self.task.header({**self.card, **facts})
 
     def _lap(self) -> float:
-        """Return the seconds since the last call, and add them to the time of the run."""
+        """Return the seconds since the last call, and add them to the training time."""
         now = time.monotonic()
-        passed, self.clock = now - self.clock, now
-        self.at.seconds += passed
-        return max(passed, 1e-9)
-
-
-def _carry(task: Task) -> tuple[Tensor, ...]:
-    carry: tuple[Tensor, ...] = getattr(task, "carry", ())
-    return carry
-
-
-def _set_carry(task: Task, carry: tuple[Tensor, ...]) -> None:
-    if hasattr(task, "carry"):
-        task.carry = carry
+        elapsed, self.clock = now - self.clock, now
+        self.progress.seconds += elapsed
+        return max(elapsed, 1e-9)
 
 
 def _seed(*numbers: int) -> int:
-    """Return a seed for the random generator (dropout), other for other numbers."""
+    """Return a seed for the random generator (dropout) that depends on all numbers."""
     return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:4])

@@ -1,4 +1,4 @@
-"""The optimiser, the learning rate, and the gradients as one vector."""
+"""Optimiser, learning rate schedule and flat gradient vector."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from torch import nn
 
 from audioseq.training.config import TrainingConfig
 
-FLOOR = 0.01
-"""The share of the peak learning rate at which a run ends."""
+FINAL_RATE_FRACTION = 0.01
+"""Learning rate at the end of a run, as a fraction of the peak."""
 
 
-def learning_rate(config: TrainingConfig, update: int, done: float) -> float:
+def learning_rate(config: TrainingConfig, update: int, progress: float) -> float:
     """Return the learning rate of an update: linear warm-up, constant, linear decay to a hundredth.
 
-    It depends on nothing but where the run is, so a longer run goes on from any point of a shorter one.
+    The rate depends only on the position in the run, so a run can be extended from any point.
     Source: Hu et al. 2024 (MiniCPM), section 4.
 
     Args:
+        config: options of the run.
         update: number of updates before this one.
-        done: share of the whole run before this update, 0 to 1.
+        progress: fraction of the whole run before this update, 0 to 1.
     Example:
         >>> config = TrainingConfig(learning_rate=1.0, warmup=10, decay=0.5)
-        >>> [round(learning_rate(config, int(100 * done), done), 3) for done in (0, 0.04, 0.5, 0.75, 1)]
+        >>> [round(learning_rate(config, int(100 * part), part), 3) for part in (0, 0.04, 0.5, 0.75, 1)]
         [0.1, 0.5, 1.0, 0.505, 0.01]
     """
-    warm = min(1.0, (update + 1) / config.warmup) if config.warmup else 1.0
-    left = min(1.0, (1 - done) / config.decay) if config.decay else 1.0
-    return config.learning_rate * warm * (FLOOR + (1 - FLOOR) * max(0.0, left))
+    warmup = min(1.0, (update + 1) / config.warmup) if config.warmup else 1.0
+    decay = min(1.0, (1 - progress) / config.decay) if config.decay else 1.0
+    scale = FINAL_RATE_FRACTION + (1 - FINAL_RATE_FRACTION) * max(0.0, decay)
+    return config.learning_rate * warmup * scale
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW over the trainable parameters; weights decay, biases and gains (1-D) do not.
+    """Return AdamW over the trainable parameters, with weight decay on matrices but not on 1-D parameters.
 
     Source: Loshchilov & Hutter 2019.
     """
@@ -44,14 +46,14 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Adam
 
 
 class Gradients:
-    """All gradients of a model in one vector, with room for the counts of an update behind them.
+    """All gradients of a model in one vector, followed by the counts of an update.
 
-    Each parameter's `.grad` is a view into the vector. To sum it over processes, to measure it or to scale it
-    takes one operation, and the counts travel with it.
+    Each parameter's `.grad` is a view into the vector. Reduction over processes, norm and scaling each take
+    one operation, and the reduction includes the counts.
 
     Args:
-        model: its trainable parameters must have one dtype and be on their device already.
-        counts: how many numbers follow the gradients.
+        model: its trainable parameters must have one dtype and must already be on their device.
+        counts: number of counts after the gradients.
     """
 
     def __init__(self, model: nn.Module, counts: int) -> None:
@@ -63,9 +65,9 @@ class Gradients:
         for parameter, piece in zip(parameters, pieces, strict=True):
             parameter.grad = piece.view_as(parameter)
 
-    def clip(self, limit: float) -> float:
-        """Scale the gradient down to a norm of at most `limit`, and return the norm that it had."""
+    def clip(self, max_norm: float) -> float:
+        """Scale the gradient to a norm of at most `max_norm`, and return the norm before."""
         norm = float(torch.linalg.vector_norm(self.gradient))
-        if norm > limit:
-            self.gradient.mul_(limit / norm)
+        if norm > max_norm:
+            self.gradient.mul_(max_norm / norm)
         return norm

@@ -1,4 +1,4 @@
-"""Which floating-point precision this device can train with: tried, not assumed."""
+"""Choice of the floating-point precision for training; bf16 support is tested by running a small LSTM."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 
-def choose_precision(wanted: str, device: torch.device, note: Callable[[str], None]) -> torch.dtype:
+def choose_precision(requested: str, device: torch.device, log: Callable[[str], None]) -> torch.dtype:
     """Return the precision to compute in, bfloat16 or float32.
 
-    An LSTM in bf16 raises an error on CPUs with AVX2 only, and nothing but trying tells.
+    An LSTM in bf16 raises an error on CPUs with AVX2 only, and no property of the CPU indicates it.
 
     Args:
-        wanted: `auto` and `bf16` take bf16 where it works; `fp32` does not try.
-        note: told in one line when bf16 does not work.
+        requested: `auto` and `bf16` select bf16 if it works; `fp32` does not test it.
+        device: device to train on.
+        log: receives one line if bf16 does not work.
     """
-    if wanted == "fp32":
+    if requested == "fp32":
         return torch.float32
-    reason = _why_not_bf16(device)
+    reason = _bf16_error(device)
     if reason is None:
         return torch.bfloat16
-    note(f"training in fp32: bf16 does not work on this {device.type} ({reason})")
+    log(f"training in fp32: bf16 does not work on this {device.type} ({reason})")
     return torch.float32
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[None]:
-    """Return the context in which a loss is computed."""
+    """Return the context manager in which to compute a loss."""
     if precision == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, precision)
 
 
-def _why_not_bf16(device: torch.device) -> str | None:
-    """Run a tiny LSTM forward and backward in bf16; return what went wrong, in one line, if anything did."""
+def _bf16_error(device: torch.device) -> str | None:
+    """Run a small LSTM forward and backward in bf16; return the error message in one line, or None."""
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return "the GPU is too old for it"
+        return "the GPU does not support it"
     try:
         layer = torch.nn.LSTM(8, 8, batch_first=True).to(device)
         with torch.autocast(device.type, torch.bfloat16):

@@ -24,7 +24,7 @@ LOG_INTERVAL_SECONDS = 30.0
 SMOOTHING = 0.95
 """Exponential smoothing factor of the displayed loss and speed; metrics.jsonl has the raw values."""
 ADVICE = "free some space, then continue with --resume"
-"""For a user whose metrics.jsonl cannot be written."""
+"""Advice in the error message if metrics.jsonl cannot be written."""
 
 
 class Report:
@@ -55,17 +55,17 @@ class Report:
         self.path = directory / "metrics.jsonl"
         self.silent = silent
         self.bar: Progress | None = None
-        self.board = _board(directory, update) if tensorboard and not silent else None
-        self.start, self.start_done, self.printed = time.monotonic(), done, -math.inf
+        self.board = _open_tensorboard(directory, update) if tensorboard and not silent else None
+        self.start, self.start_progress, self.printed = time.monotonic(), progress, -math.inf
         self.loss = self.speed = math.nan
         self.metric = ""
         if silent:
             return
         with writing(self.path, ADVICE):
-            # Open as long as the run, and unbuffered: a line is in the file once it is written.
+            # Open for the whole run, and unbuffered: a line is in the file as soon as it is written.
             self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115
-            if self.file.tell() > kept:
-                self.file.truncate(kept)
+            if self.file.tell() > metrics_bytes:
+                self.file.truncate(metrics_bytes)
         console = Console(stderr=True)
         if console.is_terminal:
             columns = TextColumn("{task.description}"), BarColumn(bar_width=None)
@@ -142,9 +142,9 @@ class Report:
                 if isinstance(value, (int, float)):
                     self.board.add_scalar(name, value, line["step"])
 
-    def _left(self, done: float) -> str:
-        speed = (done - self.start_done) / max(time.monotonic() - self.start, 1e-9)
-        minutes = round((1 - done) / speed / 60) if speed > 0 else 0
+    def _remaining_time(self, progress: float) -> str:
+        speed = (progress - self.start_progress) / max(time.monotonic() - self.start, 1e-9)
+        minutes = round((1 - progress) / speed / 60) if speed > 0 else 0
         return f"{minutes // 60}:{minutes % 60:02d} h"
 
 

@@ -102,8 +102,8 @@ class RunDirectory:
             ) from None
         if used and not resume:
             raise ConfigError(
-                f"{self.path}: already contains a run; continue it with --resume, or choose another directory "
-                "with --run-dir"
+                f"{self.path}: already contains a run; continue it with --resume, or choose another "
+                "directory with --run-dir"
             )
         return checkpoint.load_state(self.state) if self.state.exists() else None
 
@@ -144,8 +144,8 @@ class RunDirectory:
         """
         if state.get("tokens", tokenizer) != tokenizer:
             raise ConfigError(
-                f"{self.path}: the tokenizer differs from that of the run; resume it with the same command and "
-                "data, including --from"
+                f"{self.path}: the tokenizer differs from that of the run; resume it with the same command "
+                "and data, including --from"
             )
         try:
             mismatches = find_mismatches(model, state["model"])

@@ -1,24 +1,25 @@
-"""The protocol that an application implements to be trained."""
+"""Protocols that an application implements to be trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from audioseq.checkpoint import Header
+from audioseq.config import Config
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss of a batch, not yet averaged, so that parts of a batch add up to the whole.
+    """Loss of a batch as a sum, so that the losses of several batches can be added.
 
     Args:
         total: sum over the batch, a scalar tensor.
-        weight: what the sum is over (tokens, frames); the loop divides by the weight of the whole update.
-        seconds: audio in the batch, for the report of speed.
+        weight: number of summands (tokens, frames); the loop divides by the weight of the whole update.
+        seconds: seconds of audio in the batch, for the reported speed.
     """
 
     total: Tensor
@@ -27,47 +28,70 @@ class Loss:
 
 
 class Task(Protocol):
-    """What the training loop asks of an application: batches, a loss, a figure to judge by.
+    """Interface between the training loop and an application: batches, loss and validation.
 
-    A task may also have `notice(metrics) -> str | None`, what to tell the user after the first epoch, and
-    `config`, the whole resolved recipe, which is written into the run's directory.
-
-    A task whose examples go on from one batch to the next (truncated backpropagation through time) has
-    `carry: tuple[Tensor, ...]` too, empty at first: what `loss` keeps of a batch for the next one, detached,
-    each tensor with a row for each of its examples. Batches must then all be of one size, and the example in
-    some place of a batch follow the one in this place of the batch before: so each process, whose share
-    has the same places in every batch, has streams of its own. The loop saves the rows of all processes
-    with the state of the run, hands each its own when the run is resumed, and sets them to zero where a
-    loss is not finite. The task empties its carry where its streams begin.
+    A task needs no base class. The optional members are separate protocols: `HasConfig`, `GivesAdvice` and
+    `CarriesState`. A task that has one of them should name the protocol as a base class; mypy then reports a
+    missing or misspelled member.
     """
 
     @property
     def name(self) -> str:
-        """What the model does, such as `speech`; a model file says it."""
+        """Name of the application, such as `speech`, written to the model file."""
 
     @property
     def metric(self) -> str:
-        """Name of the validation figure that decides which model is best; lower is better."""
+        """Name of the validation metric that selects the best model; lower is better."""
 
     @property
     def model(self) -> nn.Module:
-        """The model to train; the loop moves it to its device."""
+        """Model to train; the loop moves it to its device."""
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Return the batches of an epoch as indices of examples, always the same for the same epoch."""
+        """Return the batches of an epoch as indices of examples; equal epochs have equal batches."""
 
     def collate(self, indices: Sequence[int], epoch: int) -> Any:
         """Return the batch of these examples as CPU tensors in a tuple, dict or dataclass.
 
-        The indices are one process's share of a planned batch. What is random (augmentation) must depend on
-        the seed, the epoch and the example alone, so that a resumed run sees the same.
+        The indices are one process's part of a planned batch. Random augmentation must depend only on the
+        seed, the epoch and the example, so that a resumed run gets the same batches.
         """
 
     def loss(self, batch: Any, model: nn.Module) -> Loss:
-        """Return the loss of a batch that has been moved to the model's device."""
+        """Return the loss of a batch that is on the model's device."""
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return figures on held-out data, `metric` among them; the model is in evaluation mode."""
+        """Return metrics on held-out data, `metric` among them; the model is in evaluation mode."""
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Return what a model file says beside its weights."""
+        """Return the header of a model file."""
+
+
+@runtime_checkable
+class HasConfig(Protocol):
+    """Optional part of a task: the resolved recipe, which the loop writes to the run directory."""
+
+    config: Config
+
+
+@runtime_checkable
+class GivesAdvice(Protocol):
+    """Optional part of a task: advice to the user after the first epoch."""
+
+    def advice(self, metrics: dict[str, float]) -> str | None:
+        """Return a message for the log, or None, given the metrics of the first validation after an epoch."""
+
+
+@runtime_checkable
+class CarriesState(Protocol):
+    """Optional part of a task whose examples continue those of the previous batch (truncated BPTT).
+
+    `carry` holds the detached state that `loss` keeps of a batch for the next one: tensors with one row for
+    each example of the batch, or () at the start of the streams, where the task clears it. All batches must
+    have the same size, and example i of a batch must continue example i of the previous batch. Each process
+    has the same positions of every batch, and therefore streams of its own. The loop saves the rows of all
+    processes in the training state, restores them when a run is resumed, and sets them to zero after a loss
+    that is not finite.
+    """
+
+    carry: tuple[Tensor, ...]

@@ -1,4 +1,4 @@
-"""A task whose examples go on from batch to batch: a GRU follows the decaying sum of six long series."""
+"""Task with truncated BPTT: a GRU predicts the decaying sum of six long series."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.checkpoint import Header
-from audioseq.training import Loss, TrainingConfig
+from audioseq.training import CarriesState, Loss, TrainingConfig
 
 STREAMS, WINDOWS, FRAMES = 6, 7, 5
 
 
 class Batch(NamedTuple):
-    """Windows `[B, T, 1]` of the series, what is to be said of them, and whether the series begin here."""
+    """Windows `[B, T, 1]` of the series, their targets, and whether the series begin here."""
 
     x: Tensor
     y: Tensor
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
 
 class Follower(nn.Module):
-    """GRU, dropout, linear; the state goes in and comes out."""
+    """GRU, dropout and linear layer with explicit state."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
@@ -32,18 +32,18 @@ class Follower(nn.Module):
         self.head = nn.Linear(6, 1)
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Map `[B, T, 1]` and what is remembered `[1, B, 6]` to `[B, T, 1]` and the same."""
+        """Map inputs `[B, T, 1]` and a state `[1, B, 6]` to outputs `[B, T, 1]` and the new state."""
         y, state = self.gru(x, state)
         return self.head(self.dropout(y)), state
 
 
-class Streams:
-    """The task.
+class Streams(CarriesState):
+    """Task that carries its state from batch to batch.
 
     Args:
-        config: only the seed matters to it.
-        dropout: of the network.
-        poison: windows, counted over the run, whose target is not a number.
+        config: only the seed is used.
+        dropout: dropout probability of the network.
+        poison: indices of windows whose target is NaN.
     """
 
     name = "streams"
@@ -65,17 +65,17 @@ class Streams:
         self.received: list[Tensor] = []
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """A batch is a window of all series; the example in its place n is one of series n."""
+        """Return one batch for each window; example n of a batch belongs to series n."""
         return [[window * STREAMS + stream for stream in range(STREAMS)] for window in range(WINDOWS)]
 
     def collate(self, indices: Sequence[int], epoch: int) -> Batch:
-        """Cut the windows."""
+        """Return the windows."""
         window, streams = indices[0] // STREAMS, [index % STREAMS for index in indices]
         frames = slice(window * FRAMES, (window + 1) * FRAMES)
         return Batch(self.x[streams, frames], self.y[streams, frames], window == 0)
 
     def loss(self, batch: Batch, model: nn.Module) -> Loss:
-        """Squared error, summed over frames."""
+        """Return the squared error, summed over frames."""
         if batch.begins:
             self.carry = ()
         state = self.carry[0].transpose(0, 1).contiguous() if self.carry else None
@@ -85,10 +85,10 @@ class Streams:
         return Loss((y - batch.y).square().sum(), y.numel())
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Mean squared error over all series at once."""
+        """Return the mean squared error over the whole series."""
         error = (model(self.x, None)[0] - self.y).square()
         return {"error": float(error[~error.isnan()].mean())}
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Nothing but the card."""
+        """Return a header with the card only."""
         return Header("streams", {}, {}, {}, card)

@@ -1,4 +1,4 @@
-"""What a task carries from batch to batch is saved with the run, and each process has its own."""
+"""State carried from batch to batch: saved with the run, and separate for each process."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch
 from audioseq import checkpoint
 from audioseq.training import TrainingConfig, fit
 from audioseq.training.distributed import Group
-from tests.training.conftest import Start, assert_same_end
+from tests.training.conftest import Start, assert_same_result
 from tests.training.streams import STREAMS, Streams
-from tests.training.test_distributed import assert_close_end, run_group
+from tests.training.test_distributed import assert_close_result, run_group
 
 CONFIG = TrainingConfig(
     epochs=2.5, learning_rate=0.01, warmup=5, save_every=2, validate_every=0.5, average=2, precision="fp32"
 )
 
 
-def test_each_window_gets_what_the_one_before_left(tmp_path: Path) -> None:
+def test_each_window_gets_the_state_of_the_previous_one(tmp_path: Path) -> None:
     task = Streams(CONFIG, dropout=0)
     fit(task, CONFIG, tmp_path, device="cpu")
     empty = [len(state) == 0 for state in task.received]
@@ -29,8 +29,8 @@ def test_each_window_gets_what_the_one_before_left(tmp_path: Path) -> None:
     assert all(len(state) == STREAMS for state in task.received if len(state))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
-def test_killed_and_resumed(start: Start, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_and_resumed_run_equals_uninterrupted_run(start: Start, tmp_path: Path) -> None:
     start(tmp_path / "whole", CONFIG, task=Streams).join()
     for attempt in range(1, 100):
         process = start(tmp_path / "killed", CONFIG, task=Streams, kill_at_operation=4 * attempt)
@@ -38,11 +38,11 @@ def test_killed_and_resumed(start: Start, tmp_path: Path) -> None:
         if process.exitcode != -signal.SIGKILL:
             break
     assert attempt > 2
-    assert_same_end(tmp_path / "whole", tmp_path / "killed")
+    assert_same_result(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_the_carry_matters(tmp_path: Path) -> None:
-    """Without it in the state, the run would end with other bits."""
+def test_result_depends_on_the_saved_carry(tmp_path: Path) -> None:
+    """A run resumed without the carry in its training state has a different result."""
     short, rest = CONFIG.model_copy(update={"epochs": 0.5}), CONFIG.model_copy(update={"epochs": 1.0})
     for name in "kept", "lost":
         fit(Streams(CONFIG), short, tmp_path / name, device="cpu")
@@ -52,32 +52,32 @@ def test_the_carry_matters(tmp_path: Path) -> None:
     for name in "kept", "lost":
         fit(Streams(CONFIG), rest, tmp_path / name, resume=True, device="cpu")
     with pytest.raises(AssertionError):
-        assert_same_end(tmp_path / "kept", tmp_path / "lost")
+        assert_same_result(tmp_path / "kept", tmp_path / "lost")
 
 
-def test_two_equal_one(start: Start, tmp_path: Path) -> None:
+def test_two_processes_equal_one(start: Start, tmp_path: Path) -> None:
     for size in 1, 2:
         ended = run_group(start, tmp_path / str(size), CONFIG, size, task=Streams, dropout=0)
         assert set(ended) == {0}
-    assert_close_end(tmp_path / "1", tmp_path / "2")
+    assert_close_result(tmp_path / "1", tmp_path / "2")
 
 
-def test_one_goes_on_where_two_were(start: Start, tmp_path: Path) -> None:
+def test_run_of_two_processes_is_resumed_by_one(start: Start, tmp_path: Path) -> None:
     for name, size in ("two, then one", 2), ("one", 1):
         half = CONFIG.model_copy(update={"epochs": 0.5})
         run_group(start, tmp_path / name, half, size, task=Streams, dropout=0)
         assert set(run_group(start, tmp_path / name, CONFIG, 1, task=Streams, dropout=0)) == {0}
-    assert_close_end(tmp_path / "one", tmp_path / "two, then one")
+    assert_close_result(tmp_path / "one", tmp_path / "two, then one")
 
 
-def test_a_loss_that_is_not_finite_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_carry_is_zero_after_a_non_finite_loss(tmp_path: Path) -> None:
     task = Streams(CONFIG, poison=[2])
     assert fit(task, CONFIG, tmp_path, device="cpu").skipped == 3
     assert all((state == 0).all() for state in task.received[3::7])
     assert all(state.isfinite().all() for state in task.received)
 
 
-def test_rows_of_one_process() -> None:
+def test_gather_rows_in_a_single_process() -> None:
     rows = torch.arange(4.0)[:, None]
-    assert Group(0, 1, torch.device("cpu")).gather((rows,))[0].equal(rows)
-    assert Group(0, 1, torch.device("cpu")).gather(()) == ()
+    assert Group(0, 1, torch.device("cpu")).gather_rows((rows,))[0].equal(rows)
+    assert Group(0, 1, torch.device("cpu")).gather_rows(()) == ()

@@ -1,4 +1,4 @@
-"""What may be wrong with the directory of a run: one line, and what was there is left as it was."""
+"""Errors of run directories: one-line messages, and existing files are not changed."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from audioseq import checkpoint
 from audioseq.checkpoint import Header
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError, FileError
 from audioseq.training import TrainingConfig, fit
-from tests.training.conftest import assert_same_end
+from tests.training.conftest import assert_same_result
 from tests.training.toy import Toy
 
 CONFIG = TrainingConfig(epochs=2, learning_rate=0.02, warmup=4, save_every=3, average=2, precision="fp32")
 
 
 def train(run_dir: Path, config: TrainingConfig = CONFIG, **options: Any) -> None:
-    """Train the toy."""
+    """Train the toy task."""
     fit(Toy(config), config, run_dir, device="cpu", **options)
 
 
 def with_epochs(epochs: float) -> TrainingConfig:
-    """Return CONFIG with another length."""
+    """Return CONFIG with another number of epochs."""
     return CONFIG.model_copy(update={"epochs": epochs})
 
 
 def one_line(caught: pytest.ExceptionInfo[AudioseqError]) -> str:
-    """Return a message that must be one line."""
+    """Return the error message, which must be one line."""
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
-def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     train(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     with pytest.raises(ConfigError, match="--resume") as caught:
@@ -46,13 +46,13 @@ def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
 
 
-def test_resuming_nothing_starts(tmp_path: Path) -> None:
+def test_resume_without_a_run_starts_one(tmp_path: Path) -> None:
     train(tmp_path / "resumed", resume=True)
     train(tmp_path / "plain")
-    assert_same_end(tmp_path / "resumed", tmp_path / "plain")
+    assert_same_result(tmp_path / "resumed", tmp_path / "plain")
 
 
-def test_a_directory_below_a_file(tmp_path: Path) -> None:
+def test_run_directory_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileError, match="--run-dir") as caught:
         train(tmp_path / "file" / "run")
@@ -60,7 +60,7 @@ def test_a_directory_below_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "other keys", "no table"])
-def test_a_damaged_state(tmp_path: Path, damage: str) -> None:
+def test_damaged_training_state(tmp_path: Path, damage: str) -> None:
     train(tmp_path)
     state, best = tmp_path / "state.pt", (tmp_path / "best.safetensors").read_bytes()
     content = state.read_bytes()
@@ -77,22 +77,34 @@ def test_a_damaged_state(tmp_path: Path, damage: str) -> None:
     assert (tmp_path / "best.safetensors").read_bytes() == best
 
 
-def test_the_state_of_another_model(tmp_path: Path) -> None:
+def test_training_state_of_an_older_version(tmp_path: Path) -> None:
+    """The field `advised` was once called `noticed`."""
+    train(tmp_path / "old", with_epochs(1))
+    state = checkpoint.load_state(tmp_path / "old" / "state.pt")
+    state["progress"]["noticed"] = state["progress"].pop("advised")
+    checkpoint.save_state(tmp_path / "old" / "state.pt", state)
+    train(tmp_path / "new", with_epochs(1))
+    for name in "old", "new":
+        train(tmp_path / name, resume=True)
+    assert_same_result(tmp_path / "old", tmp_path / "new")
+
+
+def test_training_state_of_another_model(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(CheckpointError, match=r"head.weight is \[2, 6\], was \[1, 6\]") as caught:
         fit(Toy(CONFIG, outputs=2), CONFIG, tmp_path, resume=True, device="cpu")
     one_line(caught)
 
 
-def test_tokens_that_mean_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path)
     monkeypatch.setattr(Toy, "header", lambda self, card: Header("toy", tokenizer={"merges": [["a", "b"]]}))
-    with pytest.raises(ConfigError, match=r"other tokens than would .* --from included") as caught:
+    with pytest.raises(ConfigError, match=r"tokenizer differs .* including --from") as caught:
         fit(Toy(CONFIG), CONFIG, tmp_path, resume=True, device="cpu")
     one_line(caught)
 
 
-def test_other_batches_within_an_epoch(tmp_path: Path) -> None:
+def test_changed_batches_within_an_epoch(tmp_path: Path) -> None:
     train(tmp_path, with_epochs(0.5))
     with pytest.raises(ConfigError, match="same data, seed and batch size") as caught:
         fit(Toy(CONFIG, batch=5), CONFIG, tmp_path, resume=True, device="cpu")
@@ -100,8 +112,8 @@ def test_other_batches_within_an_epoch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 5, 7, 8])
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
-    """So many files can still be written: the run ends with one line, and goes on when there is room."""
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """After `writes` more files, the run stops with a one-line error; it can be resumed with free space."""
     run_dir = tmp_path / "run"
     train(run_dir, with_epochs(1))
     state = (run_dir / "state.pt").read_bytes()
@@ -119,7 +131,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: in
         with pytest.raises(FileError, match="No space left on device") as caught:
             train(run_dir, with_epochs(2), resume=True)
     one_line(caught)
-    if writes < 3:  # config.toml, metrics.jsonl, and not yet the state
+    if writes < 3:  # config.toml and metrics.jsonl, but not the state
         assert (run_dir / "state.pt").read_bytes() == state
     assert not list(run_dir.glob("**/*.tmp"))
     for name in "last", "best":
@@ -127,18 +139,18 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: in
     train(run_dir, with_epochs(2), resume=True)
     train(tmp_path / "whole", with_epochs(1))
     train(tmp_path / "whole", with_epochs(2), resume=True)
-    assert_same_end(run_dir, tmp_path / "whole")
+    assert_same_result(run_dir, tmp_path / "whole")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_metrics_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_metrics(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     with pytest.raises(FileError, match="No space left on device") as caught:
         train(tmp_path, resume=True)
     one_line(caught)
 
 
-def test_starting_from_a_model_that_does_not_fit(tmp_path: Path) -> None:
+def test_warm_start_from_a_model_that_does_not_fit(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     checkpoint.save(other, {"something": torch.zeros(3)}, checkpoint.Header("toy"))
     with pytest.raises(CheckpointError, match="none of its weights fit") as caught:

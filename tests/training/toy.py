@@ -1,4 +1,4 @@
-"""A task of a second: a tiny GRU with dropout follows a running mean."""
+"""Toy task that trains in a second: a small GRU with dropout predicts a running mean."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from audioseq.checkpoint import Header
 from audioseq.config import Config, parse, read_toml
 from audioseq.errors import AudioseqError
-from audioseq.training import Loss, Task, TrainingConfig, fit
+from audioseq.training import HasConfig, Loss, Task, TrainingConfig, fit
 from tests.mortal import make_mortal
 
 EXAMPLES = 26
 
 
 class Batch(NamedTuple):
-    """Padded sequences `[B, T, 1]`, their running means, and which frames are theirs."""
+    """Padded sequences `[B, T, 1]`, their running means, and the mask of valid frames."""
 
     x: Tensor
     y: Tensor
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
 
 
 class Follower(nn.Module):
-    """GRU, dropout, linear."""
+    """GRU, dropout and linear layer."""
 
     def __init__(self, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -45,16 +45,16 @@ class Follower(nn.Module):
         return y
 
 
-class Toy:
-    """The task.
+class Toy(HasConfig):
+    """Toy task.
 
     Args:
-        config: only the seed matters to it.
-        batch: examples to a batch.
-        random: dropout, and noise on the input.
-        poison: examples whose target is not a number.
-        outputs: size of the head; the first output counts.
-        figures: what validation is made to say, one after the other, in place of the error.
+        config: only the seed is used.
+        batch: examples per batch.
+        random: whether to use dropout and noise on the input.
+        poison: indices of examples whose target is NaN.
+        outputs: size of the head; only the first output is used.
+        errors: values that successive validations return instead of the error.
     """
 
     name = "toy"
@@ -68,7 +68,7 @@ class Toy:
         random: bool = True,
         poison: Sequence[int] = (),
         outputs: int = 1,
-        figures: Sequence[float] = (),
+        errors: Sequence[float] = (),
     ) -> None:
         self.config: Config = config
         self.seed, self.batch, self.random = config.seed, batch, random
@@ -77,17 +77,17 @@ class Toy:
         self.y = [x.cumsum(0) / torch.arange(1, len(x) + 1)[:, None] for x in self.x]
         for index in poison:
             self.y[index] = self.y[index] * torch.nan
-        self.figures = list(figures)
+        self.errors = list(errors)
         torch.manual_seed(self.seed)
         self.model = Follower(outputs, 0.2 if random else 0.0)
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Shuffle; the last batch is smaller."""
+        """Return shuffled batches; the last one is smaller."""
         order = torch.randperm(EXAMPLES, generator=torch.Generator().manual_seed(epoch)).tolist()
         return [order[start : start + self.batch] for start in range(0, EXAMPLES, self.batch)]
 
     def collate(self, indices: Sequence[int], epoch: int) -> Batch:
-        """Pad, with noise that belongs to the epoch and the example."""
+        """Pad the examples, with noise that depends on the epoch and the example."""
         xs = [self.x[index] for index in indices]
         if self.random:
             seeds = [1000 * epoch + index for index in indices]
@@ -100,15 +100,15 @@ class Toy:
         return Batch(pad(xs, batch_first=True), pad([self.y[i] for i in indices], batch_first=True), valid)
 
     def loss(self, batch: Batch, model: nn.Module) -> Loss:
-        """Squared error, summed over frames."""
+        """Return the squared error, summed over frames."""
         error = (model(batch.x)[..., :1] - batch.y)[batch.valid]
         return Loss(error.square().sum(), int(batch.valid.sum()), seconds=0.01 * len(error))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Mean squared error without noise."""
-        torch.rand(1)  # a validation that draws random numbers changes nothing
-        if self.figures:
-            return {"error": self.figures.pop(0)}
+        """Return the mean squared error without noise."""
+        torch.rand(1)  # random numbers drawn in validation must not affect training
+        if self.errors:
+            return {"error": self.errors.pop(0)}
         losses = [
             torch.nn.functional.mse_loss(model(x[None])[0, :, :1], y)
             for x, y in zip(self.x, self.y, strict=True)
@@ -117,7 +117,7 @@ class Toy:
         return {"error": float(torch.stack(losses).mean())}
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Nothing but the card."""
+        """Return a header with the card only."""
         return Header("toy", {}, {}, {}, card)
 
 
@@ -132,15 +132,17 @@ def child(
     store: Path | None = None,
     **settings: Any,
 ) -> None:
-    """Train in this process, which is another than that of the test; resume what is there.
+    """Train in this process, a child of the test process; resume an existing run.
 
     Args:
-        kill_at_operation: which operation on a file (from 1) the process is killed in place of.
+        run_dir: run directory.
+        config: options of the run.
+        kill_at_operation: number (from 1) of the file operation at which the process is killed.
         kill_after: seconds after which the process is killed.
-        task: what to train; the toy where it is not given.
+        task: class of the task; the toy task by default.
         rank: rank and size of the group.
-        store: file through which the group meets.
-        settings: of the task.
+        store: file through which the processes of the group meet.
+        settings: options of the task.
     """
     torch.set_num_threads(1)
     if rank[1] > 1:
@@ -155,11 +157,11 @@ def child(
 
 
 def _count_gloo_threads(run_dir: Path) -> None:
-    """Write how many threads of the group are left at the end of this process (on Linux)."""
+    """Write the number of threads of the group that remain at the end of this process (on Linux)."""
     names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
     (run_dir / f"threads{os.environ['RANK']}").write_text(str(sum("gloo" in name for name in names)))
 
 
 if __name__ == "__main__":  # under torchrun
-    atexit.register(_count_gloo_threads, Path(sys.argv[1]))  # the first is called last
+    atexit.register(_count_gloo_threads, Path(sys.argv[1]))  # the first registered function is called last
     child(Path(sys.argv[1]), parse(TrainingConfig, read_toml(sys.argv[2]), "toy"), batch=8, random=False)
