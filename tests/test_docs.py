@@ -69,6 +69,15 @@ def test_the_command_line_accepts_the_command(arguments: list[str]) -> None:
     assert run([*arguments, "--help"]) == 0  # unknown options are errors even with --help
 
 
+@pytest.mark.parametrize("command", ["transcribe", "train", "compose"])
+def test_the_examples_in_the_help_are_valid(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    examples = re.findall(r"^  audioseq (.*?)(?: > .*)?$", capsys.readouterr().out, flags=re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert run([*shlex.split(example), "--help"]) == 0
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 200
 

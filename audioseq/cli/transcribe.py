@@ -139,7 +139,7 @@ def transcribe(
         hotwords=hotwords,
         hotword_file=hotword_file,
     )
-    recogniser.choose_decoder(decoding)  # raises what is wrong with the options, before the first recording
+    recogniser.choose_decoder(decoding)  # fails on invalid options before the first recording
 
     def report(result: TranscriptionResult) -> None:
         with errors.catch():
