@@ -1,1 +1,1 @@
-"""Speech recognition: waveform to log-mel to recurrent layers to CTC to text."""
+"""Speech recognition: waveforms to log-mel features, recurrent layers, CTC and text."""

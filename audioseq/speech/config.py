@@ -1,9 +1,9 @@
-"""What a speech recipe's `config.toml` may say."""
+"""The configuration of a speech recipe, `config.toml`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,13 @@ Weight = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
-    """The acoustic model; the meaning of each value is told in `AcousticModel`."""
+    """The acoustic model; `AcousticModel` documents each value."""
+
+    former_names: ClassVar[dict[str, str]] = {
+        "speller_layers": "p2g_layers",
+        "speller_size": "p2g_size",
+        "join": "frame_stacking",
+    }
 
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
     n_mels: Annotated[int, Field(ge=8, le=256)] = 80
@@ -29,61 +35,66 @@ class ModelConfig(Config):
     lower_size: Size = 256
     upper_layers: Size = 2
     upper_size: Size = 320
-    speller_layers: Annotated[int, Field(ge=0)] = 0
-    speller_size: Size = 288
-    join: Size = 2
+    p2g_layers: Annotated[int, Field(ge=0)] = 0
+    p2g_size: Size = 288
+    frame_stacking: Size = 2
     bidirectional: bool = True
     dropout: Weight = 0.1
 
 
 class DataConfig(Config):
-    """Manifests (relative to the working directory) and how examples become batches."""
+    """Manifests (relative to the working directory) and batching."""
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
     cache: Path | None = None
-    """Directory for decoded recordings (115 MB an hour); without it each epoch decodes them anew."""
+    """Directory for decoded recordings (115 MB per hour); without it, every epoch decodes them again."""
     seconds_per_batch: Annotated[float, Field(gt=0)] = 90.0
-    """Seconds of audio, padding counted, in one update over all processes."""
+    """Seconds of audio in one update over all processes, including padding."""
     min_seconds: Annotated[float, Field(ge=0)] = 0.3
     max_seconds: Annotated[float, Field(gt=0)] = 20.0
     shortest_first: Annotated[int, Field(ge=0)] = 1
-    """Number of epochs, from the first, that go from short to long utterances."""
+    """Number of initial epochs that order the utterances from short to long."""
 
 
 class TextOnlyConfig(Config):
-    """What a model with a speller learns phones and spellings from, see `Unspoken`."""
+    """Pronunciations and texts for a model with a phone-to-grapheme decoder, see `TextOnlyData`."""
 
     dictionary: str | Path = ENGLISH
-    """Pronunciations: `english`, or a file in the format of CMUdict."""
+    """Pronunciation dictionary: `english`, or a file in the format of CMUdict."""
     texts: tuple[Path, ...] = ()
-    """Texts without recordings, a sentence a line, for the speller alone."""
+    """Texts without recordings, one sentence per line, that train the phone-to-grapheme decoder only."""
     segments: Path | None = None
-    """What the model hears of recordings, to say these texts with; without it subwords are found in them."""
+    """Phone posteriors of recordings, from which those of the texts are synthesised (`PhoneSegments`).
+    Without it, the texts are only used to learn the subwords."""
     sentences: Size = 3
-    """Of these texts, to each recording."""
+    """Sentences of these texts per recording in a batch."""
 
 
 class SpeechConfig(Config):
     """A speech recipe: waveform to text by CTC."""
 
+    former_names: ClassVar[dict[str, str]] = {"spelling": "text_only"}
+
     task: Literal["speech"] = "speech"
     alphabet: str = DEFAULT_ALPHABET
     subwords: Annotated[int, Field(ge=0, le=5000)] = 0
-    """Tokens that the model emits, learnt from the training texts; 0: characters."""
+    """Size of the subword vocabulary, learnt from the training texts; 0: characters."""
     intermediate_weight: Weight = 0.4
-    """Share of the loss that the CTC of characters on top of the lower layers has, or that of phones."""
-    spelling: TextOnlyConfig | None = None
+    """Share of the loss for intermediate CTC: of characters, or of phones with a p2g decoder."""
+    text_only: TextOnlyConfig | None = None
     data: DataConfig
     model: ModelConfig = ModelConfig()
     wave_augment: WaveAugment | None = WaveAugment()
     spec_augment: SpecAugment | None = SpecAugment()
     training: TrainingConfig = TrainingConfig()
     card: dict[str, Any] = Field(default_factory=dict)
-    """What the model files say beside what training itself knows: data, licences, limits."""
+    """Entries of the model card that training itself does not know: data, licences, limits."""
 
     @model_validator(mode="after")
-    def _spelling_needs_a_speller(self) -> Self:
-        if self.spelling is not None and not self.model.speller_layers:
-            raise ValueError("spelling is for a model with a speller; set model.speller_layers, say to 2")
+    def _check_text_only(self) -> Self:
+        if self.text_only is not None and not self.model.p2g_layers:
+            raise ValueError(
+                "text_only needs a phone-to-grapheme decoder; set model.p2g_layers, for example to 2"
+            )
         return self

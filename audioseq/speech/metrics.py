@@ -1,4 +1,4 @@
-"""Word and character error rates, and what went wrong."""
+"""Word and character error rates, and alignments of references with hypotheses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Edit(NamedTuple):
 
 
 class UtteranceResult(NamedTuple):
-    """What was said in an utterance, and what the model wrote."""
+    """The reference and the hypothesis of an utterance."""
 
     name: str
     reference: str
@@ -36,7 +36,7 @@ class UtteranceResult(NamedTuple):
 
 @dataclass
 class ErrorRate:
-    """Errors over a set of utterances: their sum divided by the sum of the reference lengths (micro-average).
+    """Error rate over a set of utterances: all errors divided by the total reference length (micro-average).
 
     Example:
         >>> words = ErrorRate()
@@ -53,7 +53,7 @@ class ErrorRate:
     """Words or characters of the references."""
 
     def add(self, reference: Sequence[str], hypothesis: Sequence[str]) -> None:
-        """Count the errors of one utterance, given as sequences of words or of characters."""
+        """Add the errors of one utterance, given as sequences of words or of characters."""
         kinds = Counter(operation.tag for operation in Levenshtein.editops(reference, hypothesis))
         self.substitutions += kinds["replace"]
         self.deletions += kinds["delete"]
@@ -62,19 +62,19 @@ class ErrorRate:
 
     @property
     def errors(self) -> int:
-        """Substitutions, deletions and insertions together."""
+        """Sum of substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def rate(self) -> float:
-        """Errors by reference length; infinite where there are errors and no reference."""
+        """Errors per reference word or character; infinite for errors with an empty reference."""
         if not self.length:
             return math.inf if self.errors else 0.0
         return self.errors / self.length
 
 
 def word_errors(results: Iterable[UtteranceResult]) -> ErrorRate:
-    """Return the word error rate (WER) over a set of utterances."""
+    """Compute the word error rate (WER) of a set of utterances."""
     total = ErrorRate()
     for result in results:
         total.add(result.reference.split(), result.hypothesis.split())
@@ -82,7 +82,7 @@ def word_errors(results: Iterable[UtteranceResult]) -> ErrorRate:
 
 
 def char_errors(results: Iterable[UtteranceResult]) -> ErrorRate:
-    """Return the character error rate (CER), spaces counted, over a set of utterances."""
+    """Compute the character error rate (CER), including spaces, of a set of utterances."""
     total = ErrorRate()
     for result in results:
         total.add(result.reference, result.hypothesis)
@@ -90,7 +90,7 @@ def char_errors(results: Iterable[UtteranceResult]) -> ErrorRate:
 
 
 def align_texts(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Edit]:
-    """Return an alignment with the fewest edits, column by column.
+    """Align two texts with the fewest edits; return the columns of the alignment.
 
     Example:
         >>> [edit.mark for edit in align_texts("a b c".split(), "a x c d".split())]
@@ -105,11 +105,11 @@ def align_texts(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Edi
     return edits
 
 
-def print_alignment(reference: str, hypothesis: str) -> str:
-    """Return two texts word under word, errors marked below: S substituted, D deleted, I inserted.
+def format_alignment(reference: str, hypothesis: str) -> str:
+    """Format an alignment of two texts in columns, with S, D or I below substitutions, deletions, insertions.
 
     Example:
-        >>> print(print_alignment("the cat sat", "the hat sat down"))
+        >>> print(format_alignment("the cat sat", "the hat sat down"))
         ref  the cat sat ****
         hyp  the hat sat down
                  S       I
@@ -124,7 +124,7 @@ def print_alignment(reference: str, hypothesis: str) -> str:
 
 
 def substitutions(results: Iterable[UtteranceResult]) -> Counter[tuple[str, str]]:
-    """Count the confused words as (reference, hypothesis); `.most_common(20)` is the table people want."""
+    """Count the substitutions of words as (reference, hypothesis)."""
     return Counter(
         (edit.reference, edit.hypothesis)
         for result in results
@@ -134,12 +134,12 @@ def substitutions(results: Iterable[UtteranceResult]) -> Counter[tuple[str, str]
 
 
 def worst(results: Iterable[UtteranceResult], count: int = 10) -> list[tuple[float, UtteranceResult]]:
-    """Return the utterances with the highest word error rates, worst first, longer before shorter."""
+    """Return the utterances with the highest word error rates, longer ones first among equal rates."""
     rated = [(word_errors([result]).rate, result) for result in results]
     return sorted(rated, key=lambda pair: (-pair[0], -len(pair[1].reference), pair[1].name))[:count]
 
 
 def _width(text: str) -> int:
-    """Return the columns of a terminal that a text takes: none for accents, two for wide characters."""
+    """Return the terminal columns of a text: 0 for a combining accent, 2 for a wide character."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)

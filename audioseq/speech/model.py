@@ -1,4 +1,4 @@
-"""The acoustic model: log-mel frames in, CTC log-probabilities of tokens out."""
+"""The acoustic model: log-mel frames to CTC log-probabilities of tokens."""
 
 from __future__ import annotations
 
@@ -13,52 +13,57 @@ from audioseq.audio.features import LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
 from audioseq.nn.masking import Padding
 from audioseq.speech.config import SpeechConfig
-from audioseq.speech.pronunciation import UNITS
+from audioseq.speech.pronunciation import NUM_PHONE_UNITS
 from audioseq.text.tokenizer import Tokenizer
 
-LATER = 2
-"""Frames of log-mel: half a step of the lower layers."""
-SOFTENED = 2.0
-"""The temperature at which a speller reads the probabilities of phones."""
+SECOND_PASS_SHIFT_FRAMES = 2
+"""Log-mel frames by which the second pass is delayed: half a step of the lower layers."""
+PHONE_TEMPERATURE = 2.0
+"""Softmax temperature of the phone probabilities that the phone-to-grapheme decoder reads."""
 
 
 class Emissions(NamedTuple):
-    """Log-probabilities of the tokens at each output frame."""
+    """Log-probabilities of the tokens for each output frame."""
 
     log_probs: Tensor
     """`[B, T', V]`, float32."""
     lengths: Tensor
     """Valid output frames `[B]`, int64."""
     intermediate: tuple[Tensor, ...]
-    """Of characters or phones, from the lower layers and, before a speller, from the upper ones."""
+    """Log-probabilities `[B, T, U]` of the intermediate heads: characters after the lower stack or, with a
+    phone-to-grapheme decoder, phones after the lower and after the upper stack."""
     intermediate_lengths: Tensor
+    """Valid frames of `intermediate` `[B]`, int64."""
 
 
 class AcousticModel(nn.Module):
-    """Strided convolutions, two recurrent stacks, perhaps a speller, and CTC heads on all of them.
+    """Strided convolutions, two recurrent stacks, an optional phone-to-grapheme decoder, and CTC heads.
 
-    Two strided convolutions leave a fourth of the frames, 40 ms apart, to the lower stack; the upper one runs
-    on groups of `join` neighbouring ones, so it costs `1 / join` of the time. A head that is `fine` emits
-    `join` output frames for each of its steps: the resolution that spelling needs is kept. The head on the
-    lower stack is there for training only (intermediate CTC: Lee & Watanabe 2021, arXiv:2102.03216).
+    Two strided convolutions reduce the frame rate to a fourth (one frame per 40 ms) for the lower stack. The
+    upper stack reads `frame_stacking` neighbouring frames as one step, which divides its cost by
+    `frame_stacking`. A head that is `fine` emits `frame_stacking` output frames per step, which restores the
+    resolution that characters need. The head of the lower stack is used in training only (intermediate CTC:
+    Lee & Watanabe 2021, arXiv:2102.03216).
 
-    With a speller the upper stack emits phones, and the speller reads nothing but these and writes tokens. So
-    the lower layers learn sounds, of which hours of speech hold enough, and the speller learns spellings, for
-    which no recordings are needed (`spell`).
+    With a phone-to-grapheme (p2g) decoder, the upper stack emits phones. The decoder reads only their
+    probabilities and emits tokens. The lower stacks then learn sounds, for which hours of speech are enough,
+    and the decoder learns spelling, which needs no recordings (`decode_phones`).
 
     Args:
-        vocabulary: number of tokens V, the blank included.
-        units: number of characters (with a speller: phones) of the other heads, the blank included.
+        vocabulary: number of tokens V, including the blank.
+        units: number of units U of the intermediate heads, including the blank: characters, or phones with a
+            p2g decoder.
+        cell: recurrent cell of all stacks.
         n_mels: mel bands F of the input.
-        hop_length: samples from one frame of the input to the next, at 16 kHz.
-        channels: outputs of the strided convolutions; each halves the frame rate.
-        lower_layers, lower_size: layers of the lower stack, and its hidden size in each direction.
-        upper_layers, upper_size: the same for the upper stack.
-        speller_layers, speller_size: the same for the speller; there is none of 0 layers.
-        join: frames of the lower stack to one step of the others.
-        fine: whether the output has the frames of the lower stack, else those of the upper one.
+        hop_length: samples between input frames, at 16 kHz.
+        channels: output channels of the strided convolutions; each one halves the frame rate.
+        lower_layers, lower_size: layers and hidden size per direction of the lower stack.
+        upper_layers, upper_size: layers and hidden size per direction of the upper stack.
+        p2g_layers, p2g_size: layers and hidden size per direction of the p2g decoder; 0 layers: no decoder.
+        frame_stacking: frames of the lower stack per step of the upper stack and the p2g decoder.
+        fine: whether the output has the frame rate of the lower stack instead of the upper stack's.
         bidirectional: whether the layers read the recording in both directions.
-        dropout: probability of zeroing an output of a layer while training.
+        dropout: probability of zeroing an output of a layer during training.
     Example:
         >>> model = AcousticModel(29, 29, lower_size=8, upper_size=8, channels=(4, 8))
         >>> out = model(torch.zeros(2, 100, 80), torch.tensor([100, 51]))
@@ -79,15 +84,15 @@ class AcousticModel(nn.Module):
         lower_size: int = 256,
         upper_layers: int = 2,
         upper_size: int = 320,
-        speller_layers: int = 0,
-        speller_size: int = 288,
-        join: int = 2,
+        p2g_layers: int = 0,
+        p2g_size: int = 288,
+        frame_stacking: int = 2,
         fine: bool = True,
         bidirectional: bool = True,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.join, self.fine = join, fine
+        self.frame_stacking, self.fine = frame_stacking, fine
         self.log_mel = LogMel(n_mels=n_mels, hop_length=hop_length)
         self.subsample = Subsample(n_mels, channels)
 
@@ -98,100 +103,101 @@ class AcousticModel(nn.Module):
             )  # fmt: skip
 
         self.lower = stack(channels[-1], lower_size, lower_layers)
-        self.upper = stack(self.lower.output_size * join, upper_size, upper_layers)
+        self.upper = stack(self.lower.output_size * frame_stacking, upper_size, upper_layers)
         self.intermediate_head = FrameHead(self.lower.output_size, units)
-        self.speller = self.phone_head = None
+        self.p2g_decoder = self.phone_head = None
         top = self.upper
-        if speller_layers:
-            self.phone_head = FrameHead(self.upper.output_size, units, frames=join)
-            self.speller = top = stack(units * join, speller_size, speller_layers)
-        self.head = FrameHead(top.output_size, vocabulary, frames=join if fine else 1)
+        if p2g_layers:
+            self.phone_head = FrameHead(self.upper.output_size, units, frames=frame_stacking)
+            self.p2g_decoder = top = stack(units * frame_stacking, p2g_size, p2g_layers)
+        self.head = FrameHead(top.output_size, vocabulary, frames=frame_stacking if fine else 1)
 
     @property
     def frame_seconds(self) -> float:
-        """Seconds from one output frame to the next."""
-        frames = self.subsample.factor * (1 if self.fine else self.join)
+        """Seconds between output frames."""
+        frames = self.subsample.factor * (1 if self.fine else self.frame_stacking)
         return self.log_mel.hop_length * frames / SAMPLE_RATE
 
     def forward(self, features: Tensor, lengths: Tensor) -> Emissions:
-        """Turn normalised log-mel frames `[B, T, F]` of `lengths` `[B]` into emissions."""
-        x, joined, intermediate, lengths = self._hear(features, lengths)
-        if self.speller is not None:
-            log_probs, ends = self.spell(intermediate[-1], lengths)
+        """Compute the emissions of normalised log-mel frames `[B, T, F]` of `lengths` `[B]`."""
+        x, stacked_lengths, intermediate, lengths = self._encode(features, lengths)
+        if self.p2g_decoder is not None:
+            log_probs, output_lengths = self.decode_phones(intermediate[-1], lengths)
         else:
-            log_probs, ends = self._write(x, lengths, joined)
-        return Emissions(log_probs, ends, intermediate, lengths)
+            log_probs, output_lengths = self._emit_tokens(x, lengths, stacked_lengths)
+        return Emissions(log_probs, output_lengths, intermediate, lengths)
 
-    def _hear(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
-        """Return what the upper layers make of frames, its lengths, what the heads emit, and its lengths."""
+    def _encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
+        """Return the upper stack's output and lengths, and the intermediate emissions and lengths."""
         x, lengths = self.subsample(x, lengths)
         x, _ = self.lower(x, lengths)
         intermediate = [_log_softmax(self.intermediate_head(x))]
-        x, joined = self._join(x, lengths)
-        x, _ = self.upper(x, joined)
+        x, stacked_lengths = self._stack_frames(x, lengths)
+        x, _ = self.upper(x, stacked_lengths)
         if self.phone_head is not None:
             intermediate.append(_log_softmax(self.phone_head(x)))
-        return x, joined, tuple(intermediate), lengths
+        return x, stacked_lengths, tuple(intermediate), lengths
 
-    def spell(self, phones: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn log-probabilities of phones into those of tokens, with the speller.
+    def decode_phones(self, phones: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn log-probabilities of phones into log-probabilities of tokens, with the p2g decoder.
 
         Args:
-            phones: `[B, T, U]`, at the frames of the lower stack: what was heard, or what a text would sound
-                like.
+            phones: `[B, T, U]`, at the frame rate of the lower stack: emitted by the upper stack, or
+                synthesised from a text.
             lengths: valid frames `[B]`.
         Returns:
-            `[B, T', V]`, and the valid frames of it `[B]`.
+            log-probabilities `[B, T', V]` and their valid frames `[B]`.
         """
-        assert self.speller is not None
-        # Softened, second choices are seen too: those of 1 % become 10 % of the first.
-        x = Padding(lengths, phones.shape[1]).clear((phones / SOFTENED).softmax(-1))
-        x, joined = self._join(x, lengths)
-        x, _ = self.speller(x, joined)
-        return self._write(x, lengths, joined)
+        assert self.p2g_decoder is not None
+        # The temperature makes second choices visible: one of 1 % gets 10 % of the first.
+        x = Padding(lengths, phones.shape[1]).clear((phones / PHONE_TEMPERATURE).softmax(-1))
+        x, stacked_lengths = self._stack_frames(x, lengths)
+        x, _ = self.p2g_decoder(x, stacked_lengths)
+        return self._emit_tokens(x, lengths, stacked_lengths)
 
-    def _write(self, x: Tensor, lengths: Tensor, joined: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the log-probabilities of tokens that the top layers give, and their valid frames."""
-        return _log_softmax(self.head(x)), lengths if self.fine else joined
+    def _emit_tokens(self, x: Tensor, lengths: Tensor, stacked_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log-probabilities of tokens for the top stack's output, and their valid frames."""
+        return _log_softmax(self.head(x)), lengths if self.fine else stacked_lengths
 
-    def _join(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Join each `join` neighbouring frames of `[B, T, F]` to one."""
-        x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.join))
-        x = x.reshape(x.shape[0], x.shape[1] // self.join, x.shape[2] * self.join)
-        return x, (lengths + self.join - 1) // self.join
+    def _stack_frames(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Concatenate each group of `frame_stacking` neighbouring frames of `[B, T, F]`."""
+        size = self.frame_stacking
+        x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % size))
+        x = x.reshape(x.shape[0], x.shape[1] // size, x.shape[2] * size)
+        return x, (lengths + size - 1) // size
 
     @torch.no_grad()
     def compute_emissions(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
-        """Do the same from waveforms `[B, N]` at 16 kHz of `lengths` `[B]` samples, without gradients.
+        """Compute the emissions of 16 kHz waveforms `[B, N]` of `lengths` `[B]` samples, without gradients.
 
-        A model with a speller hears everything twice, the second time `LATER`, and spells the mean of both:
-        some of its mistakes depend on where the steps of its layers fall.
+        A model with a p2g decoder runs twice, the second time delayed by `SECOND_PASS_SHIFT_FRAMES`, and
+        decodes the mean of both phone probabilities: some errors depend on where the strides fall.
 
-        Frames are padded to whole seconds, so that in hours of audio there are few shapes: for each of up to
-        a thousand, oneDNN keeps what it has compiled. The padding changes no valid frame.
+        Frames are padded to whole seconds, so that hours of audio have few shapes: oneDNN caches compiled
+        kernels for up to a thousand shapes. The padding does not change any valid frame.
         """
         features, frames = self.log_mel(waveforms, lengths)
-        spare = 0 if self.speller is None else LATER
-        rest = -(features.shape[1] + spare) % (SAMPLE_RATE // self.log_mel.hop_length)
-        features = nn.functional.pad(features, (0, 0, 0, spare + rest))
-        if self.speller is None:
+        shift = 0 if self.p2g_decoder is None else SECOND_PASS_SHIFT_FRAMES
+        rest = -(features.shape[1] + shift) % (SAMPLE_RATE // self.log_mel.hop_length)
+        features = nn.functional.pad(features, (0, 0, 0, shift + rest))
+        if self.p2g_decoder is None:
             return self.forward(features, frames)
-        both = torch.cat([features, features.roll(LATER, dims=1)])
-        _, _, heard, ends = self._hear(both, torch.cat([frames, frames + LATER]))
-        halves = [head.chunk(2) for head in heard]
-        intermediate = tuple(torch.logaddexp(now, later) - math.log(2) for now, later in halves)
-        ends = ends[: len(features)]
-        log_probs, spelt = self.spell(intermediate[-1], ends)
-        return Emissions(log_probs, spelt, intermediate, ends)
+        both = torch.cat([features, features.roll(shift, dims=1)])  # both passes in one batch
+        _, _, heads, lengths = self._encode(both, torch.cat([frames, frames + shift]))
+        passes = [head.chunk(2) for head in heads]
+        intermediate = tuple(torch.logaddexp(first, second) - math.log(2) for first, second in passes)
+        lengths = lengths[: len(features)]
+        log_probs, output_lengths = self.decode_phones(intermediate[-1], lengths)
+        return Emissions(log_probs, output_lengths, intermediate, lengths)
 
 
 def _log_softmax(scores: Tensor) -> Tensor:
-    """Take it in float32: CTC sums thousands of these, and bfloat16 keeps three digits."""
+    """Compute in float32: CTC sums thousands of values, and bfloat16 keeps only three digits."""
     return scores.float().log_softmax(-1)
 
 
 def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
-    """Return the CTC loss summed over the batch; a text that cannot fit into its frames counts nothing.
+    """Compute the CTC loss summed over the batch; a text that does not fit into its frames adds 0.
 
     Source: Graves et al. 2006, "Connectionist temporal classification".
 
@@ -207,6 +213,6 @@ def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Ten
 
 
 def build(config: SpeechConfig, tokenizer: Tokenizer) -> AcousticModel:
-    """Make the model of a recipe; subwords need no finer frames than those of the upper layers."""
-    units = UNITS if config.model.speller_layers else len(config.alphabet) + 1
+    """Build the model of a recipe; for subwords, the frame rate of the upper stack is enough."""
+    units = NUM_PHONE_UNITS if config.model.p2g_layers else len(config.alphabet) + 1
     return AcousticModel(tokenizer.size, units, fine=not config.subwords, **config.model.model_dump())

@@ -1,4 +1,4 @@
-"""How words are said: dictionaries of pronunciations in phones."""
+"""Pronunciation dictionaries: words to phones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from audioseq.errors import DataError
-from audioseq.language.corpus import read
+from audioseq.language.corpus import read_lines
 from audioseq.models import bundled_dir
 from audioseq.text.tokenizer import BLANK
 
@@ -17,28 +17,28 @@ PHONES = (
     "F", "G", "HH", "IH", "IY", "JH", "K", "L", "M", "N", "NG", "OW", "OY",
     "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 )  # fmt: skip
-"""The phones of American English as CMUdict writes them (ARPAbet), without stress."""
-MARK = BLANK + 1
-"""The unit between words. Phones are the units after it."""
-UNITS = len(PHONES) + 2
-"""The blank, the mark between words, and the phones."""
-USUAL = 0.7
-"""Share of words that are said in their first way where any will do."""
+"""The phones of American English in CMUdict's notation (ARPAbet), without stress."""
+WORD_BOUNDARY = BLANK + 1
+"""The unit between words; the units after it are the phones."""
+NUM_PHONE_UNITS = len(PHONES) + 2
+"""The blank, the word boundary, and the phones."""
+FIRST_PRONUNCIATION_SHARE = 0.7
+"""Share of words that get their first pronunciation when one is drawn at random."""
 
 ENGLISH = "english"
-"""The dictionary that comes with the package, of 62,000 words."""
+"""Name of the dictionary that is bundled with the package, with 62,000 words."""
 
-_IDS = {phone: MARK + 1 + index for index, phone in enumerate(PHONES)}
+_IDS = {phone: WORD_BOUNDARY + 1 + index for index, phone in enumerate(PHONES)}
 
 
 class Pronunciations:
-    """The ways in which words are said, each a row of units.
+    """The pronunciations of words, each a sequence of units.
 
     Args:
-        words: each word's pronunciations, the most usual first.
+        words: each word's pronunciations, the most frequent first.
     Example:
-        >>> said = Pronunciations({"a": [(4,)], "bad": [(8, 3, 10)]})
-        >>> said.units("a bad"), said.units("a cad")
+        >>> pronunciations = Pronunciations({"a": [(4,)], "bad": [(8, 3, 10)]})
+        >>> pronunciations.encode("a bad"), pronunciations.encode("a cad")
         ([4, 1, 8, 3, 10], None)
     """
 
@@ -47,46 +47,49 @@ class Pronunciations:
 
     @classmethod
     def read(cls, path: str | Path) -> Pronunciations:
-        """Read a dictionary in the format of CMUdict, compressed or not.
+        """Read a dictionary in the format of CMUdict, which may be compressed.
 
-        Each line has a word and its phones, which may carry the digits of stress; further pronunciations are
-        those of `word(2)`, `word(3)`; what follows a `#` or starts with `;;;` is a remark.
+        Each line has a word and its phones, with or without stress digits. Further pronunciations follow as
+        `word(2)`, `word(3)`. Comments follow a `#` or start with `;;;`.
 
         Args:
-            path: of a file, or `english` for the dictionary that comes with the package.
+            path: a file, or `english` for the bundled dictionary.
         Raises:
-            DataError: the file cannot be read, or a line is not as it should be.
+            DataError: the file cannot be read, or a line is malformed.
         """
         path = bundled_dir() / "english-dictionary.txt.xz" if str(path) == ENGLISH else path
         words: dict[str, list[tuple[int, ...]]] = {}
-        for number, line in enumerate(read([path]), 1):
+        for number, line in enumerate(read_lines([path]), 1):
             word, *phones = line.partition(" #")[0].split() or [";;;"]
             if word.startswith(";;;"):
                 continue
-            plain = tuple(phone.rstrip("012") for phone in phones)
-            unknown = [phone for phone in plain if phone not in _IDS]
-            if unknown or not plain:
-                wrong = f"{unknown[0]!r} is no phone" if unknown else "no phones follow the word"
-                raise DataError(f"{path}:{number}: {wrong}; write a word and its phones, as in: cat K AE T")
-            words.setdefault(word.partition("(")[0].lower(), []).append(tuple(_IDS[phone] for phone in plain))
+            unstressed = tuple(phone.rstrip("012") for phone in phones)
+            unknown = [phone for phone in unstressed if phone not in _IDS]
+            if unknown or not unstressed:
+                problem = f"{unknown[0]!r} is not a phone" if unknown else "no phones follow the word"
+                raise DataError(f"{path}:{number}: {problem}; write a word and its phones, as in: cat K AE T")
+            units = tuple(_IDS[phone] for phone in unstressed)
+            words.setdefault(word.partition("(")[0].lower(), []).append(units)
         return cls(words)
 
-    def ways(self, word: str) -> Sequence[tuple[int, ...]]:
-        """Return the pronunciations of a word in units, the most usual first; none if it is not known."""
+    def lookup(self, word: str) -> Sequence[tuple[int, ...]]:
+        """Return the pronunciations of a word in units, the most frequent first; empty if unknown."""
         return self._words.get(word, ())
 
-    def units(self, text: str, random: np.random.Generator | None = None) -> list[int] | None:
-        """Return the units of a text, None if it has a word whose pronunciation is not known.
+    def encode(self, text: str, random: np.random.Generator | None = None) -> list[int] | None:
+        """Return the units of a text; None if it has a word without a known pronunciation.
 
         Args:
-            text: words between spaces.
-            random: draws which pronunciation of a word it is; without it, the first.
+            text: words separated by spaces.
+            random: draws one of a word's pronunciations; without it, each word gets its first.
         """
         units: list[int] = []
         for word in text.split():
-            ways = self.ways(word)
-            if not ways:
+            variants = self.lookup(word)
+            if not variants:
                 return None
-            other = random is not None and len(ways) > 1 and random.random() > USUAL
-            units += [MARK, *ways[int(random.integers(len(ways))) if other and random else 0]]
+            index = 0
+            if random is not None and len(variants) > 1 and random.random() > FIRST_PRONUNCIATION_SHARE:
+                index = int(random.integers(len(variants)))
+            units += [WORD_BOUNDARY, *variants[index]]
         return units[1:]

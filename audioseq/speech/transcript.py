@@ -1,4 +1,4 @@
-"""What was said in a recording, and when."""
+"""Transcripts: text, segments and words with timestamps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Word:
     end: float
     word: str
     confidence: float
-    """How sure the model is, 0 to 1."""
+    """Estimated probability that the word is correct, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ class Segment:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The text of one recording, with its times."""
+    """The text of one recording, with timestamps."""
 
     path: str | None
-    """The file it came from; None for a waveform given as an array."""
+    """Path of the recording; None for a waveform or an opened file."""
     text: str
     duration: float
-    """Seconds of the recording."""
+    """Length of the recording in seconds."""
     segments: tuple[Segment, ...] = ()
     words: tuple[Word, ...] = ()
-    """Empty where word times were not asked for."""
+    """Empty unless words were requested."""
     warnings: tuple[str, ...] = ()
-    """What makes the text doubtful: no speech, probably music or another language, clipped, very quiet."""
+    """Reasons to distrust the text: no speech, probably music or another language, clipped, very quiet."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON; times are rounded to milliseconds.
+        """Return values that JSON can hold, with times rounded to milliseconds.
 
         Example:
             >>> Transcript("a.wav", "hi", 1.0, (Segment(0.1, 0.30004, "hi"),)).to_dict()["segments"]

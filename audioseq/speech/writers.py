@@ -1,4 +1,4 @@
-"""A transcript as text, JSON, tables, subtitles, or annotations for phonetics."""
+"""Transcript formats: plain text, JSON, tables, subtitles and phonetic annotations."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from audioseq.errors import ConfigError
 from audioseq.speech.transcript import Transcript, Word
 
 LINE_LENGTH = 42
-"""Characters in a line of a subtitle."""
-_LINES = 2
-_PAUSE = 1.0  # seconds of silence that end a subtitle
-_LONGEST = 7.0  # seconds of one subtitle
-_SHORTEST = 1.0  # seconds that a subtitle stays, where the next one leaves it the time
+"""Maximum number of characters per subtitle line."""
+_MAX_LINES = 2
+_PAUSE_SECONDS = 1.0  # a longer pause starts a new subtitle
+_MAX_SECONDS = 7.0  # maximum duration of a subtitle
+_MIN_SECONDS = 1.0  # minimum duration of a subtitle, unless the next one starts earlier
 
 
 class _Timed(NamedTuple):
-    """A stretch of text and its seconds: a word, a part of a very long one, or a whole subtitle."""
+    """A text with its times in seconds: a word, a part of a very long word, or a subtitle."""
 
     start: float
     end: float
@@ -30,15 +30,15 @@ class _Timed(NamedTuple):
 
 
 def write(transcript: Transcript, format: str) -> str:
-    """Return a transcript in one of the `FORMATS`, ready to be written to a file.
+    """Return a transcript in one of the `FORMATS`, as the content of a file.
 
-    txt is the text in one line; json one object in one line; tsv a table of segments, in seconds; srt and
-    vtt are subtitles of at most two lines of 42 characters. Longer segments are divided by the times of
-    their words, or, where the transcript has none, by their numbers of characters. ctm (NIST's table) and
-    textgrid (Praat's file) hold the times of words; both are so plain that a library would be longer.
+    txt is the text on one line; json one object on one line; tsv a table of segments, with times in seconds;
+    srt and vtt are subtitles of at most two lines of 42 characters. Longer segments are split by the
+    timestamps of their words or, without these, in proportion to the number of characters. ctm (NIST) and
+    textgrid (Praat) contain word timestamps; both are simpler to write than to take from a library.
 
     Raises:
-        ConfigError: the format is not known, or needs times of words that the transcript does not have.
+        ConfigError: the format is unknown, or needs word timestamps that the transcript does not have.
     Example:
         >>> from audioseq.speech.transcript import Segment
         >>> print(write(Transcript("a.wav", "hello", 2.0, (Segment(0.5, 1.75, "hello"),)), "srt"))
@@ -57,7 +57,7 @@ def _txt(transcript: Transcript) -> str:
 
 
 def _json(transcript: Transcript) -> str:
-    return json.dumps(transcript.to_dict()) + "\n"  # ASCII, so it survives every terminal and pipe
+    return json.dumps(transcript.to_dict()) + "\n"  # ASCII, which every terminal and pipe can encode
 
 
 def _tsv(transcript: Transcript) -> str:
@@ -66,7 +66,7 @@ def _tsv(transcript: Transcript) -> str:
 
 
 def _srt(transcript: Transcript) -> str:
-    # SRT has no way to escape; the arrow is all that could be taken for structure.
+    # SRT has no escapes; only the arrow could be mistaken for structure.
     return "\n".join(
         f"{number}\n{_times(cue, ',')}\n{_wrap(cue.text.replace('-->', '->'))}\n"
         for number, cue in enumerate(_cues(transcript), start=1)
@@ -81,7 +81,7 @@ def _vtt(transcript: Transcript) -> str:
 
 
 def _ctm(transcript: Transcript) -> str:
-    """Write NIST's table: recording, channel, start, duration, word, confidence."""
+    """Format as NIST's CTM: recording, channel, start, duration, word, confidence."""
     name = "-" if transcript.path is None else "_".join(Path(transcript.path).stem.split()) or "-"
     return "".join(
         f"{name} 1 {word.start:.3f} {word.end - word.start:.3f} {word.word} {word.confidence:.3f}\n"
@@ -90,14 +90,14 @@ def _ctm(transcript: Transcript) -> str:
 
 
 def _textgrid(transcript: Transcript) -> str:
-    """Write Praat's text file, in its short form: one tier, whose intervals leave no gap."""
+    """Format as Praat's short text file: one tier of intervals without gaps."""
     words = _timed_words(transcript)
     duration = max([transcript.duration, *(word.end for word in words)])
     intervals, end = [], 0.0
     for word in [*words, Word(duration, duration, "", 1.0)]:
         if word.start > end:
             intervals.append((end, word.start, ""))
-        if word.end > word.start:  # else there was no room for it, and Praat would refuse it
+        if word.end > word.start:  # Praat refuses empty intervals
             intervals.append((word.start, word.end, word.word.replace('"', '""')))
         end = word.end
     head = ["0", f"{duration:.6f}"]
@@ -110,7 +110,7 @@ def _textgrid(transcript: Transcript) -> str:
 
 def _timed_words(transcript: Transcript) -> tuple[Word, ...]:
     if transcript.text and not transcript.words:
-        raise ConfigError("ctm and textgrid hold times of words; transcribe with words=True")
+        raise ConfigError("ctm and textgrid need word timestamps; transcribe with words=True")
     return transcript.words
 
 
@@ -127,59 +127,59 @@ FORMATS = tuple(_WRITERS)
 
 
 def _cues(transcript: Transcript) -> list[_Timed]:
-    """Divide the segments into subtitles that fit on the screen."""
+    """Split the segments into subtitles."""
     cues: list[_Timed] = []
     for words in _words(transcript):
         while words:
-            count = next((n for n in range(1, len(words)) if not _belongs(words[: n + 1])), len(words))
-            shown, words = words[:count], words[count:]
-            cues.append(_Timed(shown[0].start, shown[-1].end, " ".join(word.text for word in shown)))
+            count = next((n for n in range(1, len(words)) if not _fits(words[: n + 1])), len(words))
+            cue, words = words[:count], words[count:]
+            cues.append(_Timed(cue[0].start, cue[-1].end, " ".join(word.text for word in cue)))
     limits = (
         [after.start for _, after in pairwise(cues)] + [max(transcript.duration, cues[-1].end)]
         if cues
         else []
     )
     return [
-        cue._replace(end=min(max(cue.end, cue.start + _SHORTEST), limit))
+        cue._replace(end=min(max(cue.end, cue.start + _MIN_SECONDS), limit))
         for cue, limit in zip(cues, limits, strict=True)
     ]
 
 
-def _belongs(words: Sequence[_Timed]) -> bool:
-    """Say whether the last of the words can stand in one subtitle with those before it."""
+def _fits(words: Sequence[_Timed]) -> bool:
+    """Return whether the last word can be in one subtitle with the words before it."""
     return (
-        _wrap(" ".join(word.text for word in words)).count("\n") < _LINES
-        and words[-1].end - words[0].start <= _LONGEST
-        and words[-1].start - words[-2].end < _PAUSE
+        _wrap(" ".join(word.text for word in words)).count("\n") < _MAX_LINES
+        and words[-1].end - words[0].start <= _MAX_SECONDS
+        and words[-1].start - words[-2].end < _PAUSE_SECONDS
     )
 
 
 def _words(transcript: Transcript) -> Iterator[list[_Timed]]:
-    """Yield the words of each segment, none longer than a line, with their times."""
+    """Yield the words of each segment with their times; words longer than a line are split."""
     texts = [segment.text.split() for segment in transcript.segments]
     known = sum(map(len, texts)) == len(transcript.words)
     timed = iter(transcript.words)
     for segment, words in zip(transcript.segments, texts, strict=True):
         if known:
-            places = [_Timed(word.start, word.end, word.word) for word in islice(timed, len(words))]
+            spans = [_Timed(word.start, word.end, word.word) for word in islice(timed, len(words))]
         else:
-            places = _spread(words, segment.start, segment.end)
+            spans = _interpolate(words, segment.start, segment.end)
         yield [
             part
-            for start, end, text in places
-            for part in _spread(textwrap.wrap(text, LINE_LENGTH, break_on_hyphens=False), start, end)
+            for start, end, text in spans
+            for part in _interpolate(textwrap.wrap(text, LINE_LENGTH, break_on_hyphens=False), start, end)
         ]
 
 
-def _spread(texts: Sequence[str], start: float, end: float) -> list[_Timed]:
-    """Share out the time from start to end among texts by their lengths."""
+def _interpolate(texts: Sequence[str], start: float, end: float) -> list[_Timed]:
+    """Divide the time from start to end among texts in proportion to their lengths."""
     total = sum(map(len, texts))
-    spread, done = [], 0
+    timed, done = [], 0
     for text in texts:
         begin = start + (end - start) * done / total
         done += len(text)
-        spread.append(_Timed(begin, start + (end - start) * done / total, text))
-    return spread
+        timed.append(_Timed(begin, start + (end - start) * done / total, text))
+    return timed
 
 
 def _wrap(text: str) -> str:
@@ -187,7 +187,7 @@ def _wrap(text: str) -> str:
 
 
 def _times(cue: _Timed, point: str) -> str:
-    """Return the line that says from when to when a subtitle is shown: at least a millisecond."""
+    """Return the line with the start and end of a subtitle, at least a millisecond apart."""
     start = round(cue.start * 1000)
     return f"{_clock(start, point)} --> {_clock(max(round(cue.end * 1000), start + 1), point)}"
 

@@ -1,4 +1,4 @@
-"""A tiny model that hears letters at random, and processes that transcribe with it until they are killed."""
+"""A tiny model that emits random letters, and processes that transcribe with it until they are killed."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tests.speech.tiny import config, utterances
 
 
 def make(folder: Path, seed: int = 0) -> Path:
-    """Write a model that emits letters and blanks at random, so that any change of its input shows."""
+    """Write a model that emits letters and blanks at random, so that it is sensitive to its input."""
     made = utterances(folder, ["ab"])
     untrained = SpeechTask(config(), made, made)
     torch.manual_seed(seed)
-    torch.nn.init.normal_(untrained.model.head.linear.weight, std=50.0)  # sure of itself
+    torch.nn.init.normal_(untrained.model.head.linear.weight, std=50.0)  # high probabilities
     path = folder / f"babbler-{seed}.safetensors"
     checkpoint.save(path, untrained.model.state_dict(), untrained.header({}))
     return path
 
 
 def record(folder: Path, count: int) -> list[Path]:
-    """Write recordings of noise: no two alike, some longer than a piece."""
+    """Write different recordings of noise, one of them longer than a chunk."""
     draw = np.random.default_rng(count)
     paths = [folder / f"{number % 3}" / f"{number}.wav" for number in range(count)]
     for number, path in enumerate(paths):
@@ -55,13 +55,13 @@ def child(
     clock: Path | None = None,
     **options: Any,
 ) -> None:
-    """Transcribe in this process, which is another than that of the test, a few recordings at a time.
+    """Transcribe in a process of its own, a few recordings at a time.
 
     Args:
         kill_at_operation, kill_after: as in `make_mortal`.
-        clock: file to write the seconds of processor time to.
-        file_size: most bytes that a file may have, as if the disk were full.
-        options: of `transcribe_all`.
+        file_size: maximum bytes of a file, as on a full disk.
+        clock: file for the seconds of processor time.
+        options: options of `transcribe_all`.
     """
     if file_size is not None:
         import resource

@@ -12,7 +12,7 @@ from audioseq.speech.metrics import (
     UtteranceResult,
     align_texts,
     char_errors,
-    print_alignment,
+    format_alignment,
     substitutions,
     word_errors,
     worst,
@@ -28,7 +28,7 @@ def named(*pairs: tuple[str, str]) -> list[UtteranceResult]:
 
 @settings(deadline=None, max_examples=100)
 @given(Pairs)
-def test_rates_over_a_set_equal_jiwer(pairs: list[tuple[str, str]]) -> None:
+def test_error_rates_of_a_set_equal_those_of_jiwer(pairs: list[tuple[str, str]]) -> None:
     references, hypotheses = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     words, chars = word_errors(named(*pairs)), char_errors(named(*pairs))
     by_words = jiwer.process_words(references, hypotheses)
@@ -42,7 +42,7 @@ def test_rates_over_a_set_equal_jiwer(pairs: list[tuple[str, str]]) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(Texts, Texts)
-def test_alignment_spells_both_texts_with_the_fewest_edits(reference: str, hypothesis: str) -> None:
+def test_an_alignment_has_both_texts_and_the_fewest_edits(reference: str, hypothesis: str) -> None:
     edits = align_texts(reference.split(), hypothesis.split())
     errors = ErrorRate()
     errors.add(reference.split(), hypothesis.split())
@@ -58,38 +58,38 @@ def test_alignment_spells_both_texts_with_the_fewest_edits(reference: str, hypot
     ]
 
 
-def test_rate_without_a_reference() -> None:
+def test_the_rate_of_an_empty_reference() -> None:
     assert ErrorRate().rate == 0
     assert word_errors(named(("", ""))).rate == 0
     assert word_errors(named(("", "a"))).rate == math.inf
     assert word_errors(named(("", "a"), ("b c", "b c"))).rate == 0.5
 
 
-def test_alignment_is_printed_with_its_marks() -> None:
-    assert print_alignment("the cat sat on it", "the a cat saturday it").splitlines() == [
+def test_an_alignment_is_formatted_with_its_marks() -> None:
+    assert format_alignment("the cat sat on it", "the a cat saturday it").splitlines() == [
         "ref  the * cat sat      on it",
         "hyp  the a cat saturday ** it",
         "         I     S        D",
     ]
-    assert print_alignment("a b", "a b") == "ref  a b\nhyp  a b"
-    assert print_alignment("", "a") == "ref  *\nhyp  a\n     I"
-    assert print_alignment("", "") == "ref\nhyp"
+    assert format_alignment("a b", "a b") == "ref  a b\nhyp  a b"
+    assert format_alignment("", "a") == "ref  *\nhyp  a\n     I"
+    assert format_alignment("", "") == "ref\nhyp"
 
 
-def test_columns_stand_under_each_other_with_accents_and_wide_characters() -> None:
-    assert print_alignment("日本 x", "e\u0301 y").splitlines() == [
+def test_columns_are_aligned_with_accents_and_wide_characters() -> None:
+    assert format_alignment("日本 x", "e\u0301 y").splitlines() == [
         "ref  日本 x",
         "hyp  e\u0301    y",
         "     S    S",
     ]
 
 
-def test_most_confused_words_come_first() -> None:
+def test_substitutions_are_counted() -> None:
     table = substitutions(named(("the cat", "the hat"), ("a cat sat", "a hat"), ("and then", "an then")))
     assert table.most_common(1) == [(("cat", "hat"), 2)]
     assert table.total() == 3
 
 
-def test_worst_utterances_come_first_and_long_before_short() -> None:
+def test_the_worst_utterances_come_first_and_longer_before_shorter() -> None:
     results = named(("a b", "a b"), ("a", "b"), ("a b c", "x y z"), ("a b", "a c"))
     assert [(rate, result.name) for rate, result in worst(results, 3)] == [(1.0, "2"), (1.0, "1"), (0.5, "3")]

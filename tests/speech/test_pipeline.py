@@ -1,4 +1,4 @@
-"""Recordings to transcripts with a random tiny model: what comes out must not depend on how it went in."""
+"""Transcription with a random tiny model: the result must not depend on how the audio is passed in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.speech.tiny import config, say, utterances
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that emits letters and blanks at random, so that any change of its input shows."""
+    """A model that emits letters and blanks at random, so that it is sensitive to any change of its input."""
     folder = tmp_path_factory.mktemp("model")
     made = utterances(folder, ["ab"])
     untrained = SpeechTask(config(), made, made)
@@ -38,27 +38,29 @@ def recogniser(model: Path) -> pipeline.Recogniser:
     return pipeline.load_recogniser(model, "cpu")
 
 
-def test_a_file_and_its_waveform_give_the_same(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+def test_a_file_and_its_waveform_give_the_same_transcript(
+    recogniser: pipeline.Recogniser, tmp_path: Path
+) -> None:
     path = tmp_path / "a.wav"
     audio.write(path, say("abc dad"), audio.SAMPLE_RATE)
     waveform = audio.load(path)
-    heard = recogniser.transcribe(path)
-    assert heard.text
-    assert heard.path == str(path)
-    assert heard.duration == len(waveform) / audio.SAMPLE_RATE
+    transcript = recogniser.transcribe(path)
+    assert transcript.text
+    assert transcript.path == str(path)
+    assert transcript.duration == len(waveform) / audio.SAMPLE_RATE
     for source in (waveform, torch.from_numpy(waveform), np.stack([waveform, waveform], 1)):
-        assert recogniser.transcribe(source, audio.SAMPLE_RATE).text == heard.text
+        assert recogniser.transcribe(source, audio.SAMPLE_RATE).text == transcript.text
 
 
-def test_a_batch_gives_what_each_recording_gives_alone(recogniser: pipeline.Recogniser) -> None:
+def test_batching_does_not_change_emissions(recogniser: pipeline.Recogniser) -> None:
     waveforms = [say("abc"), say("d"), say("a bad cab dad"), say("cd")]
-    pieces = [Chunk(0, waveform) for waveform in waveforms]
-    for piece, together in recogniser.compute_chunk_emissions(pieces):
-        (alone,) = recogniser.compute_chunk_emissions([piece])
+    chunks = [Chunk(0, waveform) for waveform in waveforms]
+    for chunk, together in recogniser.compute_chunk_emissions(chunks):
+        (alone,) = recogniser.compute_chunk_emissions([chunk])
         np.testing.assert_allclose(alone.log_probs, together, atol=1e-3)
 
 
-def test_long_recordings_are_cut_and_their_times_go_on(recogniser: pipeline.Recogniser) -> None:
+def test_timestamps_increase_across_the_chunks_of_a_long_recording(recogniser: pipeline.Recogniser) -> None:
     letters = say("abc dad bad cab " * 30)
     transcript = recogniser.transcribe(letters, audio.SAMPLE_RATE, words=True)
     assert len(transcript.segments) > 1
@@ -68,7 +70,7 @@ def test_long_recordings_are_cut_and_their_times_go_on(recogniser: pipeline.Reco
     assert " ".join(word.word for word in transcript.words) == transcript.text
 
 
-def test_a_recording_without_pauses_is_heard_once_and_to_its_end(recogniser: pipeline.Recogniser) -> None:
+def test_the_segments_cover_a_recording_without_pauses_once(recogniser: pipeline.Recogniser) -> None:
     letters = say("abcd" * 200) + np.random.default_rng(0).normal(0, 0.1, len(say("abcd" * 200)))
     emissions = list(recogniser.compute_emissions(letters.astype(np.float32)))
     frames = sum(len(emission.log_probs) for emission in emissions)
@@ -78,59 +80,61 @@ def test_a_recording_without_pauses_is_heard_once_and_to_its_end(recogniser: pip
     assert frames == pytest.approx(len(letters) / audio.SAMPLE_RATE / 0.04, abs=len(emissions))
 
 
-def test_progress_is_told_while_a_file_is_read(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+def test_progress_is_reported_while_a_file_is_read(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     audio.write(path, say("abc dad bad cab " * 30))
-    told: list[tuple[float, float]] = []
-    recogniser.transcribe(path, progress=lambda done, seconds: told.append((done, seconds)))
-    done = [seconds for seconds, _ in told]
+    reported: list[tuple[float, float]] = []
+    recogniser.transcribe(path, progress=lambda done, seconds: reported.append((done, seconds)))
+    done = [seconds for seconds, _ in reported]
     assert len(done) > 3 and done == sorted(set(done))
     seconds = len(audio.load(path)) / audio.SAMPLE_RATE
-    assert done[-1] == seconds and {whole for _, whole in told} == {seconds}
+    assert done[-1] == seconds and {whole for _, whole in reported} == {seconds}
 
 
-def test_an_opened_file_is_read_as_its_path_is(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+def test_an_opened_file_gives_the_transcript_of_its_path(
+    recogniser: pipeline.Recogniser, tmp_path: Path
+) -> None:
     path = tmp_path / "a.wav"
     audio.write(path, say("abc dad"))
     with path.open("rb") as file:
-        heard = recogniser.transcribe(file)
-    assert heard.path is None and heard.text == recogniser.transcribe(path).text
+        transcript = recogniser.transcribe(file)
+    assert transcript.path is None and transcript.text == recogniser.transcribe(path).text
     with pytest.raises(AudioseqError, match="leave out sample_rate"):
         recogniser.transcribe(path, audio.SAMPLE_RATE)
 
 
-def test_nothing_is_invented_where_the_best_path_is_silent(model: Path) -> None:
+def test_an_empty_best_path_gives_no_text(model: Path) -> None:
     silent = pipeline.load_recogniser(model, "cpu")
     with torch.no_grad():
         silent.model.head.linear.weight.zero_()
         silent.model.head.linear.bias.zero_()
         silent.model.head.linear.bias[:: silent.tokenizer.size] = 0.1
     noise = np.random.default_rng(0).normal(0, 0.1, 30 * audio.SAMPLE_RATE)
-    search = DecodingOptions(hotwords=["abc"], boost=9.0)
-    found = silent.decoder(search).words(
+    options = DecodingOptions(hotwords=["abc"], boost=9.0)
+    found = silent.load_decoder(options).decode_words(
         next(silent.compute_emissions(noise.astype(np.float32))).log_probs, 0.04
     )
-    assert found  # by the search alone
-    transcript = silent.transcribe(noise, audio.SAMPLE_RATE, decoding=search)
+    assert found  # the beam search alone finds text
+    transcript = silent.transcribe(noise, audio.SAMPLE_RATE, decoding=options)
     assert transcript.text == "" and transcript.segments == ()
-    assert transcript.warnings == ("no speech is heard in it",)
-    assert transcript.to_dict()["warnings"] == ["no speech is heard in it"]
+    assert transcript.warnings == ("no speech found",)
+    assert transcript.to_dict()["warnings"] == ["no speech found"]
 
 
-def test_silence_of_any_length_is_no_error(recogniser: pipeline.Recogniser) -> None:
+def test_silence_of_any_length_is_transcribed(recogniser: pipeline.Recogniser) -> None:
     for samples in (1, 800, 45 * audio.SAMPLE_RATE):
         transcript = recogniser.transcribe(np.zeros(samples, np.float32), audio.SAMPLE_RATE, words=True)
         assert transcript.duration == samples / audio.SAMPLE_RATE
 
 
-def test_bad_waveforms_and_missing_rates_are_told(recogniser: pipeline.Recogniser) -> None:
+def test_bad_waveforms_and_missing_sample_rates_are_errors(recogniser: pipeline.Recogniser) -> None:
     with pytest.raises(AudioError):
         recogniser.transcribe(np.full(100, np.nan, np.float32), audio.SAMPLE_RATE)
     with pytest.raises(AudioseqError, match="needs its sample_rate"):
         recogniser.transcribe(np.zeros(100, np.float32))
 
 
-def test_models_that_cannot_serve_are_told(model: Path, tmp_path: Path) -> None:
+def test_missing_foreign_and_damaged_models_are_errors(model: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="digits"):
         pipeline.load_recogniser("no-such-model")
     stored = checkpoint.load(model)
@@ -144,11 +148,12 @@ def test_models_that_cannot_serve_are_told(model: Path, tmp_path: Path) -> None:
         pipeline.load_recogniser(misfit)
 
 
-def test_a_report_counts_as_jiwer_does(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
+def test_error_rates_equal_those_of_jiwer(recogniser: pipeline.Recogniser, tmp_path: Path) -> None:
     made = utterances(tmp_path, ["ab cd", "dad", "a bad cab"])
     report = evaluate(recogniser, made)
-    said, heard = [r.reference for r in report.results], [r.hypothesis for r in report.results]
-    assert report.wer == pytest.approx(jiwer.wer(said, heard))
-    assert report.cer == pytest.approx(jiwer.cer(said, heard))
+    references = [result.reference for result in report.results]
+    hypotheses = [result.hypothesis for result in report.results]
+    assert report.wer == pytest.approx(jiwer.wer(references, hypotheses))
+    assert report.cer == pytest.approx(jiwer.cer(references, hypotheses))
     assert "WER" in report.summary()
     assert report.to_dict()["utterances"] == 3

@@ -45,12 +45,12 @@ def cues(subtitles: str) -> list[tuple[int, int, list[str]]]:
     return found
 
 
-def test_text_is_one_line() -> None:
+def test_txt_is_one_line() -> None:
     assert write(TWO, "txt") == "good morning all right\n"
     assert write(segment("a\n\tb"), "txt") == "a b\n"
 
 
-def test_json_is_one_object_in_one_line() -> None:
+def test_json_is_one_object_on_one_line() -> None:
     text = write(TWO, "json")
     assert text.endswith("}\n") and text.count("\n") == 1
     assert json.loads(text) == {
@@ -71,14 +71,14 @@ def test_json_is_one_object_in_one_line() -> None:
     }
 
 
-def test_json_survives_line_separators_and_undecodable_names() -> None:
+def test_json_keeps_line_separators_and_undecodable_names() -> None:
     strange = Transcript("caf\u00e9\u2028\udcff\n.wav", "\u00e9\u2028", 1.0)
     text = write(strange, "json")
     assert len(text.splitlines()) == 1 and text.isascii()
     assert json.loads(text)["path"] == strange.path
 
 
-def test_tsv_has_a_row_for_each_segment() -> None:
+def test_tsv_has_one_row_per_segment() -> None:
     assert (
         write(TWO, "tsv") == "start\tend\ttext\n0.080\t1.500\tgood morning\n3723.400\t3725.000\tall right\n"
     )
@@ -105,18 +105,18 @@ def test_empty_transcripts_are_valid_files() -> None:
     assert write(EMPTY, "vtt") == "WEBVTT\n"
 
 
-def test_text_cannot_be_taken_for_structure() -> None:
+def test_text_is_not_mistaken_for_structure() -> None:
     tricky = segment("a <b> & c --> d", 0, 3)
     assert "\na &lt;b&gt; &amp; c --&gt; d\n" in write(tricky, "vtt")
     assert "\na <b> & c -> d\n" in write(tricky, "srt")
 
 
-def test_long_segments_are_divided_by_their_length_without_word_times() -> None:
+def test_long_segments_without_word_times_are_split_by_length() -> None:
     text = " ".join(["four"] * 40)  # 199 characters, of which 160 are letters
     shown = cues(write(segment(text, 10, 26), "srt"))
     assert [" ".join(lines) for _, _, lines in shown] == [
         " ".join(["four"] * count)
-        for count in (16, 16, 8)  # eight of them fit in a line
+        for count in (16, 16, 8)  # eight words fit on a line
     ]
     assert [(start, end) for start, end, _ in shown] == [(10000, 16400), (16400, 22800), (22800, 26000)]
 
@@ -132,13 +132,13 @@ def test_subtitles_end_at_pauses_and_after_seven_seconds() -> None:
     ]
 
 
-def test_short_subtitles_stay_a_second_where_there_is_room() -> None:
+def test_short_subtitles_last_a_second_if_the_next_one_allows_it() -> None:
     segments = (Segment(1.0, 1.2, "a"), Segment(1.5, 1.6, "b"), Segment(4.9, 4.95, "c"))
     shown = cues(write(Transcript(None, "a b c", 5.0, segments), "srt"))
     assert [(start, end) for start, end, _ in shown] == [(1000, 1500), (1500, 2500), (4900, 5000)]
 
 
-def test_hours_beyond_99_and_empty_stretches_are_written() -> None:
+def test_hours_beyond_99_and_empty_segments_are_written() -> None:
     assert "100:00:00.000 --> 100:00:00.001" in write(segment("a", 360000.0, 360000.0), "vtt")
 
 
@@ -148,7 +148,7 @@ def test_hours_beyond_99_and_empty_stretches_are_written() -> None:
     st.booleans(),
     st.data(),
 )
-def test_subtitles_keep_every_character_fit_the_screen_and_never_overlap(
+def test_subtitles_keep_all_characters_and_limits_and_do_not_overlap(
     texts: list[list[str]], timed: bool, data: st.DataObject
 ) -> None:
     count = 2 * sum(map(len, texts))
@@ -176,13 +176,13 @@ def test_subtitles_keep_every_character_fit_the_screen_and_never_overlap(
     assert all(end <= max(after, start + 1) for (start, end, _), (after, _, _) in pairwise(shown))
 
 
-def test_formats_are_named_when_one_is_unknown() -> None:
+def test_an_unknown_format_is_an_error_that_lists_the_formats() -> None:
     assert FORMATS == ("txt", "json", "srt", "vtt", "tsv", "ctm", "textgrid")
     with pytest.raises(ConfigError, match="'doc'; choose from txt, json, srt, vtt, tsv, ctm, textgrid"):
         write(EMPTY, "doc")
 
 
-def test_ctm_has_a_line_for_each_word() -> None:
+def test_ctm_has_one_line_per_word() -> None:
     assert write(TWO, "ctm").splitlines() == [
         "a 1 0.080 0.420 good 0.912",
         "a 1 0.900 0.600 morning 0.500",
@@ -194,14 +194,14 @@ def test_ctm_has_a_line_for_each_word() -> None:
 
 
 @pytest.mark.parametrize("form", ["ctm", "textgrid"])
-def test_times_of_words_must_be_there_where_they_are_written(form: str) -> None:
+def test_ctm_and_textgrid_need_word_timestamps(form: str) -> None:
     with pytest.raises(ConfigError, match="words=True"):
         write(replace(TWO, words=()), form)
     assert write(EMPTY, form) is not None
 
 
 def intervals(textgrid: str) -> list[tuple[float, float, str]]:
-    """Read a TextGrid of one tier as Praat does: numbers and quoted texts, whatever stands between them."""
+    """Read a TextGrid of one tier as Praat does: only its numbers and quoted texts."""
     values = re.findall(r'"((?:[^"]|"")*)"|(-?[\d.]+)', textgrid.split("<exists>")[1])
     flat = [quoted.replace('""', '"') if not number else float(number) for quoted, number in values]
     tiers, kind, name, start, end, count, *rows = flat
@@ -211,7 +211,7 @@ def intervals(textgrid: str) -> list[tuple[float, float, str]]:
     return found  # type: ignore[return-value]
 
 
-def test_a_textgrid_covers_everything_without_gaps() -> None:
+def test_a_textgrid_covers_the_recording_without_gaps() -> None:
     quoted = replace(TWO, words=(*TWO.words[:3], Word(3724.0, 3724.5, 'so "right"', 0.75)))
     found = intervals(write(quoted, "textgrid"))
     assert [text for *_, text in found if text] == ["good", "morning", "all", 'so "right"']

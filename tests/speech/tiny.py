@@ -1,4 +1,4 @@
-"""A tiny language that a tiny model learns in seconds: each letter is a tone, a space is a pause."""
+"""A tiny language that a tiny model learns in seconds: letters are tones, spaces are pauses."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from audioseq.speech.config import DataConfig, ModelConfig, SpeechConfig
 from audioseq.training import TrainingConfig
 
 TONES = {"a": 500.0, "b": 1000.0, "c": 2000.0, "d": 4000.0}
-"""Hz of each letter."""
+"""Frequency of each letter in Hz."""
 MODEL = ModelConfig(
     n_mels=20, channels=(16, 24), lower_layers=1, lower_size=24, upper_layers=1, upper_size=24, dropout=0
 )
 
 
 def say(text: str, seconds: float = 0.16) -> np.ndarray:
-    """Return the waveform `[N]` of a text: each letter sounds half of its time, then there is a pause."""
+    """Return the waveform `[N]` of a text: a tone for half of each letter's time, then a pause."""
     time = np.arange(int(seconds / 2 * audio.SAMPLE_RATE)) / audio.SAMPLE_RATE
     letters = [np.sin(2 * np.pi * TONES.get(letter, 0.0) * time) * 0.3 for letter in text]
     return np.concatenate([np.concatenate([tone, 0 * tone]) for tone in letters]).astype(np.float32)
 
 
 def utterances(folder: Path, texts: list[str]) -> list[Utterance]:
-    """Write the recordings of texts into a folder."""
+    """Write recordings of texts to a directory."""
     made = []
     for text in texts:
         path = folder / f"{text.replace(' ', '_')}.wav"

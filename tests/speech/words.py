@@ -1,4 +1,4 @@
-"""A small language model for the tests of the decoder: any log-probability after any word, by a table."""
+"""A small language model for the tests of the decoder: a table of word pairs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 class Bigrams:
-    """Random log-probabilities of each word after each other; a state is the word before."""
+    """Random log-probabilities of word pairs; a state is the previous word."""
 
     def __init__(self, words: Sequence[str], seed: int = 0) -> None:
-        self.vocabulary = Vocabulary((*MARKS, *words))
+        self.vocabulary = Vocabulary((*SPECIAL_TOKENS, *words))
         self.start = Vocabulary.bos
         size = len(self.vocabulary)
         logits = np.random.default_rng(seed).normal(scale=1.5, size=(size, size))
@@ -26,10 +26,10 @@ class Bigrams:
     def step(
         self, states: NDArray[np.int64], words: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Look up each word after each state."""
+        """Return the log-probability of each word after each state, and the next states."""
         return self.table[states, words], words
 
     def score(self, words: Sequence[str]) -> float:
-        """Return the log-probability of a sentence with its end, word by word."""
+        """Return the log-probability of a sentence, including its end."""
         ids = [self.start, *self.vocabulary.encode(words), Vocabulary.eos]
         return sum(float(self.table[a, b]) for a, b in pairwise(ids))

@@ -1,1 +1,1 @@
-"""From log-probabilities to text: greedy and beam search, hotwords, forced alignment."""
+"""Decoding of emissions: greedy and beam search, hotwords, rescoring, forced alignment."""

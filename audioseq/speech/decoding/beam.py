@@ -3,128 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.language.vocabulary import Vocabulary
+from audioseq.speech.decoding.beam_state import BeamState
 from audioseq.speech.decoding.hotwords import Hotwords
-from audioseq.speech.decoding.lexicon import Hashes, WordModel, extend, lexicon_of, space, spell
+from audioseq.speech.decoding.lexicon import (
+    Floats,
+    Ints,
+    WordModel,
+    WordScorer,
+    append,
+    append_space,
+    find_runs,
+    hash_spellings,
+)
+from audioseq.speech.decoding.nbest import Hypothesis
 from audioseq.text.tokenizer import BLANK
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class DecodingWeights:
-    """How much a language model has to say beside the acoustic model; `audioseq tune` finds the values."""
+    """Weights of the language model relative to the acoustic model; `audioseq tune` finds the values."""
 
     alpha: float = 0.4
-    """Factor of the log-probabilities of words."""
+    """Language model weight: factor of the log-probabilities of words."""
     beta: float = 1.5
-    """Added for each word: against texts of few words."""
-    unknown: float = -1.5
-    """Added for each letter of a word that the model does not know, besides what it gives to such words."""
-    blank: float = 0.0
-    """Taken off the log-probability of the blank in each frame: networks are too sure of saying nothing."""
+    """Word bonus: added for each word, against a bias towards few words."""
+    oov_penalty: float = -1.5
+    """Added for each letter of an out-of-vocabulary word, besides the log-probability of `<unk>`."""
+    blank_penalty: float = 0.0
+    """Subtracted from the log-probability of the blank in each frame: networks overestimate the blank."""
 
 
 @dataclass(frozen=True)
 class BeamLimits:
-    """What the search leaves out to be fast; it is exact without these limits."""
+    """Limits that make the search fast; it is exact without them."""
 
     beam_size: int = 100
-    """Hypotheses that are kept at each frame."""
-    tokens: int = 20
-    """Tokens that are tried at each frame, the most probable ones."""
+    """Hypotheses that are kept after each frame."""
+    beam_size_token: int = 20
+    """Tokens that are tried in each frame: the most probable ones."""
     beam_threshold: float = 12.0
-    """How much worse than the best hypothesis one may be, natural logarithm."""
+    """Hypotheses whose score is lower than the best by more than this are dropped (natural logarithm)."""
     blank_skip_threshold: float = 0.99
-    """A frame that is blank with at least this probability is taken to be nothing else."""
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A text that may be what was said."""
-
-    text: str
-    tokens: tuple[int, ...]
-    """Its most probable spelling."""
-    score: float
-    """What the candidates are ordered by: the acoustic log-probability and all that is added to it."""
-    acoustic: float
-    """Log-probability of the text by CTC, natural, over all its spellings that were kept."""
-    language: float
-    """Log-probability of the text by the language model, natural, unweighted; 0 without one."""
-    unknown: int
-    """Letters in words that the language model does not know."""
-
-
-@dataclass
-class _Beam:
-    """The hypotheses of a frame, column by column `[N]`; no two have text and last token in common."""
-
-    text: Hashes
-    """Spelling of the whole text."""
-    word: Hashes
-    """Spelling of the last word, while it may go on; 0 between words."""
-    letters: Ints
-    """In that word."""
-    last: Ints
-    """Token; 0 before the first one."""
-    blank: Floats
-    """Log-probability of the paths that end in a blank, and of those that end in the last token."""
-    spoken: Floats
-    language: Floats
-    """Log-probability of the finished words by the language model."""
-    added: Floats
-    """What weights and hotwords add to finished words."""
-    unknown: Ints
-    """Letters in finished words that the language model does not know."""
-    state: Ints
-    """Of the language model after the finished words, and of the hotwords after the whole text."""
-    hot: Ints
-    ahead: Floats
-    """What the open word promises."""
-    entry: Ints
-    """Of the open word in the lexicon."""
-    record: Ints
-    """Where its spelling was written down."""
-
-    def __getitem__(self, chosen: Ints) -> _Beam:
-        return _Beam(*(getattr(self, name)[chosen] for name in _COLUMNS))
-
-    def __add__(self, other: _Beam) -> _Beam:
-        return _Beam(*(np.concatenate((getattr(self, name), getattr(other, name))) for name in _COLUMNS))
-
-
-_COLUMNS = [field.name for field in fields(_Beam)]
+    """In a frame whose blank has at least this probability, no other token is tried."""
 
 
 class BeamDecoder:
-    """Finds the texts that acoustic and language model together hold for the most probable.
+    """Finds the most probable texts given the acoustic and the language model.
 
-    The score of a text is its probability by CTC, summed over all its spellings in tokens (with blanks made
-    less probable by weights.blank), and for each of its words alpha times the language model's
-    log-probability, plus beta; hotwords in it add their boosts.
-    Hypotheses with the same text and the same last token have the same future: they are one. Source: Graves
-    and Jaitly 2014, "Towards end-to-end speech recognition with recurrent neural networks"; Hannun et al.
-    2014, "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs".
+    The score of a text is its CTC log-probability, summed over all its token sequences (after the blank
+    penalty), plus for each word alpha times the language model's log-probability, beta, and the boosts of
+    hotwords. Hypotheses with the same text and last token have the same future, so they are merged. Source:
+    Graves and Jaitly 2014, "Towards end-to-end speech recognition with recurrent neural networks"; Hannun et
+    al. 2014, "First-pass large vocabulary continuous speech recognition using bi-directional recurrent DNNs".
 
     Args:
-        pieces: text of each token; a space begins a word, and that of the blank, token 0, is empty.
-        model: the language model; without one, only hotwords count beside the sound.
-        weights: of the language model.
-        limits: of the search.
-        hotwords: words or phrases that are expected, normalised. Those of their words that the language model
-            does not know share the probability that it gives to unknown words, and need no penalty.
-        boost: of each letter of a hotword.
+        pieces: the text of each token; a space starts a word, and the blank, token 0, is empty.
+        model: the language model; without one, the score has the acoustic score and the hotwords only.
+        weights: weights of the language model.
+        limits: limits of the search.
+        hotwords: expected words or phrases, normalised. Those of their words that the language model does not
+            know share the probability of `<unk>` and get no OOV penalty.
+        boost: natural logarithm, per letter of a hotword.
     Example:
         >>> decoder = BeamDecoder(["", "a", "b"])
-        >>> log_probs = np.log([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])  # the best path, not text, is silent
-        >>> [(found.text, round(float(np.exp(found.acoustic)), 2)) for found in decoder(log_probs, count=2)]
+        >>> log_probs = np.log([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])  # the best path, unlike the text, is empty
+        >>> [(each.text, round(float(np.exp(each.acoustic_score)), 2)) for each in decoder(log_probs, 2)]
         [('a', 0.45), ('', 0.36)]
     """
 
@@ -140,16 +89,16 @@ class BeamDecoder:
     ) -> None:
         self.pieces, self.model, self.weights, self.limits = list(pieces), model, weights, limits
         self._hotwords = Hotwords(hotwords, boost, pieces)
-        self._begins = np.array([piece.startswith(" ") for piece in pieces])
-        self._spelt, self._powers = spell([piece.strip() for piece in pieces])
+        self._scorer = None if model is None else WordScorer(model, hotwords)
+        self._starts_word = np.array([piece.startswith(" ") for piece in pieces])
+        self._hashes, self._factors = hash_spellings([piece.strip() for piece in pieces])
         self._letters = np.array([len(piece.strip()) for piece in pieces])
-        if model is not None:
-            self._lexicon, self._shared = lexicon_of(model, hotwords)
+        # The token history of all hypotheses, as a tree: the token of each node, and its parent node.
         self._parents: list[int] = []
         self._tokens: list[int] = []
 
     def __call__(self, log_probs: NDArray[np.floating], count: int = 1) -> list[Hypothesis]:
-        """Decode log-probabilities `[T, V]` to at most `count` candidates, the best first.
+        """Decode log-probabilities `[T, V]` to at most `count` hypotheses, the best first.
 
         Raises:
             ValueError: a log-probability is NaN.
@@ -157,164 +106,166 @@ class BeamDecoder:
         if np.isnan(log_probs).any():
             raise ValueError("log_probs has NaN values")
         self._parents, self._tokens = [], []
-        log_probs = _less_blank(log_probs.astype(np.float64), self.weights.blank)
-        beam = self._first()
-        most = min(self.limits.tokens, log_probs.shape[1] - 1)
-        best = np.argpartition(-log_probs[:, 1:], most - 1, axis=1)[:, :most] + 1
-        certain = log_probs[:, BLANK] > np.log(self.limits.blank_skip_threshold)
-        for frame, tokens, silent in zip(log_probs, best, certain, strict=True):
-            if silent:
-                beam.blank = np.logaddexp(beam.blank, beam.spoken) + frame[BLANK]
-                beam.spoken = np.full_like(beam.blank, -np.inf)
+        log_probs = _penalise_blank(log_probs.astype(np.float64), self.weights.blank_penalty)
+        beam = self._start()
+        size = min(self.limits.beam_size_token, log_probs.shape[1] - 1)
+        best = np.argpartition(-log_probs[:, 1:], size - 1, axis=1)[:, :size] + 1
+        skipped = log_probs[:, BLANK] > np.log(self.limits.blank_skip_threshold)
+        for frame, tokens, skip in zip(log_probs, best, skipped, strict=True):
+            if skip:
+                beam.blank_score = beam.acoustic_score + frame[BLANK]
+                beam.token_score = np.full_like(beam.blank_score, -np.inf)
             else:
                 beam = self._step(beam, frame, tokens)
         return self._finish(beam, count)
 
-    def _first(self) -> _Beam:
-        none, zero, nothing = np.zeros(1, np.uint64), np.zeros(1, np.int64), np.zeros(1)
-        state = np.array([self.model.start if self.model else 0])
-        return _Beam(
-            text=none, word=none, letters=zero, last=zero, blank=nothing, spoken=np.array([-np.inf]),
-            language=nothing, added=nothing, unknown=zero, state=state, hot=zero + self._hotwords.start,
-            ahead=nothing, entry=zero - 1, record=zero - 1,
+    def _start(self) -> BeamState:
+        hash_, integer, score = np.zeros(1, np.uint64), np.zeros(1, np.int64), np.zeros(1)
+        return BeamState(
+            text=hash_, word=hash_, word_letters=integer, last_token=integer,
+            blank_score=score, token_score=np.array([-np.inf]), lm_score=score, bonus=score,
+            oov_letters=integer, lm_state=np.array([self.model.start if self.model else 0]),
+            hotword_state=integer + self._hotwords.start, lookahead=score, entry=integer - 1,
+            node=integer - 1,
         )  # fmt: skip
 
-    def _step(self, beam: _Beam, frame: Floats, tokens: Ints) -> _Beam:
-        """Go on by a frame of log-probabilities `[V]`, of which only the given tokens and the blank count."""
-        paths = np.logaddexp(beam.blank, beam.spoken)
-        ended = self._ended(beam)
+    def _step(self, beam: BeamState, frame: Floats, tokens: Ints) -> BeamState:
+        """Advance by a frame of log-probabilities `[V]`, trying the blank and the given tokens."""
+        all_before, blank_before = beam.acoustic_score, beam.blank_score
+        ended = self._end_words(beam)
         prior, prior_ended = self._prior(beam), self._prior(ended)
-        beam.blank, spoken_before, blank_before = paths + frame[BLANK], beam.spoken, beam.blank
-        beam.spoken = spoken_before + frame[beam.last]
-        floor = (
-            np.logaddexp(beam.blank, beam.spoken) + prior + beam.ahead
-        ).max() - self.limits.beam_threshold
+        # First the hypotheses whose text stays the same: by a blank, or by repeating the last token.
+        beam.blank_score = all_before + frame[BLANK]
+        beam.token_score = beam.token_score + frame[beam.last_token]
+        floor = (beam.acoustic_score + prior + beam.lookahead).max() - self.limits.beam_threshold
 
-        # Only a blank lets a token follow itself as a new one.
-        grown = np.where(beam.last[:, None] == tokens, blank_before[:, None], paths[:, None]) + frame[tokens]
-        bound = grown + np.where(self._begins[tokens], prior_ended[:, None], (prior + beam.ahead)[:, None])
+        # Then those with one more token. For a token to follow itself, a blank must separate the two.
+        repeated = beam.last_token[:, None] == tokens
+        grown = np.where(repeated, blank_before[:, None], all_before[:, None]) + frame[tokens]
+        # An upper bound of the score drops most of them before their language model scores are computed.
+        prior_ahead = (prior + beam.lookahead)[:, None]
+        bound = grown + np.where(self._starts_word[tokens], prior_ended[:, None], prior_ahead)
         rows, columns = np.nonzero((bound >= floor) & (bound > -np.inf))
-        longer = self._extend(beam, ended, rows, tokens[columns], grown[rows, columns])
+        longer = self._append_tokens(beam, ended, rows, tokens[columns], grown[rows, columns])
         return self._prune(beam, longer)
 
-    def _prior(self, beam: _Beam) -> Floats:
-        return self.weights.alpha * beam.language + beam.added
+    def _prior(self, beam: BeamState) -> Floats:
+        """Return the part of the score that finished words add to the acoustic score."""
+        return self.weights.alpha * beam.lm_score + beam.bonus
 
-    def _ended(self, beam: _Beam) -> _Beam:
-        """Return the hypotheses with their open words ended."""
-        hot = self._hotwords
-        is_open = beam.letters > 0
+    def _end_words(self, beam: BeamState) -> BeamState:
+        """Return the hypotheses with their unfinished words ended and scored."""
+        hotwords = self._hotwords
+        unfinished = beam.word_letters > 0
         result = replace(beam)
-        result.added = beam.added + np.where(is_open, hot.won[beam.hot], 0.0)
-        result.hot = np.where(is_open, hot.ended[beam.hot], beam.hot)
-        if self.model is not None:
-            ids = self._lexicon.ids[beam.entry]
-            log_probs, states = self.model.step(beam.state, np.maximum(ids, Vocabulary.unk))
-            log_probs = log_probs - np.where(ids == Vocabulary.unk, self._shared, 0.0)
-            spelt = np.where(is_open & (ids < 0), beam.letters, 0)
-            result.language = beam.language + np.where(is_open, log_probs, 0.0)
-            result.state = np.where(is_open, states, beam.state)
-            result.unknown = beam.unknown + spelt
-            result.added += np.where(is_open, self.weights.beta, 0.0) + self.weights.unknown * spelt
-        return result
-
-    def _extend(self, beam: _Beam, ended: _Beam, rows: Ints, tokens: Ints, spoken: Floats) -> _Beam:
-        """Return the hypotheses of `rows` with a token more each."""
-        begins = self._begins[tokens] | (beam.letters[rows] == 0)
-        letters, spelt, powers = self._letters[tokens], self._spelt[tokens], self._powers[tokens]
-        source = (beam + ended)[rows + len(beam.text) * begins]
-        text = np.where(begins & (letters > 0), space(source.text), source.text)
-        result = _Beam(
-            text=extend(text, spelt, powers),
-            word=extend(np.where(begins, np.uint64(0), source.word), spelt, powers),
-            letters=np.where(begins, 0, source.letters) + letters,
-            last=tokens,
-            blank=np.full(len(rows), -np.inf),
-            spoken=spoken,
-            language=source.language,
-            added=source.added,
-            unknown=source.unknown,
-            state=source.state,
-            hot=self._hotwords.spelt[source.hot, tokens].astype(np.int64),
-            ahead=np.zeros(len(rows)),
-            entry=source.entry,
-            record=source.record,
+        result.bonus = beam.bonus + np.where(unfinished, hotwords.bonus[beam.hotword_state], 0.0)
+        result.hotword_state = np.where(
+            unfinished, hotwords.after_word[beam.hotword_state], beam.hotword_state
         )
-        result.ahead = self._hotwords.hope[result.hot]
-        if self.model is not None:
-            result.entry = self._lexicon.find(result.word)
-            promised = self.weights.alpha * self._lexicon.best[result.entry] + self.weights.beta
-            promised += np.where(result.entry < 0, self.weights.unknown * result.letters, 0.0)
-            result.ahead += np.where(result.letters > 0, promised, 0.0)
+        if self._scorer is not None:
+            log_probs, states, oov = self._scorer.score_words(beam.lm_state, beam.entry)
+            oov_letters = np.where(unfinished & oov, beam.word_letters, 0)
+            result.lm_score = beam.lm_score + np.where(unfinished, log_probs, 0.0)
+            result.lm_state = np.where(unfinished, states, beam.lm_state)
+            result.oov_letters = beam.oov_letters + oov_letters
+            beta, penalty = self.weights.beta, self.weights.oov_penalty
+            result.bonus += np.where(unfinished, beta, 0.0) + penalty * oov_letters
         return result
 
-    def _prune(self, beam: _Beam, longer: _Beam) -> _Beam:
-        """Join what has become the same, and return the best hypotheses of both kinds."""
+    def _append_tokens(
+        self, beam: BeamState, ended: BeamState, rows: Ints, tokens: Ints, token_score: Floats
+    ) -> BeamState:
+        """Return the hypotheses `rows` of a beam, each with one more token."""
+        # A token that starts a word, and the first letters after a space, follow the ended hypothesis.
+        starts = self._starts_word[tokens] | (beam.word_letters[rows] == 0)
+        letters, hashes, factors = self._letters[tokens], self._hashes[tokens], self._factors[tokens]
+        source = (beam + ended)[rows + len(beam.text) * starts]
+        text = np.where(starts & (letters > 0), append_space(source.text), source.text)
+        result = replace(
+            source,
+            text=append(text, hashes, factors),
+            word=append(np.where(starts, np.uint64(0), source.word), hashes, factors),
+            word_letters=np.where(starts, 0, source.word_letters) + letters,
+            last_token=tokens,
+            blank_score=np.full(len(rows), -np.inf),
+            token_score=token_score,
+            hotword_state=self._hotwords.after_token[source.hotword_state, tokens].astype(np.int64),
+        )
+        result.lookahead = self._hotwords.lookahead[result.hotword_state]
+        if self._scorer is not None:
+            # The best word with this prefix, or an OOV word that has only these letters.
+            result.entry = self._scorer.lexicon.find(result.word)
+            best = self.weights.alpha * self._scorer.lexicon.best[result.entry] + self.weights.beta
+            best += np.where(result.entry < 0, self.weights.oov_penalty * result.word_letters, 0.0)
+            result.lookahead += np.where(result.word_letters > 0, best, 0.0)
+        return result
+
+    def _prune(self, beam: BeamState, longer: BeamState) -> BeamState:
+        """Merge equal hypotheses of both beams, and keep the best ones."""
         both = beam + longer
-        sound = np.logaddexp(both.blank, both.spoken)
-        # Those with one key stand side by side, the most probable first: it lends its spelling.
-        keys = both.text * np.uint64(2 * len(self.pieces) + 1) + both.last.astype(np.uint64)
-        order = np.lexsort((-sound, keys))
-        starts = _starts(keys[order])
+        acoustic = both.acoustic_score
+        # Sort so that equal hypotheses are adjacent, the most probable first: its token history is kept.
+        keys = both.text * np.uint64(2 * len(self.pieces) + 1) + both.last_token.astype(np.uint64)
+        order = np.lexsort((-acoustic, keys))
+        starts = find_runs(keys[order])
         first = order[starts]
-        blank, spoken = (np.logaddexp.reduceat(part[order], starts) for part in (both.blank, both.spoken))
-        score = np.logaddexp(blank, spoken) + (self._prior(both) + both.ahead)[first]
+        blank_score, token_score = (
+            np.logaddexp.reduceat(part[order], starts) for part in (both.blank_score, both.token_score)
+        )
+        score = np.logaddexp(blank_score, token_score) + (self._prior(both) + both.lookahead)[first]
         kept = np.flatnonzero(score >= score.max() - self.limits.beam_threshold)
         if len(kept) > self.limits.beam_size:
             kept = kept[np.argpartition(-score[kept], self.limits.beam_size - 1)[: self.limits.beam_size]]
         chosen = first[kept]
         result = both[chosen]
-        result.blank, result.spoken = blank[kept], spoken[kept]
+        result.blank_score, result.token_score = blank_score[kept], token_score[kept]
+        # Only hypotheses that survive get a node in the token history.
         new = chosen >= len(beam.text)
-        records = len(self._parents) + np.arange(np.count_nonzero(new))
-        self._parents += result.record[new].tolist()
-        self._tokens += result.last[new].tolist()
-        result.record[new] = records
+        nodes = len(self._parents) + np.arange(np.count_nonzero(new))
+        self._parents += result.node[new].tolist()
+        self._tokens += result.last_token[new].tolist()
+        result.node[new] = nodes
         return result
 
-    def _finish(self, beam: _Beam, count: int) -> list[Hypothesis]:
-        """Return the best texts, each with its last word and its sentence at an end."""
-        ended = self._ended(beam)
+    def _finish(self, beam: BeamState, count: int) -> list[Hypothesis]:
+        """Return the best texts, after the ends of their last words and of the sentence."""
+        ended = self._end_words(beam)
         if self.model is not None:
             ends = np.full(len(beam.text), Vocabulary.eos)
-            ended.language = ended.language + self.model.step(ended.state, ends)[0]
-        sound = np.logaddexp(ended.blank, ended.spoken)
-        order = np.lexsort((-sound, ended.text))
-        starts = _starts(ended.text[order])
-        acoustic = np.logaddexp.reduceat(sound[order], starts)
-        score = acoustic + self._prior(ended)[order[starts]]
-        found = []
-        for place in np.argsort(-score, kind="stable")[:count].tolist():
-            row = order[starts[place]]
-            tokens = self._spelling(int(ended.record[row]))
-            found.append(
+            ended.lm_score = ended.lm_score + self.model.step(ended.lm_state, ends)[0]
+        acoustic = ended.acoustic_score
+        order = np.lexsort((-acoustic, ended.text))
+        starts = find_runs(ended.text[order])
+        total = np.logaddexp.reduceat(acoustic[order], starts)
+        score = total + self._prior(ended)[order[starts]]
+        hypotheses = []
+        for index in np.argsort(-score, kind="stable")[:count].tolist():
+            row = order[starts[index]]
+            tokens = self._trace(int(ended.node[row]))
+            hypotheses.append(
                 Hypothesis(
                     text=" ".join("".join(self.pieces[token] for token in tokens).split()),
                     tokens=tokens,
-                    score=float(score[place]),
-                    acoustic=float(acoustic[place]),
-                    language=float(ended.language[row]),
-                    unknown=int(ended.unknown[row]),
+                    score=float(score[index]),
+                    acoustic_score=float(total[index]),
+                    lm_score=float(ended.lm_score[row]),
+                    oov_letters=int(ended.oov_letters[row]),
                 )
             )
-        return found
+        return hypotheses
 
-    def _spelling(self, record: int) -> tuple[int, ...]:
+    def _trace(self, node: int) -> tuple[int, ...]:
+        """Return the tokens from the start to a node of the token history."""
         tokens = []
-        while record >= 0:
-            tokens.append(self._tokens[record])
-            record = self._parents[record]
+        while node >= 0:
+            tokens.append(self._tokens[node])
+            node = self._parents[node]
         return tuple(reversed(tokens))
 
 
-def _less_blank(log_probs: Floats, penalty: float) -> Floats:
-    """Make the blank of log-probabilities `[T, V]` less probable; those of each frame sum to 1 as before."""
+def _penalise_blank(log_probs: Floats, penalty: float) -> Floats:
+    """Subtract a penalty from the blank of log-probabilities `[T, V]`, and normalise each frame."""
     if not penalty:
         return log_probs
     changed = log_probs - np.where(np.arange(log_probs.shape[1]) == BLANK, penalty, 0.0)
     return changed - np.logaddexp.reduce(changed, axis=1, keepdims=True)
-
-
-def _starts(values: Hashes) -> Ints:
-    """Return where a row of values changes, its beginning included."""
-    return np.flatnonzero(np.append(True, values[1:] != values[:-1]))

@@ -1,4 +1,4 @@
-"""The beam search as a user asks for it: which language model, which hotwords, how wide."""
+"""Decoding options, and the decoder that they describe: beam search, rescoring and word confidences."""
 
 from __future__ import annotations
 
@@ -12,107 +12,111 @@ import numpy as np
 from audioseq import models
 from audioseq.errors import ConfigError
 from audioseq.language.ngram import binary
-from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits, DecodingWeights, Hypothesis
+from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits, DecodingWeights
 from audioseq.speech.decoding.forced_alignment import align_words
-from audioseq.speech.decoding.nbest import Scorer, confidences, rescore
+from audioseq.speech.decoding.nbest import Hypothesis, Scorer, rescore, word_confidences
 from audioseq.speech.transcript import Word
 from audioseq.text.tokenizer import Tokenizer, normalise
 
 CARD_KEY = "decoder"
-"""Where a model's card holds its weights."""
+"""Key of the model card for the tuned weights."""
+FORMER_WEIGHTS = {"unknown": "oov_penalty", "blank": "blank_penalty"}
+"""Names of weights in the cards of earlier versions."""
 DEFAULT_GAMMA = 0.3
 N_BEST = 100
-"""Texts that are compared for confidences and rescoring, if the beam holds so many."""
+"""Maximum number of hypotheses for rescoring and confidences."""
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How to find the most probable text, where the most probable token of each frame is not enough.
+    """Options of the beam search.
 
     Example:
-        >>> BeamSearch(lm="novels.safetensors", hotwords=["kubernetes"]).limits.width
+        >>> DecodingOptions(lm="novels.safetensors", hotwords=["kubernetes"]).limits.beam_size
         100
     """
 
     lm: str | Path | None = None
-    """Name or file of an n-gram model of words; without it only hotwords count beside the sound."""
+    """Name or file of an n-gram language model of words; without one, only hotwords influence the search."""
     hotwords: Sequence[str] = ()
-    """Words or phrases to expect, whether the language model knows them or not."""
+    """Words or phrases to boost; the language model need not know them."""
     boost: float = 0.4
-    """Of each letter of a hotword, natural logarithm."""
+    """Hotword boost per letter (natural logarithm)."""
     weights: DecodingWeights | None = None
-    """Of the language model; None takes those that the speech model's card holds, if any. So for gamma."""
+    """Weights of the language model; None: those of the model card, else the defaults."""
     limits: BeamLimits = field(default_factory=BeamLimits)
     rescorer: str | Path | None = None
-    """Name or file of a language model that orders the best texts anew."""
+    """Name or file of a language model that rescores the n-best list."""
     gamma: float | None = None
-    """Factor of that model's log-probabilities."""
+    """Rescoring weight; None: that of the model card, else `DEFAULT_GAMMA`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "hotwords", tuple(self.hotwords)
-        )  # a list will do; searches are kept by this
+        # A tuple, because options are the keys under which decoders are cached.
+        object.__setattr__(self, "hotwords", tuple(self.hotwords))
 
 
 Decoding = DecodingOptions | Literal["greedy"] | None
-"""A search; `greedy`, the most probable token of each frame; None, what the speech model's card advises."""
+"""Options of the beam search; `greedy` for the best path; None for the options that the model recommends."""
 
 
 def recommended_options(card: Mapping[str, Any]) -> DecodingOptions | None:
-    """Return the search that a speech model's card advises: with a language model that has a name."""
+    """Return the options that a model card recommends: those with a language model of the catalogue."""
     stored = card.get(CARD_KEY)
     lm = stored.get("lm") if isinstance(stored, Mapping) else None
     return DecodingOptions(lm=lm) if lm in {model.name for model in models.CATALOGUE} else None
 
 
 class Decoder:
-    """A beam search with its language models at hand.
+    """A beam search with its language models.
 
     Args:
-        options: what to search with.
-        tokenizer: of the speech model.
-        card: of the speech model.
+        options: the decoding options.
+        tokenizer: the tokenizer of the speech model.
+        card: the card of the speech model.
     Raises:
-        CheckpointError: there is no such language model, or its file is damaged.
-        ConfigError: a hotword cannot be spelt by the speech model; a limit is out of range.
+        CheckpointError: a language model does not exist, or its file is damaged.
+        ConfigError: a hotword has characters that the speech model does not emit.
     """
 
     def __init__(self, options: DecodingOptions, tokenizer: Tokenizer, card: Mapping[str, Any]) -> None:
         self.tokenizer = tokenizer
-        weights, self.gamma = _tuned(options, card)
-        self.decoder = BeamDecoder(
+        weights, self.gamma = _choose_weights(options, card)
+        self.beam_decoder = BeamDecoder(
             tokenizer.pieces,
             None if options.lm is None else binary.load(models.resolve(options.lm, task=binary.TASK)),
             weights=weights,
             limits=options.limits,
-            hotwords=[_spelt(word, tokenizer) for word in options.hotwords],
+            hotwords=[_normalise_hotword(word, tokenizer) for word in options.hotwords],
             boost=options.boost,
         )
-        self.scorer = None if options.rescorer is None else _open_scorer(options.rescorer)
+        self.rescorer = None if options.rescorer is None else _load_rescorer(options.rescorer)
 
-    def candidates(self, log_probs: np.ndarray) -> list[Hypothesis]:
-        """Return the most probable texts of emissions `[T, V]`, the best first."""
-        found = self.decoder(log_probs, N_BEST)
-        return found if self.scorer is None else rescore(found, self.scorer, self.gamma)
+    def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
+        """Return the n-best list of emissions `[T, V]`, the best first."""
+        hypotheses = self.beam_decoder(log_probs, N_BEST)
+        return hypotheses if self.rescorer is None else rescore(hypotheses, self.rescorer, self.gamma)
 
-    def words(self, log_probs: np.ndarray, frame_seconds: float) -> list[Word]:
-        """Return the words of the best text, each with its time and its share of all candidates."""
-        found = self.candidates(log_probs)
-        words = align_words(log_probs, found[0].tokens, self.tokenizer, frame_seconds)
+    def decode_words(self, log_probs: np.ndarray, frame_seconds: float) -> list[Word]:
+        """Return the words of the best hypothesis, with timestamps and confidences from the n-best list."""
+        hypotheses = self.decode(log_probs)
+        words = align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds)
         return [
             replace(word, confidence=confidence)
-            for word, confidence in zip(words, confidences(found), strict=True)
+            for word, confidence in zip(words, word_confidences(hypotheses), strict=True)
         ]
 
 
-def _tuned(options: DecodingOptions, card: Mapping[str, Any]) -> tuple[DecodingWeights, float]:
-    """Return weights and gamma: those asked for, else those of the card, else the usual ones."""
+def _choose_weights(options: DecodingOptions, card: Mapping[str, Any]) -> tuple[DecodingWeights, float]:
+    """Return weights and gamma: those of the options, else of the card, else the defaults."""
     stored = card.get(CARD_KEY)
-    numbers = {
-        name: float(value)
+    named = {
+        FORMER_WEIGHTS.get(name, name): value
         for name, value in (stored.items() if isinstance(stored, Mapping) else ())
-        if name in (*(each.name for each in fields(DecodingWeights)), "gamma")
-        and isinstance(value, int | float)
+    }
+    numbers = {
+        name: float(named[name])
+        for name in (*(each.name for each in fields(DecodingWeights)), "gamma")
+        if isinstance(named.get(name), int | float)
     }
     gamma = numbers.pop("gamma", DEFAULT_GAMMA)
     return (
@@ -121,14 +125,16 @@ def _tuned(options: DecodingOptions, card: Mapping[str, Any]) -> tuple[DecodingW
     )
 
 
-def _spelt(word: str, tokenizer: Tokenizer) -> str:
-    spelt = normalise(word, tokenizer.alphabet)
-    if not spelt.text or spelt.dropped:
-        raise ConfigError(f"hotword {word!r}: the model writes {tokenizer.alphabet!r} only; spell it so")
-    return spelt.text
+def _normalise_hotword(word: str, tokenizer: Tokenizer) -> str:
+    normalised = normalise(word, tokenizer.alphabet)
+    if not normalised.text or normalised.dropped:
+        raise ConfigError(
+            f"hotword {word!r}: the model emits only {tokenizer.alphabet!r}; write it with these characters"
+        )
+    return normalised.text
 
 
-def _open_scorer(name: str | Path) -> Scorer:
-    from audioseq.language import pipeline  # it brings torch
+def _load_rescorer(name: str | Path) -> Scorer:
+    from audioseq.language import pipeline  # imports torch
 
     return pipeline.load_predictor(models.resolve(name, task="language")).score

@@ -1,4 +1,4 @@
-"""Words that a user expects: an automaton that finds them while a text is spelt."""
+"""Hotword boosting: an automaton that finds phrases while hypotheses grow."""
 
 from __future__ import annotations
 
@@ -12,80 +12,87 @@ BOUNDARY = " "
 
 
 class Hotwords:
-    """Finds phrases in texts that grow token by token, all hypotheses at once.
+    """Finds phrases in texts that grow token by token, for all hypotheses at once.
 
-    A state is the longest end of the text that begins a phrase. While a phrase is spelt, its state is worth
-    a share of the phrase's boost; the share is gone as soon as the text goes another way, and the boost is
-    won when a word ends where the phrase does. Source: Aho and Corasick 1975.
+    A state is the longest suffix of the text that is a prefix of a phrase. While a phrase is incomplete, its
+    state has a lookahead: the share of the boost for the letters so far. The lookahead is lost when the text
+    leaves the phrase; the full boost is added when a word ends at the end of the phrase. Source: Aho and
+    Corasick 1975, "Efficient string matching".
 
     Args:
-        phrases: normalised words, or several words with single spaces.
-        boost: of each letter of a phrase, natural logarithm.
-        pieces: text of each token; a space begins a word.
+        phrases: normalised words, or several words separated by single spaces.
+        boost: natural logarithm, per letter of a phrase.
+        pieces: the text of each token; a space starts a word.
     Example:
         >>> hotwords = Hotwords(["ab"], 1.0, ["", "a", "b"])
-        >>> state = hotwords.spelt[hotwords.start, 1]
-        >>> float(hotwords.hope[state]), float(hotwords.won[hotwords.spelt[state, 2]])
+        >>> state = hotwords.after_token[hotwords.start, 1]
+        >>> float(hotwords.lookahead[state]), float(hotwords.bonus[hotwords.after_token[state, 2]])
         (1.0, 2.0)
     """
 
     start: int
-    """The state before the first letter."""
-    spelt: NDArray[np.int32]
-    """State after the letters of a token, a space before them left aside `[S, V]`."""
-    ended: NDArray[np.int32]
-    """State after the end of a word `[S]`."""
-    won: NDArray[np.float64]
-    """Boost that the end of a word brings `[S]`."""
-    hope: NDArray[np.float64]
-    """Boost that the state would have if its phrase went on as begun `[S]`."""
+    """The state at the start of a text."""
+    after_token: NDArray[np.int32]
+    """The state after the letters of a token, without a leading space `[S, V]`."""
+    after_word: NDArray[np.int32]
+    """The state after the end of a word `[S]`."""
+    bonus: NDArray[np.float64]
+    """The boost that is added when a word ends in a state `[S]`."""
+    lookahead: NDArray[np.float64]
+    """The boost for the letters so far, if the phrase is completed `[S]`."""
 
     def __init__(self, phrases: Sequence[str], boost: float, pieces: Sequence[str]) -> None:
         letters = sorted({letter for piece in pieces for letter in piece.strip()} | {BOUNDARY})
         column = {letter: index for index, letter in enumerate(letters)}
-        table = [[-1] * len(letters)]
-        hope, won = [0.0], [0.0]
+        # A trie of the phrases, with a word boundary on both sides; -1 where no phrase continues.
+        trie = [[-1] * len(letters)]
+        lookahead, bonus = [0.0], [0.0]
         for phrase in sorted({f" {phrase} " for phrase in phrases if not set(phrase) - set(letters)} | {" "}):
-            state, spelt = 0, 0
+            state, spelled = 0, 0
             for letter in phrase:
-                spelt += letter != BOUNDARY
-                if table[state][column[letter]] < 0:
-                    table[state][column[letter]] = len(table)
-                    table.append([-1] * len(letters))
-                    hope.append(boost * spelt)
-                    won.append(0.0)
-                state = table[state][column[letter]]
-            if spelt:
-                # The boundary at the end is also the one before the next word; nothing is hoped for there.
-                won[state], hope[state] = boost * spelt, 0.0
-        goto = _complete(table, won, hope)
-        self.start = int(goto[0, column[BOUNDARY]])
-        self.ended = goto[:, column[BOUNDARY]]
-        self.won = np.array(won)[self.ended]
-        self.hope = np.array(hope)
-        self.spelt = np.empty((len(goto), len(pieces)), np.int32)
+                spelled += letter != BOUNDARY
+                if trie[state][column[letter]] < 0:
+                    trie[state][column[letter]] = len(trie)
+                    trie.append([-1] * len(letters))
+                    lookahead.append(boost * spelled)
+                    bonus.append(0.0)
+                state = trie[state][column[letter]]
+            if spelled:
+                # The final boundary is also the one before the next word, so it has no lookahead.
+                bonus[state], lookahead[state] = boost * spelled, 0.0
+        transitions = _complete(trie, bonus, lookahead)
+        self.start = int(transitions[0, column[BOUNDARY]])
+        self.after_word = transitions[:, column[BOUNDARY]]
+        self.bonus = np.array(bonus)[self.after_word]
+        self.lookahead = np.array(lookahead)
+        self.after_token = np.empty((len(transitions), len(pieces)), np.int32)
         for token, piece in enumerate(pieces):
-            states = np.arange(len(goto), dtype=np.int32)
+            states = np.arange(len(transitions), dtype=np.int32)
             for letter in piece.strip():
-                states = goto[states, column[letter]]
-            self.spelt[:, token] = states
+                states = transitions[states, column[letter]]
+            self.after_token[:, token] = states
 
 
-def _complete(table: list[list[int]], won: list[float], hope: list[float]) -> NDArray[np.int32]:
-    """Fill what leaves the phrases: a state goes on as the longest other end of its text would."""
-    goto = np.array(table, dtype=np.int32)
-    fallback = [0] * len(table)
+def _complete(trie: list[list[int]], bonus: list[float], lookahead: list[float]) -> NDArray[np.int32]:
+    """Return the transitions `[S, letters]` of the trie with those that leave a phrase.
+
+    Breadth first, so that the fallback of a state (its longest proper suffix in the trie) is complete before
+    the state. A missing transition is that of the fallback; a bonus adds the fallback's, because the phrases
+    that end in a suffix end here too; a state without a lookahead takes the fallback's.
+    """
+    transitions = np.array(trie, dtype=np.int32)
+    fallback = [0] * len(trie)
     queue = deque([0])
     while queue:
         state = queue.popleft()
-        other = goto[fallback[state]] if state else np.zeros(goto.shape[1], np.int32)
-        won[state] += won[fallback[state]] if state else 0.0
-        if not hope[state]:
-            hope[state] = hope[fallback[state]]
-        for letter, following in enumerate(table[state]):
+        suffix = transitions[fallback[state]] if state else np.zeros(transitions.shape[1], np.int32)
+        bonus[state] += bonus[fallback[state]] if state else 0.0
+        if not lookahead[state]:
+            lookahead[state] = lookahead[fallback[state]]
+        for letter, following in enumerate(trie[state]):
             if following < 0:
-                goto[state, letter] = other[letter]
+                transitions[state, letter] = suffix[letter]
             else:
-                fallback[following] = int(other[letter])
+                fallback[following] = int(suffix[letter])
                 queue.append(following)
-    return goto
+    return transitions

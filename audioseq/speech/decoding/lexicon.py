@@ -1,4 +1,4 @@
-"""Spellings as integers, and the words that a language model knows, found by how they begin."""
+"""Spellings as integer hashes, and a lexicon of words and their prefixes for the beam search."""
 
 from __future__ import annotations
 
@@ -10,136 +10,155 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
-"""Spellings, each as one integer; 0 is the empty one."""
+"""Hashes of spellings; 0 is the hash of the empty spelling."""
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SPACE = np.uint64(1)
 
 
-def spell(texts: Sequence[str]) -> tuple[Hashes, Hashes]:
-    """Code texts as integers, so that `extend` of two of them is the code of both in a row.
+def hash_spellings(texts: Sequence[str]) -> tuple[Hashes, Hashes]:
+    """Compute polynomial hashes of texts, modulo 2^64, which `append` can concatenate.
 
-    A code is a polynomial of the characters, modulo 2^64. Among the some 10^5 spellings of an utterance,
-    two share a code once in 10^9 utterances. Source: Karp and Rabin 1987.
+    An utterance has about 10^5 spellings in the beam, so two of them collide once in 10^9 utterances.
+    Source: Karp and Rabin 1987.
 
     Returns:
-        the code of each text `[N]`, and what a code in front of it is multiplied with `[N]`.
+        the hash of each text `[N]`, and the factor for a hash that precedes it `[N]`.
     Example:
-        >>> codes, powers = spell(["c", "art", "cart"])
-        >>> extend(codes[:1], codes[1:2], powers[1:2]) == codes[2:]
+        >>> hashes, factors = hash_spellings(["c", "art", "cart"])
+        >>> append(hashes[:1], hashes[1:2], factors[1:2]) == hashes[2:]
         array([ True])
     """
-    codes, powers = np.zeros(len(texts), np.uint64), np.ones(len(texts), np.uint64)
+    hashes, factors = np.zeros(len(texts), np.uint64), np.ones(len(texts), np.uint64)
     for column in _columns(texts):
         inside = column > 0
-        codes = np.where(inside, codes * _BASE + column + _SPACE, codes)
-        powers = np.where(inside, powers * _BASE, powers)
-    return codes, powers
+        hashes = np.where(inside, hashes * _BASE + column + _SPACE, hashes)
+        factors = np.where(inside, factors * _BASE, factors)
+    return hashes, factors
 
 
-def extend(left: Hashes, right: Hashes, power: Hashes) -> Hashes:
-    """Return the codes of spellings that go on with others; `power` belongs to those on the right."""
-    return left * power + right
+def append(left: Hashes, right: Hashes, factor: Hashes) -> Hashes:
+    """Return the hashes of concatenated spellings; `factor` belongs to the right ones."""
+    return left * factor + right
 
 
-def space(codes: Hashes) -> Hashes:
-    """Return the codes of spellings with a space after them; nothing stays nothing."""
-    return np.where(codes == 0, codes, codes * _BASE + _SPACE)
+def append_space(hashes: Hashes) -> Hashes:
+    """Return the hashes of spellings followed by a space; the empty spelling stays empty."""
+    return np.where(hashes == 0, hashes, hashes * _BASE + _SPACE)
+
+
+def find_runs(values: Hashes) -> Ints:
+    """Return the first index of each run of equal values."""
+    return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
 
 
 class Lexicon:
-    """All beginnings of words, the words themselves among them.
+    """All prefixes of a set of words, including the words themselves.
 
     Args:
-        words: the words; a word may be there twice.
-        ids: what each word is called elsewhere, at least 0 `[N]`.
-        scores: how likely each word is by itself `[N]`.
-        otherwise: the score of what begins no word.
+        words: the words; duplicates are allowed.
+        ids: the id of each word, at least 0 `[N]`.
+        scores: the unigram score of each word `[N]`.
+        default: the score of a spelling that is not a prefix of any word.
     Example:
-        >>> lexicon = Lexicon(["cat", "car"], np.array([5, 7]), np.array([-2.0, -1.0]), otherwise=-9)
-        >>> places = lexicon.find(spell(["ca", "cat", "dog"])[0])
-        >>> lexicon.ids[places].tolist(), lexicon.best[places].tolist()
+        >>> lexicon = Lexicon(["cat", "car"], np.array([5, 7]), np.array([-2.0, -1.0]), default=-9)
+        >>> entries = lexicon.find(hash_spellings(["ca", "cat", "dog"])[0])
+        >>> lexicon.ids[entries].tolist(), lexicon.best[entries].tolist()
         ([-1, 5, -1], [-1.0, -2.0, -9.0])
     """
 
-    ids: NDArray[np.int64]
-    """Of each entry: the id of the word, -1 for what only begins words."""
-    best: NDArray[np.float64]
-    """Of each entry: the score of the best word that begins so; the last entry is for what begins none."""
+    ids: Ints
+    """For each entry: the id of the word, -1 for a prefix that is not a word."""
+    best: Floats
+    """For each entry: the best score of the words with this prefix; the last entry is the default."""
 
     def __init__(
-        self,
-        words: Sequence[str],
-        ids: NDArray[np.int64],
-        scores: NDArray[np.floating],
-        *,
-        otherwise: float,
+        self, words: Sequence[str], ids: Ints, scores: NDArray[np.floating], *, default: float
     ) -> None:
-        codes = np.zeros(len(words), np.uint64)
-        found: list[tuple[Hashes, NDArray[np.int64], NDArray[np.floating]]] = []
+        hashes = np.zeros(len(words), np.uint64)
+        found: list[tuple[Hashes, Ints, NDArray[np.floating]]] = []
         columns = [*_columns(words), np.zeros(len(words), np.uint64)]
-        for column, following in pairwise(columns):
+        for column, following in pairwise(columns):  # prefixes of one letter, then of two letters ...
             inside = column > 0
-            codes = codes * _BASE + column + _SPACE
-            whole = np.where(following[inside] == 0, ids[inside], -1)
-            found.append((codes[inside], whole, scores[inside]))
-        self._codes, self.ids, self.best = np.empty(0, np.uint64), np.full(1, -1), np.full(1, otherwise)
+            hashes = hashes * _BASE + column + _SPACE
+            word_ids = np.where(following[inside] == 0, ids[inside], -1)
+            found.append((hashes[inside], word_ids, scores[inside]))
+        self._hashes, self.ids, self.best = np.empty(0, np.uint64), np.full(1, -1), np.full(1, default)
         if found:
-            every, whole, score = (np.concatenate(part) for part in zip(*found, strict=True))
-            order = np.argsort(every)
-            self._codes, starts = np.unique(every[order], return_index=True)
-            self.ids = np.append(np.maximum.reduceat(whole[order], starts), -1)
-            self.best = np.append(np.maximum.reduceat(score[order], starts), otherwise).astype(np.float64)
+            # Words share prefixes: sort the hashes, and keep the best id and score of equal ones.
+            prefixes, word_ids, best = (np.concatenate(part) for part in zip(*found, strict=True))
+            order = np.argsort(prefixes)
+            self._hashes, starts = np.unique(prefixes[order], return_index=True)
+            self.ids = np.append(np.maximum.reduceat(word_ids[order], starts), -1)
+            self.best = np.append(np.maximum.reduceat(best[order], starts), default).astype(np.float64)
 
-    def find(self, codes: Hashes) -> NDArray[np.int64]:
-        """Return the entries of spellings `[N]`; that of what begins no word is the last, -1."""
-        places = np.searchsorted(self._codes, codes)
-        places[places == len(self._codes)] = -1
-        return np.where(self._codes[places] == codes, places, -1) if len(self._codes) else places
+    def find(self, hashes: Hashes) -> Ints:
+        """Return the entries of spellings `[N]`; -1, the default entry, if no word starts with a spelling."""
+        entries = np.searchsorted(self._hashes, hashes)
+        entries[entries == len(self._hashes)] = -1
+        return np.where(self._hashes[entries] == hashes, entries, -1) if len(self._hashes) else entries
 
 
 class WordModel(Protocol):
-    """What tells how likely a word is after those before it, for many hypotheses at once."""
+    """A language model of words that scores many hypotheses at once."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The words it knows."""
+        """The known words."""
 
     @property
     def start(self) -> int:
-        """The state at the beginning of a sentence."""
+        """The state at the start of a sentence."""
 
-    def step(
-        self, states: NDArray[np.int64], words: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def step(self, states: Ints, words: Ints) -> tuple[NDArray[np.float32], Ints]:
         """Return the natural log-probabilities of words `[N]` after states `[N]`, and the next states."""
 
 
-def lexicon_of(model: WordModel, hotwords: Sequence[str]) -> tuple[Lexicon, float]:
-    """Return what a model and hotwords know, and the logarithm of how many words are new to the model."""
-    words = model.vocabulary.words
-    # After an unknown word a model knows least, so this is about how probable each word is by itself.
-    _, state = model.step(np.array([model.start]), np.array([model.vocabulary.unk]))
-    ids = np.arange(len(words))
-    scores, _ = model.step(np.repeat(state, len(ids)), ids)
-    new = sorted({word for phrase in hotwords for word in phrase.split() if word not in model.vocabulary})
-    shared = math.log(max(1, len(new)))
-    unknown = float(scores[model.vocabulary.unk])
-    first = len(MARKS)  # what comes before is no word
-    lexicon = Lexicon(
-        [*words[first:], *new],
-        np.concatenate((ids[first:], np.full(len(new), model.vocabulary.unk))),
-        np.concatenate((scores[first:], np.full(len(new), unknown - shared))),
-        otherwise=unknown,
-    )
-    return lexicon, shared
+class WordScorer:
+    """A language model with the lexicon of its words and of the hotwords that it does not know.
+
+    Args:
+        model: the language model.
+        hotwords: words or phrases; their out-of-vocabulary (OOV) words share the probability of `<unk>`.
+    """
+
+    def __init__(self, model: WordModel, hotwords: Sequence[str]) -> None:
+        self.model = model
+        words = model.vocabulary.words
+        # After an unknown word the model has no context, so these are close to unigram probabilities.
+        _, state = model.step(np.array([model.start]), np.array([Vocabulary.unk]))
+        ids = np.arange(len(words))
+        scores, _ = model.step(np.repeat(state, len(ids)), ids)
+        new = sorted({word for phrase in hotwords for word in phrase.split() if word not in model.vocabulary})
+        self._log_new = math.log(max(1, len(new)))
+        unknown = float(scores[Vocabulary.unk])
+        first = len(SPECIAL_TOKENS)
+        self.lexicon = Lexicon(
+            [*words[first:], *new],
+            np.concatenate((ids[first:], np.full(len(new), Vocabulary.unk))),
+            np.concatenate((scores[first:], np.full(len(new), unknown - self._log_new))),
+            default=unknown,
+        )
+
+    def score_words(self, states: Ints, entries: Ints) -> tuple[NDArray[np.floating], Ints, NDArray[np.bool_]]:
+        """Score the words of lexicon entries `[N]` after language model states `[N]`.
+
+        Returns:
+            the log-probabilities, the next states, and whether each word is neither known nor a hotword.
+        """
+        ids = self.lexicon.ids[entries]
+        log_probs, next_states = self.model.step(states, np.maximum(ids, Vocabulary.unk))
+        log_probs = log_probs - np.where(ids == Vocabulary.unk, self._log_new, 0.0)
+        return log_probs, next_states, ids < 0
 
 
 def _columns(texts: Sequence[str]) -> list[Hashes]:
-    """Return the code points of the first characters, then the second ones ...; 0 where a text has ended."""
+    """Return the code points of all first characters, of all second ones ...; 0 after the end of a text."""
     if not any(texts):
         return []
     letters = np.array(texts, dtype=np.str_)

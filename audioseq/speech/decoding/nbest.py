@@ -1,55 +1,72 @@
-"""Several texts that may be what was said: ordering them anew, and seeing where they agree."""
+"""N-best lists: rescoring with a second language model, and word confidences."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audioseq.speech.decoding.beam import Hypothesis
 from audioseq.speech.metrics import align_texts
 
 Scorer = Callable[[Sequence[str]], Sequence[float]]
-"""Gives the natural log-probability of each text as a whole sentence."""
+"""Returns the natural log-probability of each text as a whole sentence."""
 
 
-def rescore(candidates: Sequence[Hypothesis], scorer: Scorer, gamma: float) -> list[Hypothesis]:
-    """Add a language model's log-probabilities, times gamma, to the scores, and order the candidates by them.
+@dataclass(frozen=True)
+class Hypothesis:
+    """A candidate text of an utterance."""
+
+    text: str
+    tokens: tuple[int, ...]
+    """The most probable token sequence of the text."""
+    score: float
+    """The total score, by which hypotheses are ordered: acoustic score, weighted LM score and bonuses."""
+    acoustic_score: float
+    """Natural log-probability of the text by CTC, summed over all its token sequences in the beam."""
+    lm_score: float
+    """Natural log-probability of the text by the language model, unweighted; 0 without one."""
+    oov_letters: int
+    """Letters in words that the language model does not know."""
+
+
+def rescore(hypotheses: Sequence[Hypothesis], scorer: Scorer, gamma: float) -> list[Hypothesis]:
+    """Add a language model's log-probabilities, times gamma, to the scores, and sort by the new scores.
 
     Example:
         >>> texts = [("oat", -1.0), ("boat", -1.2)]
-        >>> found = [Candidate(text, (), score, score, 0.0, 0) for text, score in texts]
-        >>> [candidate.text for candidate in rescore(found, lambda texts: [-9.0, -5.0], gamma=0.5)]
+        >>> hypotheses = [Hypothesis(text, (), score, score, 0.0, 0) for text, score in texts]
+        >>> [each.text for each in rescore(hypotheses, lambda texts: [-9.0, -5.0], gamma=0.5)]
         ['boat', 'oat']
     """
-    log_probs = scorer([candidate.text for candidate in candidates])
+    log_probs = scorer([hypothesis.text for hypothesis in hypotheses])
     rescored = [
-        replace(candidate, score=candidate.score + gamma * log_prob)
-        for candidate, log_prob in zip(candidates, log_probs, strict=True)
+        replace(hypothesis, score=hypothesis.score + gamma * log_prob)
+        for hypothesis, log_prob in zip(hypotheses, log_probs, strict=True)
     ]
-    return sorted(rescored, key=lambda candidate: -candidate.score)
+    return sorted(rescored, key=lambda hypothesis: -hypothesis.score)
 
 
-def confidences(candidates: Sequence[Hypothesis]) -> list[float]:
-    """Tell how sure each word of the best candidate is, 0 to 1: the share of the candidates that have it.
+def word_confidences(hypotheses: Sequence[Hypothesis]) -> list[float]:
+    """Estimate the confidence of each word of the best hypothesis, 0 to 1.
 
-    Each candidate counts by its score, as if these were all the texts there are; it has a word if the word is
-    in its place when the two texts are aligned. Source: Wessel et al. 2001, "Confidence measures for large
-    vocabulary continuous speech recognition", with a list for the lattice.
+    The confidence is the posterior probability of the word in the n-best list: the sum of the posteriors of
+    the hypotheses whose alignment with the best one has the same word in this place. Source: Wessel et al.
+    2001, "Confidence measures for large vocabulary continuous speech recognition", with an n-best list
+    instead of a lattice.
 
     Example:
         >>> texts = [("the cat", -1.0), ("a cat", -2.0), ("the cart", -3.0)]
-        >>> found = [Candidate(text, (), score, score, 0.0, 0) for text, score in texts]
-        >>> [round(confidence, 2) for confidence in confidences(found)]
+        >>> hypotheses = [Hypothesis(text, (), score, score, 0.0, 0) for text, score in texts]
+        >>> [round(confidence, 2) for confidence in word_confidences(hypotheses)]
         [0.76, 0.91]
     """
-    best = candidates[0].text.split()
-    scores = np.array([candidate.score for candidate in candidates])
-    shares = np.exp(scores - scores.max())
-    shares /= shares.sum()
+    best = hypotheses[0].text.split()
+    scores = np.array([hypothesis.score for hypothesis in hypotheses])
+    posteriors = np.exp(scores - scores.max())
+    posteriors /= posteriors.sum()
     total = np.zeros(len(best))
-    for candidate, share in zip(candidates, shares, strict=True):
-        edits = align_texts(best, candidate.text.split())
-        total += share * np.array([edit.mark == " " for edit in edits if edit.reference])
-    return [float(share) for share in np.minimum(total, 1.0)]
+    for hypothesis, posterior in zip(hypotheses, posteriors, strict=True):
+        edits = align_texts(best, hypothesis.text.split())
+        total += posterior * np.array([edit.mark == " " for edit in edits if edit.reference])
+    return [float(confidence) for confidence in np.minimum(total, 1.0)]

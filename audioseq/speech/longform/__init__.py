@@ -1,1 +1,1 @@
-"""Recordings of any length: chunking, merging of chunks, speech detection."""
+"""Long recordings: chunking, merging of the chunks, and speech detection."""

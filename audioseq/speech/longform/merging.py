@@ -1,4 +1,4 @@
-"""Joining what a model hears in pieces that overlap, so that no word is lost or doubled."""
+"""Merging of overlapping chunks, without losing or repeating a word."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from audioseq.audio import SAMPLE_RATE
 from audioseq.speech.longform.chunking import Chunk
 from audioseq.text.tokenizer import BLANK, Tokenizer
 
-_APART = 2
-"""Most frames between the places at which two pieces hear the same word begin."""
+_MAX_WORD_START_DIFFERENCE = 2
+"""Frames by which the start of the same word may differ between two chunks."""
 
 
 class ChunkEmissions(NamedTuple):
-    """A piece of a recording, and what the model hears in it."""
+    """A chunk of a recording, and its emissions."""
 
     chunk: Chunk
     log_probs: NDArray[np.floating]
@@ -25,7 +25,7 @@ class ChunkEmissions(NamedTuple):
 
 
 class SegmentEmissions(NamedTuple):
-    """What the model heard in a stretch of a recording that overlaps with no other."""
+    """Emissions of a part of a recording that does not overlap with other parts."""
 
     start: float
     """Seconds from the beginning of the recording."""
@@ -33,73 +33,76 @@ class SegmentEmissions(NamedTuple):
     log_probs: NDArray[np.floating]
     """`[T, V]`."""
     chunk: Chunk
-    """What it is heard in; that may go on a little on both sides."""
+    """The chunk from which the emissions were computed; it may extend beyond both ends."""
 
 
 def merge_chunks(
-    heard: Iterable[ChunkEmissions], tokenizer: Tokenizer, frame_seconds: float
+    chunks: Iterable[ChunkEmissions], tokenizer: Tokenizer, frame_seconds: float
 ) -> Iterator[SegmentEmissions]:
-    """Turn what was heard in the pieces of a recording, in order, into emissions that do not overlap.
+    """Merge the emissions of the chunks of a recording, in order, into segments without overlap.
 
-    Where two pieces share a stretch, the first is heard up to a frame in it, and the second from there on.
-    Near its edges a model hears less well, so the frame is as near the middle as can be.
+    In the overlap of two chunks, the frames before a boundary come from the first chunk and the others from
+    the second. The boundary is as near to the middle of the overlap as possible, because models are less
+    accurate at the edges of a chunk.
     """
-    begins = np.array([chunk.startswith(" ") for chunk in tokenizer.pieces])
-    before: SegmentEmissions | None = None
-    for chunk, log_probs in heard:
+    starts_word = np.array([text.startswith(" ") for text in tokenizer.pieces])
+    previous: SegmentEmissions | None = None
+    for chunk, log_probs in chunks:
         start, end = chunk.start / SAMPLE_RATE, chunk.end / SAMPLE_RATE
-        if before is not None and chunk.overlap:
-            first = round((start - before.start) / frame_seconds)
-            frame = boundary_frame(before.log_probs[first:], log_probs, begins)
+        if previous is not None and chunk.overlap:
+            first = round((start - previous.start) / frame_seconds)
+            frame = boundary_frame(previous.log_probs[first:], log_probs, starts_word)
             start += frame * frame_seconds
-            before = before._replace(end=start, log_probs=before.log_probs[: first + frame])
+            previous = previous._replace(end=start, log_probs=previous.log_probs[: first + frame])
             log_probs = log_probs[frame:]
-        if before is not None:
-            yield before
-        before = SegmentEmissions(start, end, log_probs, chunk)
-    if before is not None:
-        yield before
+        if previous is not None:
+            yield previous
+        previous = SegmentEmissions(start, end, log_probs, chunk)
+    if previous is not None:
+        yield previous
 
 
 def boundary_frame(
-    before: NDArray[np.floating], after: NDArray[np.floating], begins: NDArray[np.bool_]
+    before: NDArray[np.floating], after: NDArray[np.floating], starts_word: NDArray[np.bool_]
 ) -> int:
-    """Return the frame from which on the later of two pieces is to be heard.
+    """Return the first frame that is taken from the later of two overlapping chunks.
 
-    It lies between two words: neither piece hears a token there, and in both the next one begins a word, at
-    about the same frame. Where the two hear no such place, it is where they are surest that there is nothing.
+    The frame lies between two words: no best path is inside a word there, and the next word starts at about
+    the same frame in both. Without such a frame, it is the one with the most probable blanks in the middle
+    half of the overlap.
 
     Args:
-        before: log-probabilities of the earlier piece from the first shared frame to its end `[F, V]`.
-        after: those of the later piece from the first shared frame on `[T, V]`.
-        begins: whether each token begins a word `[V]`.
+        before: log-probabilities of the earlier chunk, from the first shared frame to its end `[F, V]`.
+        after: log-probabilities of the later chunk, from the first shared frame `[T, V]`.
+        starts_word: whether each token starts a word `[V]`.
     Example:
-        >>> begins = np.array([False, True, False])
+        >>> starts_word = np.array([False, True, False])
         >>> before, after = (np.log(np.eye(3)[path] + 0.1) for path in ([1, 2, 0, 0, 1, 2], [0, 2, 0, 1, 1]))
-        >>> seam(before, after, begins)
+        >>> boundary_frame(before, after, starts_word)
         2
     """
     frames = min(len(before), len(after))
     middle = frames // 2
-    (inside, following), (inside_too, following_too) = _next_words(before, begins), _next_words(after, begins)
-    fits = ~(inside[:frames] | inside_too[:frames])
-    following, following_too = (np.minimum(next_, frames)[:frames] for next_ in (following, following_too))
-    fits &= np.abs(following - following_too) <= _APART
-    if fits.any():
-        places = np.flatnonzero(fits)
-        return int(places[np.abs(places - middle).argmin()])
+    inside_before, next_before = _next_words(before, starts_word)
+    inside_after, next_after = _next_words(after, starts_word)
+    next_before, next_after = (np.minimum(each, frames)[:frames] for each in (next_before, next_after))
+    between = ~(inside_before[:frames] | inside_after[:frames])
+    between &= np.abs(next_before - next_after) <= _MAX_WORD_START_DIFFERENCE
+    if between.any():
+        candidates = np.flatnonzero(between)
+        return int(candidates[np.abs(candidates - middle).argmin()])
     quarter = frames // 4
-    nothing = before[quarter : frames - quarter, BLANK] + after[quarter : frames - quarter, BLANK]
-    return quarter + int(nothing.argmax()) if len(nothing) else middle
+    blank = before[quarter : frames - quarter, BLANK] + after[quarter : frames - quarter, BLANK]
+    return quarter + int(blank.argmax()) if len(blank) else middle
 
 
 def _next_words(
-    log_probs: NDArray[np.floating], begins: NDArray[np.bool_]
+    log_probs: NDArray[np.floating], starts_word: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-    """Return whether each frame is inside a word, and the frame at which the next word begins `[T]`."""
+    """Return whether each frame is inside a word, and the frame of the next token `[T]`."""
     best = log_probs.argmax(axis=1)
-    goes_on = (best != BLANK) & (best == np.concatenate([[BLANK], best[:-1]]))
-    token = np.where(best != BLANK, np.arange(len(best)), len(best))  # where a token is
-    following = np.minimum.accumulate(token[::-1])[::-1]
-    word = np.append(begins[best], True)[following]  # the end counts as the beginning of a word
-    return goes_on | ~word, following
+    repeated = (best != BLANK) & (best == np.concatenate([[BLANK], best[:-1]]))
+    token_frame = np.where(best != BLANK, np.arange(len(best)), len(best))
+    next_token = np.minimum.accumulate(token_frame[::-1])[::-1]
+    before_word = np.append(starts_word[best], True)[next_token]  # the end counts as the start of a word
+    return repeated | ~before_word, next_token

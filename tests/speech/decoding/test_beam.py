@@ -1,4 +1,4 @@
-"""The beam search against all paths of tiny inputs, and against flashlight-text on longer ones."""
+"""The beam search against an exhaustive search over all paths of tiny inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.speech.words import Bigrams
 Seeds = st.integers(0, 2**32 - 1)
 CHARACTERS = ["", "a", "b", " "]
 SUBWORDS = ["", "a", "b", " a", " b", "ab", " ab"]
-ALL = BeamLimits(beam_size=10**6, tokens=10**6, beam_threshold=np.inf, blank_skip_threshold=1.0)
+ALL = BeamLimits(beam_size=10**6, beam_size_token=10**6, beam_threshold=np.inf, blank_skip_threshold=1.0)
 """No limits: the search is exact."""
 
 
@@ -26,7 +26,7 @@ def random_log_probs(seed: int, frames: int, vocabulary: int, scale: float = 2.0
 
 
 def boosts(text: str, hotwords: list[str], boost: float) -> float:
-    """Return what hotwords add to a text: each place where one stands between spaces counts."""
+    """Return the hotword boosts of a text: each occurrence between spaces counts."""
     padded = f" {text} "
     return sum(
         boost * len(phrase.replace(" ", ""))
@@ -44,24 +44,26 @@ def by_brute_force(
     hotwords: list[str],
     boost: float,
 ) -> dict[str, tuple[float, float]]:
-    """Return the score and the acoustic log-probability of every text, from all paths."""
-    sound: dict[str, float] = {}
+    """Return the total and the acoustic score of every text, from all paths."""
+    acoustic_scores: dict[str, float] = {}
     frames = np.arange(len(log_probs))
-    shares = np.exp(log_probs) * [np.exp(-weights.blank), *[1.0] * (len(pieces) - 1)]
+    shares = np.exp(log_probs) * [np.exp(-weights.blank_penalty), *[1.0] * (len(pieces) - 1)]
     log_probs = np.log(shares / shares.sum(axis=1, keepdims=True))
     for path in product(range(len(pieces)), repeat=len(log_probs)):
-        spelt = "".join(pieces[token] for token, _ in groupby(path) if token != BLANK)
-        text = " ".join(spelt.split())
-        sound[text] = np.logaddexp(sound.get(text, -np.inf), log_probs[frames, list(path)].sum())
+        joined = "".join(pieces[token] for token, _ in groupby(path) if token != BLANK)
+        text = " ".join(joined.split())
+        acoustic_scores[text] = np.logaddexp(
+            acoustic_scores.get(text, -np.inf), log_probs[frames, list(path)].sum()
+        )
     scores = {}
-    for text, acoustic in sound.items():
+    for text, acoustic in acoustic_scores.items():
         score = acoustic + boosts(text, hotwords, boost)
         if model is not None:
             words = text.split()
             score += weights.alpha * model.score(words) + weights.beta * len(words)
             new = {word for word in " ".join(hotwords).split() if word not in model.vocabulary}
-            strange = [word for word in words if word not in model.vocabulary and word not in new]
-            score += weights.unknown * len("".join(strange))
+            oov = [word for word in words if word not in model.vocabulary and word not in new]
+            score += weights.oov_penalty * len("".join(oov))
             score -= weights.alpha * sum(np.log(len(new)) for word in words if word in new)
         scores[text] = float(score), float(acoustic)
     return scores
@@ -79,7 +81,7 @@ def by_brute_force(
     hotwords=st.lists(st.sampled_from(["a", "ab", "bb", "a b", "ab a", "b a b"]), unique=True, max_size=3),
     boost=st.floats(0.1, 3),
 )
-def test_equals_all_paths_of_a_tiny_input(
+def test_an_unlimited_search_equals_an_exhaustive_one(
     seed: int,
     frames: int,
     pieces: list[str],
@@ -96,13 +98,13 @@ def test_equals_all_paths_of_a_tiny_input(
     decoder = BeamDecoder(pieces, model, weights=weights, limits=ALL, hotwords=hotwords, boost=boost)
     found = decoder(log_probs, count=10**6)
 
-    assert {candidate.text for candidate in found} == set(expected)
+    assert {hypothesis.text for hypothesis in found} == set(expected)
     assert len(found) == len(expected)
-    for candidate in found:
-        score, acoustic = expected[candidate.text]
-        assert candidate.score == pytest.approx(score, abs=1e-5)
-        assert candidate.acoustic == pytest.approx(acoustic, abs=1e-9)
-        spelt = "".join(pieces[token] for token in candidate.tokens)
-        assert " ".join(spelt.split()) == candidate.text
-    scores = [candidate.score for candidate in found]
+    for hypothesis in found:
+        score, acoustic = expected[hypothesis.text]
+        assert hypothesis.score == pytest.approx(score, abs=1e-5)
+        assert hypothesis.acoustic_score == pytest.approx(acoustic, abs=1e-9)
+        joined = "".join(pieces[token] for token in hypothesis.tokens)
+        assert " ".join(joined.split()) == hypothesis.text
+    scores = [hypothesis.score for hypothesis in found]
     assert scores == sorted(scores, reverse=True)

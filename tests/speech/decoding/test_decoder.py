@@ -1,4 +1,4 @@
-"""Searching as a user asks for it: options, language models in files, confidences, tuning, the commands."""
+"""Decoding options: language models from files, confidences, rescoring, tuning, and the commands."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from audioseq.language.ngram import binary
 from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.beam import BeamLimits, DecodingWeights, Hypothesis
+from audioseq.speech.decoding.beam import BeamLimits, DecodingWeights
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
-from audioseq.speech.decoding.nbest import confidences, rescore
+from audioseq.speech.decoding.nbest import Hypothesis, rescore, word_confidences
 from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.evaluation.tune import minimise, tune
 from audioseq.speech.task import SpeechTask
@@ -59,49 +59,52 @@ def spoken(tmp_path: Path) -> list[Utterance]:
     return made
 
 
-def candidates(*pairs: tuple[str, float]) -> list[Hypothesis]:
+def n_best(*pairs: tuple[str, float]) -> list[Hypothesis]:
     return [Hypothesis(text, (), score, score, 0.0, 0) for text, score in pairs]
 
 
-def test_a_search_writes_words_with_times_and_confidences(
+def test_a_beam_search_gives_words_with_times_and_confidences(
     model: Path, lm: Path, spoken: list[Utterance]
 ) -> None:
     recogniser = pipeline.load_recogniser(model, "cpu")
-    beam = DecodingOptions(lm=lm, hotwords=["dab"])
-    transcript = recogniser.transcribe(spoken[2].audio_filepath, words=True, decoding=beam)
+    options = DecodingOptions(lm=lm, hotwords=["dab"])
+    transcript = recogniser.transcribe(spoken[2].audio_filepath, words=True, decoding=options)
     assert transcript.text == " ".join(word.word for word in transcript.words)
     assert all(0 <= word.start < word.end <= transcript.duration for word in transcript.words)
     assert all(0 < word.confidence <= 1 for word in transcript.words)
-    assert recogniser.decoder(beam) is recogniser.decoder(DecodingOptions(lm=lm, hotwords=("dab",)))
-    report = evaluate(recogniser, spoken, beam)
+    equal = DecodingOptions(lm=lm, hotwords=("dab",))
+    assert recogniser.load_decoder(options) is recogniser.load_decoder(equal)
+    report = evaluate(recogniser, spoken, options)
     assert report.results[2].hypothesis == transcript.text
 
 
-def test_without_limits_and_language_the_score_is_the_probability_of_ctc(
+def test_without_limits_and_language_model_the_score_is_the_ctc_probability(
     model: Path, spoken: list[Utterance]
 ) -> None:
     recogniser = pipeline.load_recogniser(model, "cpu")
-    exact = BeamLimits(beam_size=10**4, tokens=100, beam_threshold=math.inf, blank_skip_threshold=1.0)
-    (piece,) = recogniser.compute_emissions(spoken[0].load()[:1600])
-    found = recogniser.decoder(DecodingOptions(limits=exact)).candidates(piece.log_probs)
-    for candidate in found[:3]:
-        targets = torch.tensor([candidate.tokens])
+    exact = BeamLimits(
+        beam_size=10**4, beam_size_token=100, beam_threshold=math.inf, blank_skip_threshold=1.0
+    )
+    (segment,) = recogniser.compute_emissions(spoken[0].load()[:1600])
+    found = recogniser.load_decoder(DecodingOptions(limits=exact)).decode(segment.log_probs)
+    for hypothesis in found[:3]:
+        targets = torch.tensor([hypothesis.tokens])
         loss = torch.nn.functional.ctc_loss(
-            torch.from_numpy(piece.log_probs)[:, None],
+            torch.from_numpy(segment.log_probs)[:, None],
             targets,
-            torch.tensor([len(piece.log_probs)]),
+            torch.tensor([len(segment.log_probs)]),
             torch.tensor([targets.shape[1]]),
             reduction="sum",
         )
-        assert candidate.acoustic >= -float(loss) - 1e-4  # other spellings of the text count as well
+        assert hypothesis.acoustic_score >= -float(loss) - 1e-4  # sums all token sequences of the text
 
 
-def test_weights_are_those_asked_for_or_those_of_the_card_or_the_usual_ones(lm: Path) -> None:
+def test_weights_come_from_the_options_else_the_card_else_the_defaults(lm: Path) -> None:
     card: dict[str, object] = {"decoder": {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much"}}
 
     def weights(options: DecodingOptions, card: dict[str, object]) -> tuple[DecodingWeights, float]:
-        search = Decoder(options, CharTokenizer(), card)
-        return search.decoder.weights, search.gamma
+        decoder = Decoder(options, CharTokenizer(), card)
+        return decoder.beam_decoder.weights, decoder.gamma
 
     assert weights(DecodingOptions(lm=lm), card) == (DecodingWeights(alpha=0.7), 0.2)
     assert weights(DecodingOptions(lm=lm, weights=DecodingWeights(1, 2, 3), gamma=4), card) == (
@@ -111,36 +114,36 @@ def test_weights_are_those_asked_for_or_those_of_the_card_or_the_usual_ones(lm: 
     assert weights(DecodingOptions(), {"decoder": "damaged"})[0] == DecodingWeights()
 
 
-def test_what_cannot_be_searched_with_is_told() -> None:
+def test_invalid_options_are_errors() -> None:
     with pytest.raises(CheckpointError, match="no-such-lm"):
         Decoder(DecodingOptions(lm="no-such-lm"), CharTokenizer(), {})
     for word in ("", "naïve 2", "?"):
         with pytest.raises(ConfigError, match="hotword"):
             Decoder(DecodingOptions(hotwords=(word,)), CharTokenizer("abc"), {})
     with pytest.raises(ValueError, match="NaN"):
-        Decoder(DecodingOptions(), CharTokenizer("a"), {}).candidates(np.full((2, 2), np.nan))
+        Decoder(DecodingOptions(), CharTokenizer("a"), {}).decode(np.full((2, 2), np.nan))
 
 
-def test_no_frames_are_no_words() -> None:
-    search = Decoder(DecodingOptions(), CharTokenizer("ab"), {})
-    assert search.candidates(np.zeros((0, 3)))[0].text == ""
-    assert search.words(np.zeros((0, 3)), 0.04) == []
+def test_no_frames_give_no_words() -> None:
+    decoder = Decoder(DecodingOptions(), CharTokenizer("ab"), {})
+    assert decoder.decode(np.zeros((0, 3)))[0].text == ""
+    assert decoder.decode_words(np.zeros((0, 3)), 0.04) == []
 
 
-def test_a_confidence_is_the_share_of_the_candidates_that_have_the_word() -> None:
-    found = candidates(("a b c", math.log(0.5)), ("a c", math.log(0.3)), ("x b c d", math.log(0.2)))
-    assert confidences(found) == pytest.approx([0.8, 0.7, 1.0])
-    assert confidences(candidates(("", -1.0), ("a", -2.0))) == []
+def test_a_confidence_is_the_posterior_of_the_word_in_the_n_best_list() -> None:
+    found = n_best(("a b c", math.log(0.5)), ("a c", math.log(0.3)), ("x b c d", math.log(0.2)))
+    assert word_confidences(found) == pytest.approx([0.8, 0.7, 1.0])
+    assert word_confidences(n_best(("", -1.0), ("a", -2.0))) == []
 
 
-def test_rescoring_weighs_the_second_language_model() -> None:
-    found = candidates(("oat", -1.0), ("boat", -1.5), ("note", -9.0))
+def test_rescoring_adds_weighted_scores_of_the_second_language_model() -> None:
+    found = n_best(("oat", -1.0), ("boat", -1.5), ("note", -9.0))
     again = rescore(found, lambda texts: [-len(text) / 100 for text in texts], gamma=2.0)
-    assert [candidate.score for candidate in again] == pytest.approx([-1.06, -1.58, -9.08])
+    assert [hypothesis.score for hypothesis in again] == pytest.approx([-1.06, -1.58, -9.08])
     assert rescore(found, lambda _: [-5, -4, -5], 1.0)[0].text == "boat"
 
 
-def test_the_search_for_a_minimum_finds_that_of_a_bowl() -> None:
+def test_the_pattern_search_finds_the_minimum_of_a_bowl() -> None:
     trials = []
 
     def bowl(point: tuple[float, ...]) -> float:
@@ -151,7 +154,7 @@ def test_the_search_for_a_minimum_finds_that_of_a_bowl() -> None:
     assert all(point[2] == 7 for point in trials)
 
 
-def test_the_card_advises_a_language_model_that_has_a_name(
+def test_the_card_recommends_a_language_model_of_the_catalogue_only(
     model: Path, lm: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = models.Model("words", "ngram", lm.name, "", "")
@@ -159,19 +162,20 @@ def test_the_card_advises_a_language_model_that_has_a_name(
     monkeypatch.setattr(models, "bundled_dir", lambda: lm.parent)
     recogniser = pipeline.load_recogniser(model, "cpu")
     path = spoken[3].audio_filepath
-    assert recogniser.recommended is None and recogniser.decoder_for(None) is None
+    assert recogniser.recommended_options is None and recogniser.choose_decoder(None) is None
     recogniser.header.card["decoder"] = {"lm": "words"}
-    assert recogniser.recommended == DecodingOptions(lm="words") and recogniser.decoder_for("greedy") is None
+    assert recogniser.recommended_options == DecodingOptions(lm="words")
+    assert recogniser.choose_decoder("greedy") is None
     assert recogniser.transcribe(path) == recogniser.transcribe(path, decoding=DecodingOptions(lm=lm))
     recogniser.header.card["decoder"] = {"lm": str(lm)}  # a file may be anywhere, or nowhere
-    assert recogniser.recommended is None
+    assert recogniser.recommended_options is None
 
 
-def test_tuning_makes_fewer_errors_and_tells_on_whom(model: Path, lm: Path, spoken: list[Utterance]) -> None:
+def test_tuning_lowers_the_error_rate_and_reports_the_speakers(model: Path, lm: Path, spoken: list[Utterance]) -> None:
     recogniser = pipeline.load_recogniser(model, "cpu")
     tuned = tune(recogniser, spoken, DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10)))
     assert tuned.speakers == ("A",)
-    assert tuned.after.decoder_for <= tuned.before.decoder_for
+    assert tuned.after.chosen <= tuned.before.chosen
     weighed = DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10), weights=tuned.weights)
     assert evaluate(recogniser, spoken, weighed).wer == pytest.approx(tuned.after.all)
     with pytest.raises(DataError, match="two speakers"):
@@ -180,7 +184,7 @@ def test_tuning_makes_fewer_errors_and_tells_on_whom(model: Path, lm: Path, spok
         tune(recogniser, spoken, DecodingOptions())
 
 
-def test_the_commands_search_and_a_tuned_model_carries_its_weights(
+def test_the_commands_decode_and_tuned_weights_are_stored_in_the_model(
     model: Path, lm: Path, spoken: list[Utterance], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest, tuned = str(tmp_path / "spoken.jsonl"), tmp_path / "tuned.safetensors"

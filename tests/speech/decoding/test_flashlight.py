@@ -1,4 +1,4 @@
-"""The beam search against flashlight-text, a decoder written in C++, at equal settings."""
+"""The beam search against flashlight-text, a decoder in C++, with the same settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.speech.words import Bigrams
 decoder = pytest.importorskip("flashlight.lib.text.decoder")
 UTTERANCES, FRAMES, SCALE = 100, 25, 5.0
 WORDS = ["a", "b", "ab", "ba", "abb", "bab", "aab"]
-LIMITS = BeamLimits(beam_size=500, tokens=10, beam_threshold=100, blank_skip_threshold=1.0)
+LIMITS = BeamLimits(beam_size=500, beam_size_token=10, beam_threshold=100, blank_skip_threshold=1.0)
 
 
 def settings(kind: str, **language: float) -> object:
     options = dict(
         beam_size=LIMITS.beam_size,
-        beam_size_token=LIMITS.tokens,
+        beam_size_token=LIMITS.beam_size_token,
         beam_threshold=LIMITS.beam_threshold,
         sil_score=0.0,
         log_add=True,
@@ -29,7 +29,7 @@ def settings(kind: str, **language: float) -> object:
     return getattr(decoder, kind)(**options, **language)
 
 
-def test_without_a_language_model_the_same_text_is_best() -> None:
+def test_the_best_text_is_the_same_without_a_language_model() -> None:
     pieces = CHARACTERS[:-1]
     ours = BeamDecoder(pieces, limits=LIMITS)
     theirs = decoder.LexiconFreeDecoder(
@@ -46,11 +46,11 @@ def test_without_a_language_model_the_same_text_is_best() -> None:
     assert same >= 0.98 * UTTERANCES
 
 
-def test_with_a_language_model_the_same_words_are_best(tmp_path: Path) -> None:
+def test_the_best_words_are_the_same_with_a_language_model(tmp_path: Path) -> None:
     kenlm = pytest.importorskip("flashlight.lib.text.flashlight_lib_text_decoder_kenlm")
     dictionary = pytest.importorskip("flashlight.lib.text.dictionary").Dictionary(WORDS)
 
-    model, weights = Bigrams(WORDS, seed=1), DecodingWeights(alpha=0.8, beta=0.5, unknown=-1000.0)
+    model, weights = Bigrams(WORDS, seed=1), DecodingWeights(alpha=0.8, beta=0.5, oov_penalty=-1000.0)
     arpa = tmp_path / "words.arpa"
     arpa.write_text(as_arpa(model))
     theirs_model = kenlm.KenLM(str(arpa), dictionary)
@@ -61,7 +61,7 @@ def test_with_a_language_model_the_same_words_are_best(tmp_path: Path) -> None:
     trie.smear(decoder.SmearingMode.MAX)
     options = settings(
         "LexiconDecoderOptions",
-        lm_weight=weights.alpha * np.log(10),  # KenLM gives decimal logarithms
+        lm_weight=weights.alpha * np.log(10),  # KenLM returns decimal logarithms
         word_score=weights.beta,
         unk_score=-np.inf,
     )
@@ -70,7 +70,7 @@ def test_with_a_language_model_the_same_words_are_best(tmp_path: Path) -> None:
     same = 0
     for seed in range(UTTERANCES):
         log_probs = random_log_probs(seed, FRAMES, len(CHARACTERS), SCALE).astype(np.float32)
-        # The last word ends there with a space, in which theirs is not given a choice.
+        # flashlight requires a space after the last word.
         log_probs[-1] = np.log([0.01, 0.01, 0.01, 0.97])
         emissions = np.ascontiguousarray(log_probs)
         (best, *_) = theirs.decode(emissions.ctypes.data, *emissions.shape)
@@ -80,7 +80,7 @@ def test_with_a_language_model_the_same_words_are_best(tmp_path: Path) -> None:
 
 
 def as_arpa(model: Bigrams) -> str:
-    """Write the whole table of word pairs as an ARPA file; every pair is there, so nothing backs off."""
+    """Write the table of all word pairs as an ARPA file; no pair backs off."""
     words, logs = model.vocabulary.words, model.table / np.log(10)
     unigrams = [f"{-99 if word == '<s>' else -2}\t{word}\t0" for word in words]
     pairs = [

@@ -24,21 +24,21 @@ def emissions(path: list[int], seed: int = 0) -> np.ndarray:
 def test_greedy_merges_repeats_and_removes_blanks(path: list[int]) -> None:
     log_probs = emissions(path)
     runs = [list(run) for _, run in groupby(enumerate(path), key=lambda item: item[1])]
-    spoken = [run for run in runs if run[0][1] != 0]
+    token_runs = [run for run in runs if run[0][1] != 0]
 
-    heard = greedy(log_probs)
+    best = greedy(log_probs)
 
-    assert heard.tokens == tuple(run[0][1] for run in spoken)
-    assert heard.frames == tuple((run[0][0], run[-1][0] + 1) for run in spoken)
-    means = [np.mean([log_probs[frame, token] for frame, token in run]) for run in spoken]
-    assert heard.scores == pytest.approx(means)
-
-
-def test_no_frames_and_only_blanks_are_no_tokens() -> None:
-    nothing = BestPath((), (), ())
-    assert greedy(np.zeros((0, 4), np.float32)) == nothing
-    assert greedy(emissions([0, 0, 0])) == nothing
+    assert best.tokens == tuple(run[0][1] for run in token_runs)
+    assert best.frames == tuple((run[0][0], run[-1][0] + 1) for run in token_runs)
+    means = [np.mean([log_probs[frame, token] for frame, token in run]) for run in token_runs]
+    assert best.scores == pytest.approx(means)
 
 
-def test_another_token_can_be_the_blank() -> None:
+def test_no_frames_or_only_blanks_give_no_tokens() -> None:
+    empty = BestPath((), (), ())
+    assert greedy(np.zeros((0, 4), np.float32)) == empty
+    assert greedy(emissions([0, 0, 0])) == empty
+
+
+def test_the_id_of_the_blank_is_an_option() -> None:
     assert greedy(emissions([3, 0, 0, 3, 1]), blank=3).tokens == (0, 1)

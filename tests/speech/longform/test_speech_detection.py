@@ -1,4 +1,4 @@
-"""Speech is told from what is none, and a user from what is wrong with a recording."""
+"""Speech detection, and warnings about recordings."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def tokens(count: int, probability: float) -> BestPath:
     [
         (60, 0.7, 20, True),
         (60, 0.5, 20, True),
-        (1, 0.7, 1, True),  # a word, alone
+        (1, 0.7, 1, True),  # a single word
         (0, 0.7, 20, False),
         (60, 0.25, 20, False),
-        (8, 0.35, 20, False),  # as in music
+        (8, 0.35, 20, False),  # typical of music
         (2, 0.6, 20, False),
     ],
 )
-def test_how_sure_the_model_is_tells_speech(
+def test_token_probabilities_separate_speech_from_other_sounds(
     count: int, probability: float, seconds: int, speech: bool
 ) -> None:
     assert SpeechDetector().is_speech(NOISE[: seconds * RATE], tokens(count, probability)) == speech
@@ -44,36 +44,38 @@ def test_a_word_in_a_long_silence_is_speech() -> None:
     assert not SpeechDetector().is_speech(NOISE, tokens(1, 0.7))
 
 
-def test_what_was_heard_just_before_counts() -> None:
-    evidence = SpeechDetector()
-    assert evidence.is_speech(NOISE, tokens(99, 0.7))
-    assert evidence.is_speech(NOISE, tokens(9, 0.3))
-    assert [evidence.is_speech(NOISE, tokens(9, 0.3)) for _ in range(4)][-1] is False
-    assert "s of it are left out" in "".join(evidence.warnings())
+def test_recent_segments_influence_the_decision() -> None:
+    detector = SpeechDetector()
+    assert detector.is_speech(NOISE, tokens(99, 0.7))
+    assert detector.is_speech(NOISE, tokens(9, 0.3))
+    assert [detector.is_speech(NOISE, tokens(9, 0.3)) for _ in range(4)][-1] is False
+    assert "s left out" in "".join(detector.warnings())
 
 
 def test_a_good_recording_has_no_warnings() -> None:
-    evidence = SpeechDetector()
-    evidence.is_speech(NOISE, tokens(60, 0.7))
-    assert evidence.warnings() == ()
+    detector = SpeechDetector()
+    detector.is_speech(NOISE, tokens(60, 0.7))
+    assert detector.warnings() == ()
 
 
 @pytest.mark.parametrize(
-    ("waveform", "heard", "said"),
+    ("waveform", "best_path", "expected"),
     [
-        (NOISE, tokens(0, 1), ["no speech is heard"]),
+        (NOISE, tokens(0, 1), ["no speech found"]),
         (NOISE, tokens(60, 0.45), ["do not trust the text"]),
         (NOISE, tokens(60, 0.3), ["do not trust the text"]),
-        (np.clip(NOISE * 20, -1, 1), tokens(60, 0.7), ["is clipped ("]),
+        (np.clip(NOISE * 20, -1, 1), tokens(60, 0.7), ["clipped ("]),
         (NOISE * 0.01, tokens(60, 0.7), ["very quiet (-66 dB)"]),
-        (NOISE * 0, tokens(0, 1), ["no speech is heard", "very quiet (silence)"]),
-        (NOISE[:1] * 0, tokens(0, 1), ["no speech is heard", "very quiet (silence)"]),
+        (NOISE * 0, tokens(0, 1), ["no speech found", "very quiet (silence)"]),
+        (NOISE[:1] * 0, tokens(0, 1), ["no speech found", "very quiet (silence)"]),
     ],
 )
-def test_what_is_wrong_is_said(waveform: np.ndarray, heard: BestPath, said: list[str]) -> None:
-    evidence = SpeechDetector()
-    evidence.is_speech(waveform, heard)
-    warnings = evidence.warnings()
-    assert len(warnings) == len(said)
-    assert all(part in warning for part, warning in zip(said, warnings, strict=True))
+def test_problems_give_one_line_warnings(
+    waveform: np.ndarray, best_path: BestPath, expected: list[str]
+) -> None:
+    detector = SpeechDetector()
+    detector.is_speech(waveform, best_path)
+    warnings = detector.warnings()
+    assert len(warnings) == len(expected)
+    assert all(part in warning for part, warning in zip(expected, warnings, strict=True))
     assert not any("\n" in warning for warning in warnings)
