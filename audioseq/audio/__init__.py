@@ -1,7 +1,27 @@
-"""Waveforms: reading and writing, log-mel features, augmentation. The functions of `io` are here by name."""
+"""Audio input and output, log-mel features and augmentation; the functions of `io` are exported here."""
 
 from __future__ import annotations
 
-from audioseq.audio.io import SAMPLE_RATE, SUFFIXES, Stream, find, load, prepare, read, stream, write
+from audioseq.audio.io import (
+    SAMPLE_RATE,
+    SUFFIXES,
+    Stream,
+    convert,
+    find_recordings,
+    load,
+    read,
+    stream,
+    write,
+)
 
-__all__ = ["SAMPLE_RATE", "SUFFIXES", "Stream", "find", "load", "prepare", "read", "stream", "write"]
+__all__ = [
+    "SAMPLE_RATE",
+    "SUFFIXES",
+    "Stream",
+    "convert",
+    "find_recordings",
+    "load",
+    "read",
+    "stream",
+    "write",
+]

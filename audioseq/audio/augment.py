@@ -1,4 +1,4 @@
-"""Changes to a waveform that keep its words: speed, bandwidth, noise and loudness."""
+"""Waveform augmentation: speed perturbation, low-pass filter, noise and gain."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ import scipy.fft
 import torch
 from torch import Tensor
 
-GUARD = 320
-"""Zeros behind the waveform, samples: filters ring out in them instead of wrapping round to the start."""
-TRANSITION = 0.06
-"""Width of the low-pass filter's slope, as a share of its cut-off."""
-FLATTEST = 50.0
-"""Below this frequency (Hz) coloured noise is flat, or brown noise would be all rumble."""
+GUARD_SAMPLES = 320
+"""Zeros after the waveform, so that the ringing of filters does not wrap round to its start."""
+TRANSITION_FRACTION = 0.06
+"""Width of the low-pass filter's transition band, as a fraction of the cut-off frequency."""
+NOISE_CORNER_HZ = 50.0
+"""Frequency below which coloured noise is flat, so that brown noise is not dominated by rumble."""
 
 
 @dataclass(frozen=True)
 class WaveAugment:
-    """Change the speed, bandwidth, noise and loudness of a recording at random.
+    """Change the speed, bandwidth, noise and level of a recording at random.
 
-    All of it happens between one Fourier transform and one inverse of another length: a longer inverse is
-    slower and lower speech (Ko et al. 2015, speed perturbation), cut bins are a low-pass filter, and coloured
-    noise is drawn bin by bin. Lengths are rounded up to fast ones, so the speed is met within 1 % on average,
-    4 % at most in seconds of sound, and 10 % in fractions of one.
+    All changes are made in one spectrum, between a Fourier transform and an inverse transform of another
+    length. A longer inverse transform gives slower and lower speech (speed perturbation, Ko et al. 2015),
+    zeroed bins are a low-pass filter, and coloured noise is drawn for each bin. Transform lengths are rounded
+    up to fast ones, so the speed deviates by 1 % on average, by at most 4 % for recordings of seconds, and by
+    at most 10 % for shorter ones.
 
     Args:
-        speed: lowest and highest factor; 1.1 is a tenth faster, and higher in pitch.
-        low_pass: lowest and highest cut-off, Hz.
-        low_pass_prob: share of recordings that lose everything above the cut-off.
-        noise_snr: lowest and highest signal-to-noise ratio, dB, after the low-pass filter.
-        noise_prob: share of recordings that get noise, its colour between white and brown.
-        gain: lowest and highest change of level, dB; samples may pass -1..1.
+        speed: minimum and maximum factor; 1.1 is 10 % faster and higher in pitch.
+        low_pass: minimum and maximum cut-off frequency, Hz.
+        low_pass_prob: probability of the low-pass filter.
+        noise_snr: minimum and maximum signal-to-noise ratio after the low-pass filter, dB.
+        noise_prob: probability of noise, whose colour lies between white and brown.
+        gain: minimum and maximum change of level, dB; samples may exceed -1..1.
     """
 
     speed: tuple[float, float] = (0.9, 1.1)
@@ -46,7 +47,7 @@ class WaveAugment:
         for name in ("speed", "low_pass", "noise_snr", "gain"):
             low, high = getattr(self, name)
             if low > high:
-                raise ValueError(f"{name} is ({low}, {high}), but must go from low to high")
+                raise ValueError(f"{name} is ({low}, {high}), but the minimum must not exceed the maximum")
         for name in ("low_pass_prob", "noise_prob"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be in 0..1")
@@ -56,22 +57,22 @@ class WaveAugment:
             raise ValueError(f"low_pass is {self.low_pass}, but must be above 0 Hz")
 
     def __call__(self, waveform: Tensor, generator: torch.Generator, sample_rate: int = 16_000) -> Tensor:
-        """Return the changed waveform, its length about N / speed.
+        """Return the augmented waveform, of length about N / speed.
 
         Args:
             waveform: samples `[N]` float32.
-            generator: every draw comes from it, see `keyed_generator`.
-            sample_rate: Hz.
+            generator: source of all random numbers, see `keyed_generator`.
+            sample_rate: sample rate of the waveform, Hz.
         """
         if not len(waveform):
             return waveform
-        # Always the same draws: another noise_prob leaves speed, cut-off and gain as they were.
+        # A fixed number of draws, so that a change of noise_prob does not change speed, cut-off and gain.
         draws = torch.rand(7, generator=generator, dtype=torch.float64).tolist()
         ranges = (self.speed, self.low_pass, self.noise_snr, self.gain)
         speed, cut, snr, gain = (
             low + draw * (high - low) for (low, high), draw in zip(ranges, draws[:4], strict=True)
         )
-        old_size = scipy.fft.next_fast_len(len(waveform) + GUARD, real=True)
+        old_size = scipy.fft.next_fast_len(len(waveform) + GUARD_SAMPLES, real=True)
         new_size = scipy.fft.next_fast_len(round(old_size / speed), real=True)
         length = max(1, round(len(waveform) * new_size / old_size))
 
@@ -83,11 +84,11 @@ class WaveAugment:
 
         response = np.float32(1)
         if draws[4] < self.low_pass_prob:
-            response = np.clip((cut - frequencies) / (TRANSITION * cut), 0, 1)
+            response = np.clip((cut - frequencies) / (TRANSITION_FRACTION * cut), 0, 1)
             spectrum *= response
         if draws[5] < self.noise_prob:
             noise = response * _noise(frequencies, 2 * draws[6], generator)
-            signal_power = _energy(spectrum) / length  # without the zeros behind it
+            signal_power = _energy(spectrum) / length  # without the zeros after the waveform
             noise_power = _energy(noise) / new_size
             spectrum += noise * np.float32((signal_power / noise_power) ** 0.5 * 10 ** (-snr / 20))
         spectrum *= np.float32(10 ** (gain / 20))
@@ -95,9 +96,9 @@ class WaveAugment:
 
 
 def _noise(frequencies: np.ndarray, exponent: float, generator: torch.Generator) -> np.ndarray:
-    """Draw the spectrum of noise whose power falls as 1 / f^exponent: 0 is white, 1 pink, 2 brown."""
+    """Draw the spectrum of noise with power proportional to 1 / f^exponent: 0 is white, 1 pink, 2 brown."""
     white = torch.randn(len(frequencies), 2, generator=generator).numpy().view(np.complex64)[:, 0]
-    shape: np.ndarray = np.maximum(frequencies, np.float32(FLATTEST)) ** np.float32(-exponent / 2)
+    shape: np.ndarray = np.maximum(frequencies, np.float32(NOISE_CORNER_HZ)) ** np.float32(-exponent / 2)
     return shape * white
 
 

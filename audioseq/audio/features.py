@@ -1,4 +1,4 @@
-"""Log-mel features: what a speech model sees of a waveform, and masks over them for training."""
+"""Log-mel features, the input of speech models, and SpecAugment."""
 
 from __future__ import annotations
 
@@ -12,32 +12,28 @@ import torchaudio.functional
 from torch import Tensor, nn
 
 LOG_OFFSET = 1e-6
-"""Added to mel energies before the logarithm: it floors digital silence at about -13.8."""
+"""Added to mel energies before the natural logarithm; digital silence becomes about -13.8."""
 FRAMES_PER_SECOND = 100
-"""Of the default hop length at 16 kHz."""
-SMALLEST_STD = 0.1
-"""A mel band that never changes (band-limited recordings) must not be blown up by normalisation."""
-
-
-def frames_of(samples: int, hop_length: int = 160) -> int:
-    """Return how many feature frames a waveform of `samples` samples has."""
-    return samples // hop_length + 1
+"""Frame rate of the default hop length at 16 kHz."""
+MIN_STD = 0.1
+"""Minimum standard deviation of a mel band, so that constant bands (band-limited audio) are not amplified."""
 
 
 class LogMel(nn.Module):
-    """Turn waveforms into normalised log-mel energies.
+    """Compute normalised log-mel energies of waveforms.
 
-    Frame t is centred on sample t * hop_length. Each waveform is framed alone, zeros around it, and
-    normalised by fixed statistics, so an utterance gives the same features, bit for bit, alone and in any
-    batch, and a stream can do it too. Mel scale and area normalisation: Slaney 1998, Auditory Toolbox.
+    Frame t is centred on sample t * hop_length. Each waveform is padded with zeros, processed separately and
+    normalised with fixed statistics. So an utterance has the same features, bit for bit, alone and in any
+    batch, and features can be computed in a stream. Mel scale and area normalisation: Slaney 1998, Auditory
+    Toolbox.
 
     Args:
-        sample_rate: of the waveforms, Hz.
+        sample_rate: sample rate of the waveforms, Hz.
         n_fft: length of the Fourier transform, samples.
         win_length: length of the Hann window, samples.
-        hop_length: samples from one frame to the next.
+        hop_length: hop from one frame to the next, samples.
         n_mels: number of mel bands F.
-        f_min, f_max: lowest and highest frequency of the bands, Hz.
+        f_min, f_max: minimum and maximum frequency of the bands, Hz.
     Example:
         >>> features, frames = LogMel()(torch.zeros(2, 16000), torch.tensor([16000, 8000]))
         >>> features.shape, frames.tolist()
@@ -92,7 +88,7 @@ class LogMel(nn.Module):
                 normalized=False,
                 pad_mode="constant",
             )
-            # half the time of power=2, which takes roots only to square them
+            # Takes half the time of power=2, which computes square roots and squares them.
             power = spectrum.real.square() + spectrum.imag.square()
             return torch.log(power.T @ self.filters + LOG_OFFSET)
 
@@ -100,13 +96,13 @@ class LogMel(nn.Module):
         """Return features and their lengths.
 
         Args:
-            waveform: samples in -1..1, padded with anything `[B, N]`.
+            waveform: samples in -1..1 `[B, N]`, with arbitrary padding.
             lengths: samples of each waveform `[B]`.
         Returns:
-            normalised log-mel energies `[B, T, F]`, exactly 0 past each end, and frames `[B]`, which are
-            lengths // hop_length + 1.
+            normalised log-mel energies `[B, T, F]`, exactly 0 on padding, and the number of frames of each
+            waveform `[B]`, lengths // hop_length + 1.
         """
-        # One by one: matrix products of another shape may round otherwise, and padding costs nothing so.
+        # One waveform at a time, because the rounding of a matrix product depends on its shape.
         rows = [
             (self.log_energies(row[:length]) - self.mean) / self.std
             for row, length in zip(waveform, lengths.tolist(), strict=True)
@@ -116,7 +112,7 @@ class LogMel(nn.Module):
 
 @torch.no_grad()
 def global_statistics(log_mel: LogMel, waveforms: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation `[F]` of each mel band over all frames of the waveforms `[N]`."""
+    """Return the mean and standard deviation `[F]` of each mel band over all frames of waveforms `[N]`."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for waveform in waveforms:
         energies = log_mel.log_energies(torch.as_tensor(waveform)).double()
@@ -126,22 +122,22 @@ def global_statistics(log_mel: LogMel, waveforms: Iterable[np.ndarray]) -> tuple
     if not count:
         raise ValueError("global_statistics needs at least one waveform")
     mean = total / count
-    std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(SMALLEST_STD)
+    std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(MIN_STD)
     return mean.float(), std.float()
 
 
 @dataclass(frozen=True)
 class SpecAugment:
-    """Hide bands and stretches of normalised features, so that a model does not lean on any one of them.
+    """Mask random frequency bands and time spans of normalised features.
 
-    Hidden values become 0, the mean. The number of time masks grows with the utterance. Source: Park et al.
-    2019 (SpecAugment) and 2020 (adaptive masks), without time warping.
+    Masked values become 0, the mean. The number of time masks is proportional to the length of the utterance.
+    Source: Park et al. 2019 (SpecAugment) and 2020 (adaptive masks), without time warping.
 
     Args:
-        freq_masks: bands hidden.
-        freq_width: greatest width of a band, mel bands.
-        time_masks_per_second: stretches hidden per second (100 frames), on average.
-        time_width: greatest length of a stretch, frames.
+        freq_masks: number of frequency masks.
+        freq_width: maximum width of a frequency mask, mel bands.
+        time_masks_per_second: average number of time masks per second (100 frames).
+        time_width: maximum length of a time mask, frames.
     """
 
     freq_masks: int = 2
@@ -155,7 +151,7 @@ class SpecAugment:
                 raise ValueError(f"{name} is {value}, but must be at least 0")
 
     def __call__(self, features: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a copy of features `[T, F]` with masks drawn from the generator."""
+        """Return a copy of features `[T, F]` with random masks."""
         frames, bands = features.shape
         features = features.clone()
         expected = frames / FRAMES_PER_SECOND * self.time_masks_per_second
@@ -167,11 +163,11 @@ class SpecAugment:
         return features
 
 
-def _spans(count: int, widest: int, size: int, generator: torch.Generator) -> list[tuple[int, int]]:
-    """Draw `count` spans of 0 to `widest` within `size`, each width and each place equally likely."""
+def _spans(count: int, max_width: int, size: int, generator: torch.Generator) -> list[tuple[int, int]]:
+    """Draw `count` spans in 0..size, with uniform width in 0..max_width and uniform position."""
     spans = []
-    for draw_width, draw_place in torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist():
-        width = int(draw_width * (min(widest, size) + 1))
-        start = int(draw_place * (size - width + 1))
+    for draw_width, draw_start in torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist():
+        width = int(draw_width * (min(max_width, size) + 1))
+        start = int(draw_start * (size - width + 1))
         spans.append((start, start + width))
     return spans

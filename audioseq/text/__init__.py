@@ -1,1 +1,1 @@
-"""Text to tokens and back, for whatever reads or writes it."""
+"""Tokenizers: conversion between text and token ids."""

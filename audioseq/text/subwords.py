@@ -1,4 +1,4 @@
-"""Subword tokens: frequent parts of words, learnt from text."""
+"""Subword tokenizer (byte-pair encoding), learnt from text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Pair = tuple[str, str]
 
 
 class SubwordTokenizer:
-    """Byte-pair encoding over characters: words are spelt in the longest parts that were learnt.
+    """Byte-pair encoding over characters.
 
-    A part that begins a word has a space before it, so there is no token for the space itself, and single
-    characters remain, so every word can be spelt. Id 0 is the blank. Source: Sennrich et al. 2016, "Neural
-    machine translation of rare words with subword units".
+    The first piece of a word begins with a space, so the space has no token of its own. Every single
+    character is a piece, so every word can be encoded. Id 0 is the blank. Source: Sennrich et al. 2016,
+    "Neural machine translation of rare words with subword units".
 
     Args:
-        merges: pairs of parts that become one part, the most frequent first.
-        alphabet: distinct characters, the space among them.
+        merges: pairs of pieces to merge, in order of priority (the most frequent first).
+        alphabet: distinct characters, including the space.
     Example:
         >>> tokenizer = SubwordTokenizer.learn(["the cat", "the hat", "the bat"], 60)
         >>> [tokenizer.pieces[token] for token in tokenizer.encode("that cat")]
@@ -38,80 +38,87 @@ class SubwordTokenizer:
         self.pieces = ["", *letters, *(f" {letter}" for letter in letters), *map("".join, self.merges)]
         self._ids = {piece: index for index, piece in enumerate(self.pieces)}
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
-        self._spelt: dict[str, list[int]] = {}
+        self._cache: dict[str, list[int]] = {}
 
     @classmethod
     def learn(cls, texts: Iterable[str], size: int, alphabet: str = DEFAULT_ALPHABET) -> SubwordTokenizer:
-        """Learn parts from normalised texts, until there are `size` tokens or no pair occurs twice.
+        """Learn merges from normalised texts, until there are `size` tokens or no pair occurs twice.
 
+        Args:
+            texts: normalised texts.
+            size: maximum number of tokens, including the blank and the single characters.
+            alphabet: distinct characters, including the space.
         Raises:
-            DataError: `size` has no room for the characters themselves.
+            DataError: `size` is smaller than the number of single characters and the blank.
         """
         base = cls([], alphabet).size
         if size < base:
-            raise DataError(f"{size} subwords are too few: the blank and the characters take {base}")
+            raise DataError(f"subwords: {size} tokens are too few; use at least {base}, one per character")
         counts = Counter(word for text in texts for word in text.split())
         words = [(_characters(word), count) for word, count in sorted(counts.items())]
-        places: defaultdict[Pair, set[int]] = defaultdict(set)
+        # After a merge, only the counts of the pairs in the words that contain the merged pair change.
+        occurrences: defaultdict[Pair, set[int]] = defaultdict(set)
         totals: Counter[Pair] = Counter()
         for index, (parts, count) in enumerate(words):
             for pair in pairwise(parts):
                 totals[pair] += count
-                places[pair].add(index)
+                occurrences[pair].add(index)
         merges: list[Pair] = []
         while len(merges) < size - base and totals:
             best = max(totals, key=lambda pair: (totals[pair], pair))
             if totals[best] < 2:
                 break
             merges.append(best)
-            for index in sorted(places[best]):
+            for index in sorted(occurrences[best]):
                 parts, count = words[index]
                 totals.subtract({pair: count * n for pair, n in Counter(pairwise(parts)).items()})
                 parts = _merge(parts, best)
                 words[index] = parts, count
                 for pair in pairwise(parts):
                     totals[pair] += count
-                    places[pair].add(index)
+                    occurrences[pair].add(index)
             del totals[best]
         return cls(merges, alphabet)
 
     @property
     def size(self) -> int:
-        """Number of tokens V, the blank included."""
+        """Number of tokens V, including the blank."""
         return len(self.pieces)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a normalised text.
+        """Return the token ids of a normalised text.
 
         Raises:
             DataError: a character is not in the alphabet.
         """
-        return [token for word in text.split() for token in self._spell(word)]
+        return [token for word in text.split() for token in self._encode_word(word)]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of token ids (no blanks), with single spaces between its words."""
+        """Return the text of token ids without blanks, with single spaces between words."""
         if any(not BLANK < token < self.size for token in tokens):
             raise ValueError(f"token ids must be 1 to {self.size - 1}, got {list(tokens)}")
         return "".join(self.pieces[token] for token in tokens).strip()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` needs, in plain values."""
+        """Return a JSON-serialisable description for `from_dict`."""
         return {"kind": "subwords", "alphabet": self.alphabet, "merges": [list(pair) for pair in self.merges]}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> SubwordTokenizer:
-        """Make the tokenizer that `to_dict` described.
+        """Build the tokenizer from the description of `to_dict`.
 
         Raises:
-            CheckpointError: it describes another kind of tokenizer.
+            CheckpointError: the description is damaged or of another kind of tokenizer.
         """
         try:
             return cls([(left, right) for left, right in stored["merges"]], stored["alphabet"])
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise CheckpointError("the model's subwords are damaged; get or train it again") from None
+            raise CheckpointError(
+                "the subwords in the model file are damaged; download or train the model again"
+            ) from None
 
-    def _spell(self, word: str) -> list[int]:
-        if word not in self._spelt:
+    def _encode_word(self, word: str) -> list[int]:
+        if word not in self._cache:
             parts = _characters(word)
             while len(parts) > 1:
                 best = min(pairwise(parts), key=lambda pair: self._ranks.get(pair, len(self._ranks)))
@@ -119,19 +126,19 @@ class SubwordTokenizer:
                     break
                 parts = _merge(parts, best)
             try:
-                self._spelt[word] = [self._ids[part] for part in parts]
+                self._cache[word] = [self._ids[part] for part in parts]
             except KeyError as error:
                 raise DataError(
                     f"{word[:60]!r}: {error.args[0].strip()!r} is not in the alphabet {self.alphabet!r}; "
                     "normalise the text first"
                 ) from None
-        return self._spelt[word]
+        return self._cache[word]
 
 
-def restore(stored: Mapping[str, Any]) -> Tokenizer:
-    """Make the tokenizer of a model file, of whichever kind it is."""
-    kind = SubwordTokenizer if stored.get("kind") == "subwords" else CharTokenizer
-    return kind.from_dict(stored)
+def restore_tokenizer(stored: Mapping[str, Any]) -> Tokenizer:
+    """Build the tokenizer of either kind that is stored in a model file."""
+    tokenizer = SubwordTokenizer if stored.get("kind") == "subwords" else CharTokenizer
+    return tokenizer.from_dict(stored)
 
 
 def _characters(word: str) -> list[str]:
@@ -139,7 +146,7 @@ def _characters(word: str) -> list[str]:
 
 
 def _merge(parts: Sequence[str], pair: Pair) -> list[str]:
-    """Join every occurrence of a pair, from left to right."""
+    """Merge every occurrence of a pair, from left to right."""
     merged: list[str] = []
     for part in parts:
         if merged and (merged[-1], part) == pair:

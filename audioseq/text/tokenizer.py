@@ -1,4 +1,4 @@
-"""Text to token ids and back, and the plain spelling that texts are brought to first."""
+"""Text normalisation, the tokenizer protocol and the character tokenizer."""
 
 from __future__ import annotations
 
@@ -10,74 +10,75 @@ from typing import Any, NamedTuple, Protocol
 from audioseq.errors import CheckpointError, ConfigError, DataError
 
 BLANK = 0
-"""The token of CTC that stands for no character."""
+"""Id of the CTC blank."""
 DEFAULT_ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
 
-# Letters and apostrophes that Unicode does not take apart by itself.
-_PLAIN = {
+# Replacements for letters and apostrophes without a Unicode decomposition.
+_REPLACEMENTS = {
     **{"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "\u0131": "i"},
     **dict.fromkeys("\u2018\u2019\u201b\u2032\u02bb\u02bc\u00b4`\uff07", "'"),
 }
 
 
 class Normalised(NamedTuple):
-    """A text in the plain spelling of an alphabet."""
+    """Normalised text."""
 
     text: str
     dropped: Counter[str]
-    """Characters that were left out, with their number."""
+    """Dropped characters with their counts."""
 
 
 def normalise(text: str, alphabet: str = DEFAULT_ALPHABET) -> Normalised:
-    """Spell a text in the characters of an alphabet, and say what was left out.
+    """Reduce a text to the characters of an alphabet, and count the dropped characters.
 
-    Letters become lower case, typographic apostrophes straight ones, and accents are folded ("É" is "e")
-    wherever the alphabet lacks the character itself. All else, digits and punctuation included, is dropped
-    and counted, and separates words as a space does. Numbers are not spelled out: write "twenty", not "20".
+    Characters that are not in the alphabet are converted: letters to lower case, typographic apostrophes to
+    straight ones, accented letters to their base letter ("É" to "e"). All others, including digits and
+    punctuation, are dropped and counted, and separate words like a space. Numbers are not converted to words:
+    write "twenty", not "20".
 
     Args:
         text: any text.
-        alphabet: the characters that may remain.
+        alphabet: allowed characters.
     Returns:
-        the text with single spaces between its words, and the characters dropped.
+        the text with single spaces between words, and the dropped characters.
     Example:
         >>> normalise("Well-known: the café's 2 doors.")
         Normalised(text="well known the cafe's doors", dropped=Counter({'-': 1, ':': 1, '2': 1, '.': 1}))
     """
     text = unicodedata.normalize("NFC", text)
-    spelling = {char: _spell(char, alphabet) for char in dict.fromkeys(text)}
-    dropped = Counter({char: text.count(char) for char, plain in spelling.items() if plain is None})
-    table = {ord(char): " " if plain is None else plain for char, plain in spelling.items()}
+    replacements = {char: _replacement(char, alphabet) for char in dict.fromkeys(text)}
+    dropped = Counter({char: text.count(char) for char, plain in replacements.items() if plain is None})
+    table = {ord(char): " " if plain is None else plain for char, plain in replacements.items()}
     words = text.translate(table).split()
     for word in words:
-        if not _has_letter(word):  # an apostrophe by itself is no word
+        if not _has_letter(word):  # a separate apostrophe is not a word
             dropped.update(word)
     return Normalised((" " if " " in alphabet else "").join(filter(_has_letter, words)), dropped)
 
 
 class Tokenizer(Protocol):
-    """What turns normalised text into the tokens of CTC, and back."""
+    """Conversion between normalised text and CTC token ids."""
 
     @property
     def alphabet(self) -> str:
-        """Characters that a text may have."""
+        """Characters that a text may contain."""
 
     @property
     def pieces(self) -> Sequence[str]:
-        """Text of each token id; a space begins a word, and that of the blank, id 0, is empty."""
+        """Text of each token id; a leading space marks the start of a word; the blank, id 0, is empty."""
 
     @property
     def size(self) -> int:
-        """Number of tokens V, the blank included."""
+        """Number of tokens V, including the blank."""
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a normalised text; DataError where a character is not in the alphabet."""
+        """Return the token ids of a normalised text; DataError if a character is not in the alphabet."""
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of token ids (no blanks), with single spaces between its words."""
+        """Return the text of token ids without blanks, with single spaces between words."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what makes the tokenizer again, in plain values."""
+        """Return a JSON-serialisable description of the tokenizer."""
 
 
 class CharTokenizer:
@@ -96,18 +97,20 @@ class CharTokenizer:
     def __init__(self, alphabet: str = DEFAULT_ALPHABET) -> None:
         repeated = [char for char, count in Counter(alphabet).items() if count > 1]
         if not alphabet or repeated:
-            raise ConfigError(f"alphabet {alphabet!r}: give at least one character, and each only once")
+            raise ConfigError(
+                f"alphabet {alphabet!r}: must contain at least one character, and each only once"
+            )
         self.alphabet = alphabet
         self.pieces = ["", *alphabet]
         self._ids = {char: index for index, char in enumerate(alphabet, start=BLANK + 1)}
 
     @property
     def size(self) -> int:
-        """Number of tokens V, the blank included."""
+        """Number of tokens V, including the blank."""
         return len(self.alphabet) + 1
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a normalised text.
+        """Return the token ids of a normalised text.
 
         Raises:
             DataError: a character is not in the alphabet.
@@ -120,40 +123,41 @@ class CharTokenizer:
             ) from None
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of token ids (no blanks), with single spaces between its words."""
+        """Return the text of token ids without blanks, with single spaces between words."""
         if any(not BLANK < token < self.size for token in tokens):
             raise ValueError(f"token ids must be 1 to {self.size - 1}, got {list(tokens)}")
         return " ".join("".join(self.alphabet[token - 1] for token in tokens).split())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` needs, in plain values."""
+        """Return a JSON-serialisable description for `from_dict`."""
         return {"kind": "characters", "alphabet": self.alphabet}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> CharTokenizer:
-        """Make the tokenizer that `to_dict` described.
+        """Build the tokenizer from the description of `to_dict`.
 
         Raises:
-            CheckpointError: it describes another kind of tokenizer.
+            CheckpointError: the description is of another kind of tokenizer.
         """
         alphabet = stored.get("alphabet")
         if stored.get("kind") != "characters" or not isinstance(alphabet, str):
-            raise CheckpointError(f"the model's tokenizer {str(dict(stored))[:80]} is not one of characters")
+            raise CheckpointError(
+                f"the model's tokenizer is not a character tokenizer: {str(dict(stored))[:80]}"
+            )
         return cls(alphabet)
 
 
-def _spell(char: str, alphabet: str) -> str | None:
-    """Return what to write for a character: itself, a plain spelling, nothing for a mark, None to drop it."""
+def _replacement(char: str, alphabet: str) -> str | None:
+    """Return the replacement of a character: text in the alphabet, "" for a mark, or None to drop it."""
     if char.isspace():
         return " "
     lower = char.lower()
     folded = "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
-    for plain in (char, lower, _PLAIN.get(lower), folded):
+    for plain in (char, lower, _REPLACEMENTS.get(lower), folded):
         if plain and all(c in alphabet for c in plain):
             return plain
-    return (
-        "" if unicodedata.category(char) in ("Mn", "Cf") else None
-    )  # loose accents and invisible characters
+    # Mn: combining marks without a base letter; Cf: invisible characters.
+    return "" if unicodedata.category(char) in ("Mn", "Cf") else None
 
 
 def _has_letter(word: str) -> bool:

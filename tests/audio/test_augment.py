@@ -1,4 +1,4 @@
-"""Each change to the waveform, measured in the spectrum of what comes out."""
+"""Waveform augmentation, measured in the spectrum of the output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATE = 16_000
 
 
 def only(**options: Any) -> WaveAugment:
-    """An augmentation that does nothing but what is asked."""
+    """Return an augmentation with only the given options enabled."""
     off: dict[str, Any] = {"speed": (1, 1), "low_pass_prob": 0, "noise_prob": 0, "gain": (0, 0)}
     return WaveAugment(**off | options)
 
@@ -32,11 +32,11 @@ def sine(frequency: float, samples: int = RATE) -> Tensor:
 
 
 def power(waveform: Tensor) -> np.ndarray:
-    """Power in bins of 1 Hz, with a window that keeps the cut ends of a tone out of other bins."""
+    """Return the power in bins of 1 Hz, with a window that reduces spectral leakage."""
     return np.abs(np.fft.rfft(waveform.numpy() * np.blackman(len(waveform)), RATE * 4)[::4]) ** 2
 
 
-def test_nothing_asked_changes_nothing() -> None:
+def test_disabled_augmentation_is_the_identity() -> None:
     for samples in (1, 7, 1000, 12_345):
         torch.testing.assert_close(only()(noise(samples), keyed_generator(0, 0, "")), noise(samples))
     assert len(only()(torch.zeros(0), keyed_generator(0, 0, ""))) == 0
@@ -44,22 +44,22 @@ def test_nothing_asked_changes_nothing() -> None:
 
 @pytest.mark.parametrize("speed", [0.5, 0.9, 1.0, 1.07, 1.1, 2.0])
 @pytest.mark.parametrize("frequency", [300, 2500])
-def test_speed_moves_a_tone_and_shortens_it_alike(speed: float, frequency: float) -> None:
+def test_speed_changes_pitch_and_duration_by_the_same_factor(speed: float, frequency: float) -> None:
     faster = only(speed=(speed, speed))(sine(frequency), keyed_generator(0, 0, ""))
-    met = RATE / len(faster)
-    assert met == pytest.approx(speed, rel=0.02)
-    assert np.argmax(power(faster)) == pytest.approx(frequency * met, abs=1)
+    factor = RATE / len(faster)
+    assert factor == pytest.approx(speed, rel=0.02)
+    assert np.argmax(power(faster)) == pytest.approx(frequency * factor, abs=1)
     middle = faster[1000:-1000]
     assert middle.square().mean().item() == pytest.approx(0.5, rel=0.01)
 
 
-def test_speed_keeps_tones_that_would_fold_back_out() -> None:
+def test_speed_does_not_alias() -> None:
     faster = only(speed=(2, 2))(sine(6000), keyed_generator(0, 0, ""))
     assert faster[500:-500].abs().max() < 1e-2
 
 
 @pytest.mark.parametrize("cut", [3400, 5000, 7500])
-def test_low_pass_removes_everything_above_the_cut(cut: float) -> None:
+def test_low_pass_removes_frequencies_above_the_cutoff(cut: float) -> None:
     narrow = only(low_pass=(cut, cut), low_pass_prob=1)(noise(), keyed_generator(0, 0, ""))
     before, after = power(noise()), power(narrow)
     assert after[cut + 50 :].sum() < 1e-6 * before[cut + 50 :].sum()
@@ -69,7 +69,7 @@ def test_low_pass_removes_everything_above_the_cut(cut: float) -> None:
 
 @pytest.mark.parametrize("snr", [0, 10, 25, 40])
 @pytest.mark.parametrize("key", "abcd")
-def test_noise_has_the_stated_level(snr: float, key: str) -> None:
+def test_noise_has_the_given_level(snr: float, key: str) -> None:
     speech = torch.cat([noise(3 * RATE), torch.zeros(RATE)])
     noisy = only(noise_snr=(snr, snr), noise_prob=1)(speech, keyed_generator(0, 0, key))
     added = noisy - speech
@@ -78,13 +78,13 @@ def test_noise_has_the_stated_level(snr: float, key: str) -> None:
     assert added[-RATE:].square().mean() == pytest.approx(added[:RATE].square().mean(), rel=0.5)
 
 
-def test_noise_stays_below_the_low_pass() -> None:
+def test_noise_is_low_pass_filtered() -> None:
     noisy = only(noise_prob=1, noise_snr=(0, 0), low_pass=(4000, 4000), low_pass_prob=1)
-    heard = power(noisy(noise(), keyed_generator(0, 0, "")))
-    assert heard[4050:].sum() < 1e-6 * heard.sum()
+    spectrum = power(noisy(noise(), keyed_generator(0, 0, "")))
+    assert spectrum[4050:].sum() < 1e-6 * spectrum.sum()
 
 
-def test_noise_has_many_colours() -> None:
+def test_noise_colour_varies() -> None:
     tilts = []
     for key in "abcdefghij":
         noisy = only(noise_prob=1, noise_snr=(10, 10))(noise(), keyed_generator(0, 0, key))
@@ -93,19 +93,19 @@ def test_noise_has_many_colours() -> None:
     assert min(tilts) > -3 and min(tilts) < 8 and max(tilts) > 15
 
 
-def test_silence_stays_silence() -> None:
+def test_silence_is_unchanged() -> None:
     changed = WaveAugment(noise_prob=1, low_pass_prob=1)(torch.zeros(RATE), keyed_generator(0, 0, ""))
     assert not changed.any()
 
 
 @pytest.mark.parametrize("gain", [-12, 6])
-def test_gain_scales(gain: float) -> None:
+def test_gain_scales_the_waveform(gain: float) -> None:
     louder = only(gain=(gain, gain))(noise(), keyed_generator(0, 0, ""))
     torch.testing.assert_close(louder, noise() * 10 ** (gain / 20))
 
 
-def test_probabilities_are_met_and_leave_the_other_draws_alone() -> None:
-    """So a comparison with and without noise compares nothing else."""
+def test_noise_probability_does_not_affect_the_other_draws() -> None:
+    """A comparison with and without noise keeps speed, cut-off and gain equal."""
     changed = 0
     for key in map(str, range(200)):
         plain = only(speed=(0.9, 1.1))(noise(800), keyed_generator(0, 0, key))
@@ -117,35 +117,35 @@ def test_probabilities_are_met_and_leave_the_other_draws_alone() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(samples=st.integers(1, 5_000), key=st.text(max_size=5), epoch=st.integers(0, 9))
-def test_any_length_gives_a_finite_waveform_again_the_same(samples: int, key: str, epoch: int) -> None:
+def test_augmentation_is_finite_and_reproducible_for_any_length(samples: int, key: str, epoch: int) -> None:
     waveform = noise(samples)
     before = waveform.clone()
     changed = WaveAugment()(waveform, keyed_generator(1, epoch, key))
     assert changed.dtype == torch.float32 and changed.isfinite().all()
-    # Speeds of 0.9 to 1.1, and lengths that are rounded up by at most a tenth.
+    # Speeds of 0.9 to 1.1, and lengths rounded up by at most 10 %.
     assert samples / 1.1 / 1.1 - 1 <= len(changed) <= samples / 0.9 * 1.1 + 1
     assert torch.equal(changed, WaveAugment()(waveform, keyed_generator(1, epoch, key)))
     assert torch.equal(waveform, before)
 
 
-def test_generators_depend_on_their_keys_alone() -> None:
+def test_generators_depend_only_on_their_keys() -> None:
     keys = [(seed, epoch, name) for seed in (0, 1) for epoch in (0, 1) for name in ("a", "b", "1/a")]
-    there = {key: torch.rand(3, generator=keyed_generator(*key)).tolist() for key in keys}
+    in_order = {key: torch.rand(3, generator=keyed_generator(*key)).tolist() for key in keys}
     torch.manual_seed(5)
-    back = {key: torch.rand(3, generator=keyed_generator(*key)).tolist() for key in reversed(keys)}
-    assert there == back
-    assert len({tuple(draws) for draws in there.values()}) == len(keys)
+    reverse = {key: torch.rand(3, generator=keyed_generator(*key)).tolist() for key in reversed(keys)}
+    assert in_order == reverse
+    assert len({tuple(draws) for draws in in_order.values()}) == len(keys)
 
 
 @pytest.mark.parametrize(
-    ("options", "what"),
+    ("options", "message"),
     [
-        ({"speed": (1.1, 0.9)}, "speed .* must go from low to high"),
+        ({"speed": (1.1, 0.9)}, "speed .* minimum must not exceed the maximum"),
         ({"speed": (0.1, 1)}, "speed .* must be in 0.5..2"),
         ({"noise_prob": 1.5}, "noise_prob is 1.5, but must be in 0..1"),
         ({"low_pass": (0, 4000)}, "low_pass .* must be above 0 Hz"),
     ],
 )
-def test_impossible_options_are_refused(options: dict[str, Any], what: str) -> None:
-    with pytest.raises(ValueError, match=what):
+def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         WaveAugment(**options)

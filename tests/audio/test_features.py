@@ -1,4 +1,4 @@
-"""Log-mel against librosa; the batch, the stream and the masks."""
+"""Log-mel features compared with librosa; batches, streams and SpecAugment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.audio.features import LOG_OFFSET, LogMel, SpecAugment, frames_of, global_statistics
+from audioseq.audio.features import LOG_OFFSET, LogMel, SpecAugment, global_statistics
 from audioseq.seeding import keyed_generator
 
 LOG_MEL = LogMel()
@@ -36,9 +36,9 @@ def noise(samples: int, seed: int = 0) -> torch.Tensor:
         {"n_fft": 1024, "win_length": 1024, "hop_length": 256},
     ],
 )
-@pytest.mark.filterwarnings("ignore:n_fft")  # librosa warns of short waveforms, which are meant here
+@pytest.mark.filterwarnings("ignore:n_fft")  # librosa warns about short waveforms
 @pytest.mark.parametrize("samples", [1, 399, 16_000, 16_159])
-def test_equals_librosa(options: dict[str, float], samples: int) -> None:
+def test_log_mel_equals_librosa(options: dict[str, float], samples: int) -> None:
     log_mel = LogMel(**options)  # type: ignore[arg-type]
     waveform = noise(samples)
     used = log_mel.options
@@ -54,14 +54,14 @@ def test_equals_librosa(options: dict[str, float], samples: int) -> None:
         pad_mode="constant",
     )
     features, frames = log_mel(waveform[None], torch.tensor([samples]))
-    assert frames.tolist() == [mel.shape[1]] == [frames_of(samples, used["hop_length"])]
+    assert frames.tolist() == [mel.shape[1]] == [samples // used["hop_length"] + 1]
     np.testing.assert_allclose(features[0], np.log(mel.T + LOG_OFFSET), atol=1e-3)
 
 
 @settings(max_examples=20, deadline=None)
 @given(lengths=st.lists(st.integers(1, 8_000), min_size=1, max_size=5), seed=st.integers(0, 99))
-def test_batch_equals_each_alone_exactly(lengths: list[int], seed: int) -> None:
-    batch = torch.full((len(lengths), max(lengths)), torch.nan)  # what is past the end must not matter
+def test_batch_equals_each_waveform_alone_exactly(lengths: list[int], seed: int) -> None:
+    batch = torch.full((len(lengths), max(lengths)), torch.nan)  # padding must not affect the features
     for row, length in enumerate(lengths):
         batch[row, :length] = noise(length, seed + row)
     features, frames = LOG_MEL(batch, torch.tensor(lengths))
@@ -74,12 +74,12 @@ def test_batch_equals_each_alone_exactly(lengths: list[int], seed: int) -> None:
         assert not features[row, frames[row] :].any()
 
 
-def test_a_frame_sees_only_its_window() -> None:
-    """A stream can compute the same frames as soon as their samples are there."""
+def test_a_frame_depends_only_on_its_window() -> None:
+    """A stream can compute each frame as soon as its samples are available."""
     whole = LOG_MEL.log_energies(noise(16_000))
-    begun = LOG_MEL.log_energies(noise(16_000)[:8_000])
-    ready = (8_000 - 200) // 160 + 1
-    torch.testing.assert_close(begun[:ready], whole[:ready])
+    first_half = LOG_MEL.log_energies(noise(16_000)[:8_000])
+    complete = (8_000 - 200) // 160 + 1
+    torch.testing.assert_close(first_half[:complete], whole[:complete])
 
 
 def test_silence_is_finite_and_has_gradients() -> None:
@@ -90,14 +90,14 @@ def test_silence_is_finite_and_has_gradients() -> None:
     assert waveform.grad is not None and waveform.grad.isfinite().all()
 
 
-def test_autocast_changes_nothing() -> None:
+def test_autocast_does_not_affect_features() -> None:
     waveform, lengths = noise(16_000)[None], torch.tensor([16_000])
     with torch.autocast("cpu", torch.bfloat16):
         features, _ = LOG_MEL(waveform, lengths)
     assert torch.equal(features, LOG_MEL(waveform, lengths)[0])
 
 
-def test_only_statistics_are_saved() -> None:
+def test_state_dict_contains_only_statistics() -> None:
     assert set(LOG_MEL.state_dict()) == {"mean", "std"}
     copy = LogMel(**LOG_MEL.options)
     copy.load_state_dict(LOG_MEL.state_dict())
@@ -105,7 +105,7 @@ def test_only_statistics_are_saved() -> None:
     assert torch.equal(copy(waveform, lengths)[0], LOG_MEL(waveform, lengths)[0])
 
 
-def test_global_statistics_normalise() -> None:
+def test_global_statistics_normalise_features() -> None:
     waveforms = [noise(length, length).numpy() * 10 for length in (8_000, 333, 24_000)]
     log_mel = LogMel()
     log_mel.set_statistics(*global_statistics(log_mel, iter(waveforms)))
@@ -114,7 +114,7 @@ def test_global_statistics_normalise() -> None:
     torch.testing.assert_close(frames.std(0, unbiased=False), torch.ones(80), atol=1e-3, rtol=0)
 
 
-def test_global_statistics_keep_silent_bands_small() -> None:
+def test_global_statistics_do_not_amplify_constant_bands() -> None:
     _, std = global_statistics(LogMel(), [np.zeros(1600, np.float32)])
     assert (std == 0.1).all()
     with pytest.raises(ValueError, match="at least one waveform"):
@@ -128,7 +128,7 @@ def test_global_statistics_keep_silent_bands_small() -> None:
     key=st.text(max_size=3),
     masks=st.builds(SpecAugment, st.integers(0, 3), st.integers(0, 20), st.floats(0, 2), st.integers(0, 40)),
 )
-def test_masks_are_whole_bands_and_stretches(frames: int, bands: int, key: str, masks: SpecAugment) -> None:
+def test_masks_are_whole_bands_and_frames(frames: int, bands: int, key: str, masks: SpecAugment) -> None:
     features = torch.rand(frames, bands) + 1
     before = features.clone()
     masked = masks(features, keyed_generator(0, 0, key))
@@ -140,11 +140,11 @@ def test_masks_are_whole_bands_and_stretches(frames: int, bands: int, key: str, 
     if not hidden_frames.all() and not hidden_bands.all():
         assert torch.equal(hidden, hidden_bands | hidden_frames[:, None])
         assert hidden_bands.sum() <= masks.freq_masks * masks.freq_width
-        most = np.ceil(frames / 100 * masks.time_masks_per_second)
-        assert hidden_frames.sum() <= most * masks.time_width
+        max_masks = np.ceil(frames / 100 * masks.time_masks_per_second)
+        assert hidden_frames.sum() <= max_masks * masks.time_width
 
 
-def test_masks_grow_with_the_utterance() -> None:
+def test_time_masks_are_proportional_to_the_length() -> None:
     masks = SpecAugment(freq_masks=0, time_masks_per_second=0.5, time_width=10)
     hidden = [
         (masks(torch.ones(frames, 4), keyed_generator(0, 0, str(key)))[:, 0] == 0).sum().item()
@@ -156,6 +156,6 @@ def test_masks_grow_with_the_utterance() -> None:
     assert np.mean(hidden[300:]) == pytest.approx(7.5 * mean_width, rel=0.15)
 
 
-def test_negative_mask_options_are_refused() -> None:
+def test_negative_mask_options_are_rejected() -> None:
     with pytest.raises(ValueError, match="time_width is -1, but must be at least 0"):
         SpecAugment(time_width=-1)

@@ -1,4 +1,4 @@
-"""Every format, rate and channel count comes in right; every bad input gives one clear line."""
+"""Decoding of all formats, sample rates and channel counts, and one-line messages for bad input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from audioseq import audio
 from audioseq.errors import AudioError
 
-ADVICE = r"; (check|record|export|give|copy|name|looked|choose) "
+ADVICE = r"; (check|record|export|convert|use|copy|name|looked|choose) "
 
 
 def sine(rate: int, seconds: float = 0.5, frequency: float = 440.0) -> np.ndarray:
@@ -59,37 +59,37 @@ def write_wav(path: Path, content: np.ndarray, rate: int = 16_000, subtype: str 
 def test_reads_every_format(
     tmp_path: Path, suffix: str, container: str, subtype: str, tolerance: float
 ) -> None:
-    wanted = sine(16_000)
+    expected = sine(16_000)
     path = tmp_path / f"a.{suffix}"
-    sf.write(path, wanted, 16_000, format=container, subtype=subtype)
+    sf.write(path, expected, 16_000, format=container, subtype=subtype)
     waveform, rate = audio.read(path)
     assert rate == 16_000 and waveform.dtype == np.float32
-    assert len(waveform) == len(wanted)
-    inside = slice(800, -800)  # lossy codecs need a moment to settle
-    np.testing.assert_allclose(waveform[inside], wanted[inside], atol=tolerance, rtol=0)
-    assert audio.find([tmp_path]) == [path]
+    assert len(waveform) == len(expected)
+    inside = slice(800, -800)  # lossy codecs are inaccurate at the ends
+    np.testing.assert_allclose(waveform[inside], expected[inside], atol=tolerance, rtol=0)
+    assert audio.find_recordings([tmp_path]) == [path]
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 48_000, 192_000])
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_resamples_and_mixes_down(tmp_path: Path, rate: int, channels: int) -> None:
-    shares = np.linspace(0, 2, channels) if channels > 1 else np.ones(1)  # of mean 1
-    path = write_wav(tmp_path / "a.wav", sine(rate)[:, None] * shares / 2, rate, "FLOAT")
+    gains = np.linspace(0, 2, channels) if channels > 1 else np.ones(1)  # their mean is 1
+    path = write_wav(tmp_path / "a.wav", sine(rate)[:, None] * gains / 2, rate, "FLOAT")
     waveform = audio.load(path)
     assert waveform.dtype == np.float32
     assert len(waveform) == round(len(sine(rate)) * 16_000 / rate)
-    wanted = sine(16_000)[: len(waveform)] / 2
+    expected = sine(16_000)[: len(waveform)] / 2
     inside = slice(400, -400)
-    np.testing.assert_allclose(waveform[inside], wanted[inside], atol=1e-3)
+    np.testing.assert_allclose(waveform[inside], expected[inside], atol=1e-3)
 
 
-def test_resampling_removes_what_the_lower_rate_cannot_hold() -> None:
-    waveform = audio.prepare(sine(48_000, frequency=10_000), 48_000)
+def test_resampling_does_not_alias() -> None:
+    waveform = audio.convert(sine(48_000, frequency=10_000), 48_000)
     assert np.abs(waveform[400:-400]).max() < 1e-3
 
 
 def test_reads_a_long_recording_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio.io, "BLOCK", 1000)
+    monkeypatch.setattr(audio.io, "BLOCK_SAMPLES", 1000)
     stereo = np.random.default_rng(0).uniform(-1, 1, (12_345, 2)).astype(np.float32)
     waveform, _ = audio.read(write_wav(tmp_path / "a.wav", stereo, subtype="FLOAT"))
     np.testing.assert_array_equal(waveform, stereo.mean(axis=1))
@@ -101,7 +101,7 @@ def test_reads_a_long_recording_block_by_block(tmp_path: Path, monkeypatch: pyte
     samples=st.integers(1, 20_000),
     block=st.integers(1, 30_000),
 )
-def test_a_stream_gives_what_the_whole_recording_gives(
+def test_stream_equals_the_whole_recording(
     tmp_path_factory: pytest.TempPathFactory, rate: int, samples: int, block: int
 ) -> None:
     path = tmp_path_factory.mktemp("stream") / "a.wav"
@@ -109,7 +109,7 @@ def test_a_stream_gives_what_the_whole_recording_gives(
     write_wav(path, content, rate, "FLOAT")
     whole = soxr.resample(content, rate, 16_000) if rate != 16_000 else content
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audio.io, "BLOCK", max(block, samples // 50))
+        patch.setattr(audio.io, "BLOCK_SAMPLES", max(block, samples // 50))
         stream = audio.stream(path)
         blocks = list(stream)
     assert stream.seconds == samples / rate
@@ -117,10 +117,10 @@ def test_a_stream_gives_what_the_whole_recording_gives(
     assert sum(map(len, blocks)) == max(1, len(whole))
 
 
-def test_a_stream_tells_where_a_recording_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio.io, "BLOCK", 1000)
+def test_stream_reports_the_position_of_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio.io, "BLOCK_SAMPLES", 1000)
     seconds = 0.0
-    with pytest.raises(AudioError, match=r"damaged or cut off somewhere after 0\.\d\d s") as caught:
+    with pytest.raises(AudioError, match=r"damaged or truncated after 0\.\d\d s") as caught:
         for block in audio.stream(half_a_flac(tmp_path)):
             seconds += len(block) / 16_000
     assert seconds > 0.1
@@ -128,7 +128,7 @@ def test_a_stream_tells_where_a_recording_is_damaged(tmp_path: Path, monkeypatch
 
 
 class Pipe(io.BytesIO):
-    """Standard input: it cannot seek."""
+    """File object that cannot seek, like standard input."""
 
     def seekable(self) -> bool:
         return False
@@ -138,7 +138,7 @@ class Pipe(io.BytesIO):
 
 
 @pytest.mark.parametrize("kind", [io.BytesIO, Pipe])
-def test_reads_a_stream(tmp_path: Path, kind: type[io.BytesIO]) -> None:
+def test_reads_a_file_object(tmp_path: Path, kind: type[io.BytesIO]) -> None:
     path = write_wav(tmp_path / "a.wav", sine(16_000))
     waveform, _ = audio.read(kind(path.read_bytes()))
     np.testing.assert_array_equal(waveform, audio.read(path)[0])
@@ -225,42 +225,44 @@ def damaged_mp3(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "what"),
+    ("make", "message"),
     [
         (missing, "no such file"),
         (directory, "is a directory"),
         (null_character, "cannot be opened"),
         (empty, "is empty"),
-        (zero_samples, "holds no samples"),
+        (zero_samples, "has no samples"),
         (text, "is not audio"),
         (headerless, "is not audio"),
         (not_a_number, "has NaN or infinite samples from 0.25 s on"),
         (infinite, "has NaN or infinite samples from 0.25 s on"),
         (rate_of_1_hz, "has a sample rate of 1 Hz"),
-        (half_a_flac, "is damaged or cut off"),
-        (damaged_mp3, "is damaged or cut off"),
+        (half_a_flac, "is damaged or truncated"),
+        (damaged_mp3, "is damaged or truncated"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path: Path, make: Callable[[Path], Path], what: str) -> None:
+def test_bad_input_gives_a_one_line_message(
+    tmp_path: Path, make: Callable[[Path], Path], message: str
+) -> None:
     path = make(tmp_path)
     with pytest.raises(AudioError, match=ADVICE) as caught:
         audio.load(path)
-    assert str(caught.value).startswith(f"{path}: {what}")
+    assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
 
 
 @settings(max_examples=25, deadline=None)
-@given(share=st.floats(0, 0.999))
-def test_flac_cut_off_anywhere_is_an_error(tmp_path_factory: pytest.TempPathFactory, share: float) -> None:
+@given(fraction=st.floats(0, 0.999))
+def test_truncated_flac_is_an_error(tmp_path_factory: pytest.TempPathFactory, fraction: float) -> None:
     path = tmp_path_factory.mktemp("flac") / "a.flac"
     sf.write(path, np.random.default_rng(0).normal(0, 0.1, 30_000), 16_000)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
     with pytest.raises(AudioError, match=ADVICE):
         audio.read(path)
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "opus", "mp3", "wav"])
-def test_other_formats_cut_off_give_what_is_there(tmp_path: Path, suffix: str) -> None:
+def test_truncated_files_of_other_formats_are_read_up_to_their_end(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     kind = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
     sf.write(path, sine(16_000, seconds=10), 16_000, **kind)
@@ -271,7 +273,7 @@ def test_other_formats_cut_off_give_what_is_there(tmp_path: Path, suffix: str) -
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000, 768_000])
 @pytest.mark.parametrize("seconds", [0, 0.05])
-def test_shortest_recordings_can_be_used(tmp_path: Path, rate: int, seconds: float) -> None:
+def test_very_short_recordings(tmp_path: Path, rate: int, seconds: float) -> None:
     samples = max(1, round(rate * seconds))
     waveform = audio.load(write_wav(tmp_path / "a.wav", np.full(samples, 0.5), rate))
     assert len(waveform) == max(1, round(samples * 16_000 / rate))
@@ -282,65 +284,63 @@ def test_shortest_recordings_can_be_used(tmp_path: Path, rate: int, seconds: flo
     ("dtype", "full"),
     [(np.int16, 32768), (np.int32, 2**31), (np.float16, 1), (np.float32, 1), (np.float64, 1)],
 )
-def test_prepare_scales_by_type(dtype: type[np.generic], full: int) -> None:
+def test_convert_scales_by_dtype(dtype: type[np.generic], full: int) -> None:
     samples = (np.array([0, 0.5, -1, 0.25]) * full).astype(dtype)
-    np.testing.assert_array_equal(audio.prepare(samples, 16_000), np.array([0, 0.5, -1, 0.25], np.float32))
+    np.testing.assert_array_equal(audio.convert(samples, 16_000), np.array([0, 0.5, -1, 0.25], np.float32))
 
 
-def test_prepare_takes_unsigned_bytes_and_tensors() -> None:
-    np.testing.assert_array_equal(audio.prepare(np.array([128, 192, 0], np.uint8), 16_000), [0, 0.5, -1])
-    np.testing.assert_array_equal(audio.prepare(torch.ones(3, requires_grad=True), 16_000), [1, 1, 1])
-    np.testing.assert_array_equal(audio.prepare([0.0, 0.5], 16_000), [0, 0.5])
+def test_convert_accepts_unsigned_bytes_tensors_and_lists() -> None:
+    np.testing.assert_array_equal(audio.convert(np.array([128, 192, 0], np.uint8), 16_000), [0, 0.5, -1])
+    np.testing.assert_array_equal(audio.convert(torch.ones(3, requires_grad=True), 16_000), [1, 1, 1])
+    np.testing.assert_array_equal(audio.convert([0.0, 0.5], 16_000), [0, 0.5])
 
 
 @settings(max_examples=25, deadline=None)
 @given(samples=st.integers(9, 300), channels=st.integers(1, 8), rate=st.integers(1_000, 200_000))
-def test_prepare_finds_the_channels(samples: int, channels: int, rate: int) -> None:
+def test_convert_detects_the_channel_axis(samples: int, channels: int, rate: int) -> None:
     both = np.random.default_rng(samples).uniform(-1, 1, (samples, channels)).astype(np.float32)
-    one = audio.prepare(both.mean(axis=1), rate)
+    one = audio.convert(both.mean(axis=1), rate)
     assert len(one) == pytest.approx(max(1, samples * 16_000 / rate), abs=1)
-    np.testing.assert_allclose(audio.prepare(both, rate), one, atol=1e-6)
-    np.testing.assert_allclose(audio.prepare(both.T, rate), one, atol=1e-6)
+    np.testing.assert_allclose(audio.convert(both, rate), one, atol=1e-6)
+    np.testing.assert_allclose(audio.convert(both.T, rate), one, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("samples", "rate", "what"),
+    ("samples", "rate", "message"),
     [
-        (np.zeros(0), 16_000, "holds no samples"),
-        (np.zeros((0, 2)), 16_000, "holds no samples"),
-        (np.zeros((2, 2, 2)), 16_000, "has 3 axes"),
-        (np.float32(1), 16_000, "has 0 axes"),
+        (np.zeros(0), 16_000, "has no samples"),
+        (np.zeros((0, 2)), 16_000, "has no samples"),
+        (np.zeros((2, 2, 2)), 16_000, "has 3 dimensions"),
+        (np.float32(1), 16_000, "has 0 dimensions"),
         (np.array([0, np.nan]), 16_000, "has NaN or infinite samples"),
         (np.zeros(9), 0, "has a sample rate of 0 Hz"),
         (np.zeros(9), -16_000, "has a sample rate of -16000 Hz"),
-        (np.zeros(9, np.int64), 16_000, "holds int64"),
-        (np.array(["a"]), 16_000, "holds <U1"),
+        (np.zeros(9, np.int64), 16_000, "has dtype int64"),
+        (np.array(["a"]), 16_000, "has dtype <U1"),
     ],
 )
-def test_prepare_refuses_what_is_no_waveform(samples: np.ndarray, rate: int, what: str) -> None:
-    with pytest.raises(
-        AudioError, match=f"waveform .*: {what}.*; give|waveform .*: {what}.*; (record|export) "
-    ):
-        audio.prepare(samples, rate)
+def test_convert_rejects_invalid_waveforms(samples: np.ndarray, rate: int, message: str) -> None:
+    with pytest.raises(AudioError, match=f"waveform .*: {message}.*; (pass|use|record|export) "):
+        audio.convert(samples, rate)
 
 
-def test_find_lists_files_as_given_and_audio_in_directories_sorted(tmp_path: Path) -> None:
+def test_find_recordings_returns_given_files_and_sorted_audio_files_of_directories(tmp_path: Path) -> None:
     for name in ("b/2.FLAC", "b/1.wav", "a.opus", "notes.txt", "b/c/0.mp3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     given_first = tmp_path / "notes.txt"
     inside = [tmp_path / name for name in ("a.opus", "b/1.wav", "b/2.FLAC", "b/c/0.mp3")]
-    assert audio.find([given_first, str(tmp_path)]) == [given_first, *inside]
+    assert audio.find_recordings([given_first, str(tmp_path)]) == [given_first, *inside]
 
 
-def test_find_refuses_a_directory_without_audio(tmp_path: Path) -> None:
+def test_find_recordings_rejects_a_directory_without_audio(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(AudioError, match=r"no audio in this directory; looked for .*wav"):
-        audio.find([tmp_path])
+    with pytest.raises(AudioError, match=r"no audio files in this directory; looked for .*wav"):
+        audio.find_recordings([tmp_path])
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
-def test_written_audio_reads_back(tmp_path: Path, suffix: str) -> None:
+def test_written_audio_is_read_back(tmp_path: Path, suffix: str) -> None:
     waveform = sine(22_050) * 3  # clipped, not wrapped
     audio.write(tmp_path / f"a{suffix}", waveform, 22_050)
     back, rate = audio.read(tmp_path / f"a{suffix}")
@@ -348,8 +348,8 @@ def test_written_audio_reads_back(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(back, waveform.clip(-1, 1), atol=1e-4)
 
 
-def test_write_refuses_other_formats_and_places(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match=r"cannot write \.mp3; name it"):
+def test_write_rejects_other_formats_and_missing_directories(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"cannot write \.mp3; use"):
         audio.write(tmp_path / "a.mp3", sine(16_000))
     with pytest.raises(AudioError, match=r"cannot be written .*; choose"):
         audio.write(tmp_path / "nowhere" / "a.wav", sine(16_000))

@@ -1,4 +1,4 @@
-"""Subwords: what is learnt, and that every text comes back."""
+"""Subword tokenizer: learning, encoding and decoding."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from hypothesis import strategies as st
 
 from audioseq.errors import CheckpointError, DataError
 from audioseq.speech.decoding.forced_alignment import Span, to_words
-from audioseq.text.subwords import SubwordTokenizer, restore
+from audioseq.text.subwords import SubwordTokenizer, restore_tokenizer
 from audioseq.text.tokenizer import CharTokenizer
 
 TEXTS = ["the cat sat on the mat", "that hat is the cat's", "he hath a thatched hat", "aaa aaaa"]
 WORDS = st.text("abc'", min_size=1, max_size=8)
 
 
-def by_counting_anew(texts: list[str], merges: int) -> list[tuple[str, str]]:
-    """Learn merges the slow way: all pairs are counted again for each merge."""
+def learn_merges_slowly(texts: list[str], merges: int) -> list[tuple[str, str]]:
+    """Learn merges by counting all pairs again after each merge."""
     words = Counter(word for text in texts for word in text.split())
-    spelt = {word: [f" {word[0]}", *word[1:]] for word in words}
+    encoded = {word: [f" {word[0]}", *word[1:]] for word in words}
     learnt = []
     for _ in range(merges):
         totals: Counter[tuple[str, str]] = Counter()
         for word, count in words.items():
-            for pair in pairwise(spelt[word]):
+            for pair in pairwise(encoded[word]):
                 totals[pair] += count
         best = max(totals, key=lambda pair: (totals[pair], pair), default=None)
         if best is None or totals[best] < 2:
             break
         learnt.append(best)
-        for word, parts in spelt.items():
+        for word, parts in encoded.items():
             merged, rest = [], parts
             while rest:
                 step = 2 if tuple(rest[:2]) == best else 1
                 merged.append("".join(rest[:step]))
                 rest = rest[step:]
-            spelt[word] = merged
+            encoded[word] = merged
     return learnt
 
 
 @settings(deadline=None, max_examples=40)
-@given(texts=st.lists(st.lists(WORDS, max_size=4).map(" ".join), max_size=6), more=st.integers(0, 12))
-def test_learning_equals_counting_anew_and_every_text_comes_back(texts: list[str], more: int) -> None:
-    tokenizer = SubwordTokenizer.learn(texts, 9 + more, " abc'")
-    assert tokenizer.merges == by_counting_anew(texts, more)
-    assert tokenizer.size <= 9 + more
+@given(texts=st.lists(st.lists(WORDS, max_size=4).map(" ".join), max_size=6), merges=st.integers(0, 12))
+def test_learning_equals_the_slow_algorithm_and_texts_round_trip(texts: list[str], merges: int) -> None:
+    tokenizer = SubwordTokenizer.learn(texts, 9 + merges, " abc'")
+    assert tokenizer.merges == learn_merges_slowly(texts, merges)
+    assert tokenizer.size <= 9 + merges
     for text in texts:
         tokens = tokenizer.encode(text)
         assert tokenizer.decode(tokens) == text
@@ -61,15 +61,15 @@ def test_frequent_words_become_one_token() -> None:
 
 
 @pytest.mark.parametrize("tokenizer", [SubwordTokenizer.learn(TEXTS, 70), CharTokenizer()])
-def test_a_model_file_brings_its_tokenizer_back(tokenizer: SubwordTokenizer | CharTokenizer) -> None:
-    again = restore(tokenizer.to_dict())
+def test_tokenizer_is_restored_from_its_description(tokenizer: SubwordTokenizer | CharTokenizer) -> None:
+    again = restore_tokenizer(tokenizer.to_dict())
     assert type(again) is type(tokenizer)
     assert again.encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
     with pytest.raises(CheckpointError):
-        restore({**tokenizer.to_dict(), "alphabet": None})
+        restore_tokenizer({**tokenizer.to_dict(), "alphabet": None})
 
 
-def test_words_begin_where_a_token_has_a_space() -> None:
+def test_words_begin_at_tokens_with_a_space() -> None:
     tokenizer = SubwordTokenizer.learn(TEXTS, 80)
     tokens = tokenizer.encode("the thatch")
     spans = [Span(2 * i, 2 * i + 1, -0.5) for i in range(len(tokens))]
@@ -79,8 +79,8 @@ def test_words_begin_where_a_token_has_a_space() -> None:
     assert second.end == pytest.approx(spans[-1].end * 0.08)
 
 
-def test_what_cannot_be_spelt_or_learnt_is_told() -> None:
+def test_errors_of_encoding_and_learning() -> None:
     with pytest.raises(DataError, match="'é' is not in the alphabet"):
         SubwordTokenizer.learn(TEXTS, 60).encode("café")
-    with pytest.raises(DataError, match="take 55"):
+    with pytest.raises(DataError, match="at least 55"):
         SubwordTokenizer.learn(TEXTS, 20)
