@@ -1,1 +1,1 @@
-"""Many recordings at once: inputs, batched transcription, resumable runs over a folder."""
+"""Batch transcription: inputs, shards, resumable runs that write a folder of transcripts."""

@@ -43,7 +43,7 @@ def find_recordings(given: str | os.PathLike[str]) -> list[Recording]:
     """
     path = Path(given)
     if path.is_dir():
-        return [Recording(str(file), _name(file.relative_to(path))) for file in audio.find([path])]
+        return [Recording(str(file), _name(file.relative_to(path))) for file in audio.find_recordings([path])]
     if glob.has_magic(str(path)) and not path.exists():
         return _glob(path)
     if path.suffix == ".jsonl":

@@ -1,8 +1,8 @@
 """The journal of a batch transcription: one line per recording, so that a killed run can be resumed.
 
 A transcript is written to a temporary file (`.talk.txt.part`), then its line is appended to the journal, then
-the file is renamed. Whenever the process is killed, the next run finds a consistent state: a transcript in the
-journal exists, or only needs to be renamed; a transcript that is not in the journal has not been renamed.
+the file is renamed. Whenever the process is killed, the next run finds a consistent state: a transcript in
+the journal exists, or only needs to be renamed; a transcript that is not in the journal has not been renamed.
 """
 
 from __future__ import annotations

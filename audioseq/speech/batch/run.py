@@ -75,7 +75,8 @@ def transcribe_all(
         output: folder of the transcripts; created if it does not exist.
         model: a recogniser, or the name or path of a model.
         form: format of the transcripts, one of `writers.FORMATS`.
-        words, decoding: as in `Recogniser.transcribe`.
+        words: as in `Recogniser.transcribe`.
+        decoding: as in `Recogniser.transcribe`.
         resume: skip recordings that have been transcribed with the same model and settings, and have not
             changed since.
         force: overwrite existing transcripts; with `resume`, only those that are not skipped.
@@ -170,9 +171,9 @@ def _plan(
         elif resume and entry:
             reason = "is of another recording, or of this one before it changed; add --force to overwrite it"
         elif resume:
-            reason = "exists and is not in the journal; add --force to overwrite it"
+            reason = "already exists and is not in the journal; add --force to overwrite it"
         else:
-            reason = "exists; add --resume to skip it, or --force to overwrite it"
+            reason = "already exists; --resume skips it, --force overwrites it"
         by_name.setdefault(name, recording)
         if reason:
             refused.setdefault(reason, []).append((recording, name))
@@ -229,7 +230,7 @@ def _fingerprint(recogniser: Recogniser, decoding: Decoding, form: str, words: b
     for name, tensor in sorted(recogniser.model.state_dict().items()):
         digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     header = recogniser.header
-    options = decoding or recogniser.recommended or "greedy"
+    options = decoding or recogniser.recommended_options or "greedy"
     if isinstance(options, DecodingOptions):
         for model in (options.lm, options.rescorer):
             if model is not None:

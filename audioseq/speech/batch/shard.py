@@ -1,4 +1,4 @@
-"""Parts of a set of recordings, for processes that share nothing but a folder."""
+"""Split recordings between processes that share only an output folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from audioseq.speech.batch.inputs import Recording
 
 @dataclass(frozen=True)
 class Shard:
-    """One of several parts.
+    """One of several parts of a set of recordings.
 
-    Which part a recording is in depends on its name alone: not on the order of a listing, nor on what other
-    recordings there are.
+    The part of a recording depends only on its name, not on the order of the recordings or on the others.
     """
 
     index: int
@@ -27,8 +26,8 @@ class Shard:
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
 
-    def take(self, recordings: Iterable[Recording]) -> list[Recording]:
-        """Return the recordings of this part, in their order."""
+    def select(self, recordings: Iterable[Recording]) -> list[Recording]:
+        """Return the recordings of this part, in their original order."""
         return [r for r in recordings if self.count == 1 or _number(r.name) % self.count == self.index - 1]
 
 
@@ -36,10 +35,10 @@ WHOLE = Shard(1, 1)
 
 
 def parse(text: str) -> Shard:
-    """Read a part such as `2/8`, the second of eight.
+    """Parse a part such as `2/8`, the second of eight.
 
     Raises:
-        ConfigError: it is not one.
+        ConfigError: the text is not a part.
     Example:
         >>> parse("2/8")
         Shard(index=2, count=8)
@@ -48,16 +47,21 @@ def parse(text: str) -> Shard:
         shard = Shard(int(match[1]), int(match[2]))
         if 1 <= shard.index <= shard.count:
             return shard
-    raise ConfigError(f"shard {text!r}: is no part; give i/n with i from 1 to n, such as 1/8 and 8/8")
+    raise ConfigError(f"shard {text!r}: is not a part; give i/n with i from 1 to n, such as 1/8 or 8/8")
 
 
 def choose(text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
-    """Return the part that is asked for, else that of this process among those torchrun or srun started.
+    """Return the given part, or by default that of this process among those of torchrun or srun.
 
-    A batch script of SLURM is told how many tasks there may be, but runs once: it is no part.
+    The variables that SLURM sets in a batch script are ignored, because the script itself runs only once.
 
+    Args:
+        text: such as `2/8`.
+        environment: variables of the process.
+    Returns:
+        the part; the only one (1/1) if no part is given and the process was not started by torchrun or srun.
     Raises:
-        ConfigError: it is no part, or the environment has no numbers that go together.
+        ConfigError: the text is not a part, or the variables contradict each other.
     Example:
         >>> choose(None, {"RANK": "1", "WORLD_SIZE": "8"})
         Shard(index=2, count=8)
@@ -74,9 +78,9 @@ def choose(text: str | None, environment: Mapping[str, str] = os.environ) -> Sha
 
 
 def _of_rank(rank: str, count: str, where: str) -> Shard:
-    """Return the part of a process; these are counted from 0."""
+    """Return the part of a process; ranks are counted from 0."""
     if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
-        raise ConfigError(f"{where}: is {rank}/{count} in the environment; give --shard I/N instead")
+        raise ConfigError(f"{where}: is {rank}/{count} in the environment; set --shard I/N instead")
     return Shard(int(rank) + 1, int(count))
 
 

@@ -1,4 +1,4 @@
-"""Many recordings, transcribed in batches of pieces of like length, whichever recordings those are from."""
+"""Transcribe many recordings, in batches of chunks of similar length from different recordings."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.transcript import Transcript
 
 WINDOW_SECONDS = 600.0
-"""Seconds of audio that are sorted by length at once: 38 MB of samples, about a hundred sentences."""
+"""Audio whose chunks are sorted by length together: 38 MB of samples, about a hundred sentences."""
 
 ProgressCallback = Callable[[Recording, float], object]
-"""Is told a recording, and the share of it that is transcribed."""
+"""Called with a recording and the share of it that is transcribed, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class TranscriptionResult:
-    """What became of a recording: a transcript, or the error that there is instead of one."""
+    """The transcript of a recording, or the error that prevented it."""
 
     recording: Recording
     transcript: Transcript | None = None
     error: AudioseqError | None = None
     seconds: float = 0.0
-    """That it took: reading, its part of the batches it was in, and the decoder."""
+    """Seconds that it took: reading, its share of the batches, and decoding."""
 
 
 @dataclass
 class _Item:
-    """A piece of a recording, or what is wrong with the recording from there on."""
+    """A chunk of a recording, or the error that ended reading it."""
 
-    place: int
-    """Of the recording among the others."""
+    index: int
+    """Number of the recording."""
     recording: Recording
     chunk: Chunk | AudioseqError
     share: float
-    """Of the recording, up to the end of the piece."""
+    """Share of the recording up to the end of the chunk."""
     seconds: float
-    """That it took so far."""
-    heard: ChunkEmissions | None = None
+    """Seconds spent on the chunk so far."""
+    emissions: ChunkEmissions | None = None
 
 
 def transcribe_each(
@@ -60,52 +60,55 @@ def transcribe_each(
     decoding: Decoding = None,
     progress: ProgressCallback | None = None,
 ) -> Iterator[TranscriptionResult]:
-    """Yield the transcripts of recordings in their order, or what is wrong with those that cannot be read.
+    """Yield the transcripts of recordings in their order, or the errors of those that cannot be read.
 
-    Memory depends neither on how many recordings there are nor on how long they are.
+    Memory does not depend on the number or the length of the recordings.
 
     Args:
         recogniser: the model.
-        recordings: they are opened one by one.
-        words, beam: as in `Recogniser.transcribe`.
-        progress: called after each piece.
+        recordings: opened one by one.
+        words, decoding: as in `Recogniser.transcribe`.
+        progress: called after each chunk.
     Raises:
-        CheckpointError: there is no such language model.
-        ConfigError: the model cannot spell a hotword.
+        CheckpointError: the language model does not exist.
+        ConfigError: a hotword has characters outside the model's alphabet.
     """
-    decoder = recogniser.decoder_for(decoding)
-    for _, items in groupby(_heard(recogniser, recordings), key=lambda item: item.place):
-        yield _outcome(recogniser, items, words, decoder, progress)
+    decoder = recogniser.choose_decoder(decoding)
+    for _, items in groupby(_items(recogniser, recordings), key=lambda item: item.index):
+        yield _decode(recogniser, items, words, decoder, progress)
 
 
-def _outcome(
+def _decode(
     recogniser: Recogniser,
     items: Iterator[_Item],
     words: bool,
     decoder: Decoder | None,
     progress: ProgressCallback | None,
 ) -> TranscriptionResult:
-    """Write down what was heard in the pieces of one recording."""
+    """Decode the chunks of one recording."""
     first = next(items)
     recording, seconds = first.recording, 0.0
-    waited = time.perf_counter()
+    resumed = time.perf_counter()
 
-    def heard() -> Iterator[ChunkEmissions]:
-        nonlocal seconds, waited
+    def emissions() -> Iterator[ChunkEmissions]:
+        # `items` also computes chunks of other recordings; this time does not count for this recording.
+        nonlocal seconds, resumed
         for item in chain([first], items):
-            seconds += item.seconds - (time.perf_counter() - waited)
-            if item.heard is None:
+            seconds += item.seconds - (time.perf_counter() - resumed)
+            if item.emissions is None:
                 assert isinstance(item.chunk, AudioseqError)
                 raise item.chunk
-            yield item.heard
+            yield item.emissions
             if progress is not None:
                 progress(recording, item.share)
-            waited = time.perf_counter()
-        seconds -= time.perf_counter() - waited
+            resumed = time.perf_counter()
+        seconds -= time.perf_counter() - resumed
 
-    began = waited
+    began = resumed
     try:
-        transcript = recogniser.transcript(heard(), recording.path, words=words, decoder=decoder)
+        transcript = recogniser.transcribe_emissions(
+            emissions(), recording.path, words=words, decoder=decoder
+        )
     except AudioseqError as error:
         if progress is not None:
             progress(recording, 1.0)
@@ -113,62 +116,64 @@ def _outcome(
     return TranscriptionResult(recording, transcript, seconds=seconds + time.perf_counter() - began)
 
 
-def _heard(recogniser: Recogniser, recordings: Iterable[Recording]) -> Iterator[_Item]:
-    """Yield the pieces of recordings in order, after they were heard in batches of like length."""
+def _items(recogniser: Recogniser, recordings: Iterable[Recording]) -> Iterator[_Item]:
+    """Yield the chunks of recordings in order, with emissions computed in batches of similar length."""
     window: list[_Item] = []
     samples = 0
-    for place, recording in enumerate(recordings):
+    for index, recording in enumerate(recordings):
         began = time.perf_counter()
-        for piece, share in _pieces(recording):
-            window.append(_Item(place, recording, piece, share, time.perf_counter() - began))
-            samples += len(piece.waveform) if isinstance(piece, Chunk) else 0
+        for chunk, share in _chunks(recording):
+            window.append(_Item(index, recording, chunk, share, time.perf_counter() - began))
+            samples += len(chunk.waveform) if isinstance(chunk, Chunk) else 0
             if samples >= WINDOW_SECONDS * audio.SAMPLE_RATE:
-                yield from _sorted_and_heard(recogniser, window)
+                yield from _add_emissions(recogniser, window)
                 window, samples = [], 0
             began = time.perf_counter()
-    yield from _sorted_and_heard(recogniser, window)
+    yield from _add_emissions(recogniser, window)
 
 
-def _sorted_and_heard(recogniser: Recogniser, window: list[_Item]) -> list[_Item]:
-    found = [(item, item.chunk) for item in window if isinstance(item.chunk, Chunk)]
-    found.sort(key=lambda pair: len(pair[1].waveform))
+def _add_emissions(recogniser: Recogniser, window: list[_Item]) -> list[_Item]:
+    """Compute the emissions of all chunks, sorted by length so that batches have little padding."""
+    pairs = [(item, item.chunk) for item in window if isinstance(item.chunk, Chunk)]
+    pairs.sort(key=lambda pair: len(pair[1].waveform))
     began = time.perf_counter()
-    for (item, _), heard in zip(
-        found, recogniser.compute_chunk_emissions(piece for _, piece in found), strict=True
-    ):
-        item.heard = heard
-    rate = (time.perf_counter() - began) / max(1, sum(len(piece.waveform) for _, piece in found))
-    for item, piece in found:
-        item.seconds += rate * len(piece.waveform)
+    computed = recogniser.compute_chunk_emissions(chunk for _, chunk in pairs)
+    for (item, _), emissions in zip(pairs, computed, strict=True):
+        item.emissions = emissions
+    seconds_per_sample = (time.perf_counter() - began) / max(
+        1, sum(len(chunk.waveform) for _, chunk in pairs)
+    )
+    for item, chunk in pairs:
+        item.seconds += seconds_per_sample * len(chunk.waveform)
     return window
 
 
-def _pieces(recording: Recording) -> Iterator[tuple[Chunk | AudioseqError, float]]:
-    """Yield the pieces of a recording, each with the share of it up to there; at last an error, if any."""
+def _chunks(recording: Recording) -> Iterator[tuple[Chunk | AudioseqError, float]]:
+    """Yield the chunks of a recording, each with the share of it up to there; finally the error, if any."""
     try:
         blocks = audio.stream(sys.stdin.buffer if recording.path == STDIN else recording.path)
         seconds = blocks.seconds if recording.duration is None else recording.duration
-        for piece in iter_chunks(_stretch(blocks, recording), audio.SAMPLE_RATE):
-            yield piece, min(1.0, piece.end / audio.SAMPLE_RATE / max(seconds, 1e-3))
+        for chunk in iter_chunks(_samples(blocks, recording), audio.SAMPLE_RATE):
+            yield chunk, min(1.0, chunk.end / audio.SAMPLE_RATE / max(seconds, 1e-3))
     except AudioseqError as error:
         yield error, 1.0
 
 
-def _stretch(blocks: audio.Stream, recording: Recording) -> Iterator[np.ndarray]:
-    """Yield the samples of the stretch of a recording that is wanted."""
+def _samples(blocks: audio.Stream, recording: Recording) -> Iterator[np.ndarray]:
+    """Yield the samples between offset and end of a recording, in blocks."""
     if recording.offset:
         if recording.offset >= blocks.seconds:
             raise AudioError(
-                f"{recording.path}: has {blocks.seconds:.2f} s, but the stretch {recording.name} starts at "
+                f"{recording.path}: has {blocks.seconds:.2f} s, but the part {recording.name} starts at "
                 f"{recording.offset:.2f} s; correct its offset"
             )
         blocks.sound.seek(round(recording.offset * blocks.sound.samplerate))
     if recording.duration is None:
         yield from blocks
         return
-    left = max(1, round(recording.duration * audio.SAMPLE_RATE))
+    remaining = max(1, round(recording.duration * audio.SAMPLE_RATE))
     for block in blocks:
-        yield block[:left]
-        left -= len(block)
-        if left <= 0:
+        yield block[:remaining]
+        remaining -= len(block)
+        if remaining <= 0:
             return

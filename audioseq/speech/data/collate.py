@@ -1,4 +1,4 @@
-"""A batch of speech on its way to the model, and its loss."""
+"""Batches of speech, and their CTC loss."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from audioseq.speech.model import AcousticModel, ctc
 
 
 class TextOnlyBatch(NamedTuple):
-    """Texts without recordings, and what they would sound like."""
+    """Texts without recordings, with synthetic phone posteriors."""
 
     phones: Tensor
-    """Log-probabilities `[S, T', P]`."""
+    """Log-probabilities of phones `[S, T', P]`."""
     phone_lengths: Tensor
     targets: Tensor
     """Token ids `[S, U]`."""
@@ -24,7 +24,7 @@ class TextOnlyBatch(NamedTuple):
 
 
 class SpeechBatch(NamedTuple):
-    """Padded examples."""
+    """Padded utterances."""
 
     features: Tensor
     """Normalised log-mel `[B, T, F]`."""
@@ -33,18 +33,18 @@ class SpeechBatch(NamedTuple):
     """Token ids `[B, U]`."""
     target_lengths: Tensor
     units: Tensor
-    """The same texts in characters or phones, for the intermediate heads `[B, U']`."""
+    """Characters or phones of the same texts, for the intermediate heads `[B, U']`."""
     unit_lengths: Tensor
-    """0 where it is not known how a word is said."""
+    """`[B]`; 0 if the dictionary lacks a word of the text."""
     text_only: TextOnlyBatch | None
     characters: int
-    """In all texts: what the loss is a sum over."""
+    """Characters in all texts; the loss is a sum over them."""
     seconds: float
-    """Audio in the batch, without padding."""
+    """Seconds of audio in the batch, without padding."""
 
 
 def pad_ids(rows: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Stack token ids to `[B, U]`, zeros behind each; also return their numbers `[B]`."""
+    """Stack token ids to `[B, U]`, padded with zeros; also return the lengths `[B]`."""
     return pad([torch.tensor(row, dtype=torch.int64) for row in rows])
 
 
@@ -54,18 +54,18 @@ def batch_loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor
     Args:
         batch: on the model's device.
         model: with a speller, if the batch has texts without recordings.
-        share: of the intermediate heads, all alike, in the loss; the rest is that of the tokens.
+        share: weight of the intermediate heads' mean loss; the loss of the tokens has the rest.
     """
     emissions = model(batch.features, batch.feature_lengths)
     total = ctc(emissions.log_probs, emissions.lengths, batch.targets, batch.target_lengths)
     if batch.text_only is not None:
         phones, phone_lengths, targets, target_lengths = batch.text_only
-        total = total + ctc(*model.spell(phones, phone_lengths), targets, target_lengths)
+        total = total + ctc(*model.decode_phones(phones, phone_lengths), targets, target_lengths)
     known = batch.unit_lengths > 0
     if not share or not known.any():
         return (1 - share) * total
-    others = [
+    intermediate = [
         ctc(head[known], emissions.intermediate_lengths[known], batch.units[known], batch.unit_lengths[known])
         for head in emissions.intermediate
     ]
-    return (1 - share) * total + share * torch.stack(others).mean()
+    return (1 - share) * total + share * torch.stack(intermediate).mean()

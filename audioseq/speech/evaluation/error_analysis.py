@@ -1,4 +1,4 @@
-"""Why words were mistaken, as far as spelling tells."""
+"""Classify word errors by spelling."""
 
 from __future__ import annotations
 
@@ -10,26 +10,37 @@ from rapidfuzz.distance import Levenshtein
 
 from audioseq.speech.metrics import Edit, UtteranceResult, align_texts
 
-NEAR = 0.5
-"""Words of which at least this share of letters is alike, in order, are near in spelling."""
-ERROR_TYPES = ("unknown", "joined", "near", "other", "deleted", "inserted")
+MIN_SIMILARITY = 0.5
+"""Least normalised Levenshtein similarity of words with a similar spelling, 0 to 1."""
+ERROR_TYPES = {
+    "unknown": "out-of-vocabulary word",
+    "joined": "word boundary error",
+    "near": "substitution with a similar spelling",
+    "other": "other substitution",
+    "deleted": "deletion",
+    "inserted": "insertion",
+}
+"""Error types and their descriptions, in the order in which they are tested."""
 
 
 def classify_errors(
     results: Iterable[UtteranceResult], vocabulary: Container[str] | None = None
 ) -> Counter[str]:
-    """Count the errors in words by what they look like.
+    """Count word errors by type.
 
-    The first that fits is counted: `unknown`, a word that the language model does not know was said;
-    `joined`, the letters are right and the spaces between them wrong, each wrong word counted; `near`, a word
-    of about the same spelling was heard; `other`, quite another one; `deleted` and `inserted`.
+    Each error has the first type that applies: `unknown`, the reference word is not in the vocabulary of the
+    language model; `joined`, the letters of a run of errors are correct and only the spaces are wrong (every
+    wrong word counts); `near`, a substitution by a word of similar spelling; `other`, another substitution;
+    `deleted`; `inserted`.
 
     Args:
-        results: what was said, and what was heard.
-        vocabulary: the words of the language model; without one, nothing is unknown.
+        results: references and hypotheses.
+        vocabulary: the words of the language model; without it, no word is `unknown`.
+    Returns:
+        number of errors per type.
     Example:
-        >>> result = Result("a", "any one saw the sea", "anyone saw a see")
-        >>> sorted(causes([result], {"any", "one", "saw", "the", "sea", "a"}).items())
+        >>> result = UtteranceResult("a", "any one saw the sea", "anyone saw a see")
+        >>> sorted(classify_errors([result], {"any", "one", "saw", "the", "sea", "a"}).items())
         [('joined', 2), ('near', 1), ('other', 1)]
     """
     found: Counter[str] = Counter()
@@ -37,20 +48,20 @@ def classify_errors(
         edits = align_texts(result.reference.split(), result.hypothesis.split())
         for wrong, run in groupby(edits, key=lambda edit: edit.mark != " "):
             if wrong:
-                found.update(_causes(list(run), vocabulary))
+                found.update(_error_types(list(run), vocabulary))
     return found
 
 
-def _causes(run: list[Edit], vocabulary: Container[str] | None) -> Iterable[str]:
-    """Return the cause of each error in a run of them, between words that were heard right."""
-    same = "".join(edit.reference for edit in run) == "".join(edit.hypothesis for edit in run)
+def _error_types(run: list[Edit], vocabulary: Container[str] | None) -> Iterable[str]:
+    """Yield the type of each error in a run of consecutive errors."""
+    same_letters = "".join(edit.reference for edit in run) == "".join(edit.hypothesis for edit in run)
     for edit in run:
         if vocabulary is not None and edit.reference and edit.reference not in vocabulary:
             yield "unknown"
-        elif same:
+        elif same_letters:
             yield "joined"
         elif edit.mark == "S":
-            alike = Levenshtein.normalized_similarity(edit.reference, edit.hypothesis)
-            yield "near" if alike >= NEAR else "other"
+            similarity = Levenshtein.normalized_similarity(edit.reference, edit.hypothesis)
+            yield "near" if similarity >= MIN_SIMILARITY else "other"
         else:
             yield "deleted" if edit.mark == "D" else "inserted"

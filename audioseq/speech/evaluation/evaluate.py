@@ -1,4 +1,4 @@
-"""How well a recogniser does on recordings whose words are known."""
+"""Evaluate a recogniser on utterances with reference texts."""
 
 from __future__ import annotations
 
@@ -19,73 +19,77 @@ from audioseq.speech.metrics import ErrorRate, UtteranceResult
 from audioseq.speech.pipeline import Recogniser
 from audioseq.text.tokenizer import normalise
 
-SHOWN = 10
-"""Rows in each table of the summary."""
+MAX_TABLE_ROWS = 10
+"""Rows of each table in the summary."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Error rates over a set of utterances, and what went wrong."""
+    """Error rates of a set of utterances, with an error analysis."""
 
     words: ErrorRate
     chars: ErrorRate
     results: tuple[UtteranceResult, ...]
-    """In the order of the utterances."""
+    """One per utterance, in order."""
     seconds: float
-    """Audio in the set."""
+    """Seconds of audio in the set."""
     elapsed: float
     """Seconds that decoding took."""
-    causes: Counter[str]
-    """Errors in words by what they look like, as in `causes.causes`."""
+    error_types: Counter[str]
+    """Number of word errors per type, see `classify_errors`."""
 
     @property
     def wer(self) -> float:
-        """Word error rate, 0 to 1 or above."""
+        """Word error rate; 1 is 100 %, and more is possible."""
         return self.words.rate
 
     @property
     def cer(self) -> float:
-        """Character error rate, spaces counted."""
+        """Character error rate, including spaces."""
         return self.chars.rate
 
     @property
     def exact(self) -> float:
-        """Share of utterances without any error."""
+        """Share of utterances without errors, 0 to 1."""
         return sum(result.reference == result.hypothesis for result in self.results) / len(self.results)
 
     def substitutions(self) -> Counter[tuple[str, str]]:
-        """Count the confused words as (reference, hypothesis)."""
+        """Count the substitutions of words as (reference, hypothesis)."""
         return metrics.substitutions(self.results)
 
     def summary(self) -> str:
-        """Return the tables that a person reads."""
+        """Return the report as text."""
         rates = [
-            f"{name}  {100 * rate.rate:6.2f} %   ({rate.substitutions} substituted, "
-            f"{rate.deletions} deleted, {rate.insertions} inserted, of {rate.length})"
+            f"{name}  {100 * rate.rate:6.2f} %   ({rate.substitutions} substitutions, "
+            f"{rate.deletions} deletions, {rate.insertions} insertions, {rate.length} in the reference)"
             for name, rate in (("WER", self.words), ("CER", self.chars))
         ]
-        confused = [
-            f"{count:6d}  {said} -> {heard}"
-            for (said, heard), count in self.substitutions().most_common(SHOWN)
+        substitutions = [
+            f"{count:6d}  {reference} -> {hypothesis}"
+            for (reference, hypothesis), count in self.substitutions().most_common(MAX_TABLE_ROWS)
         ]
-        by_cause = [f"{self.causes[cause]:6d}  {cause}" for cause in ERROR_TYPES if self.causes[cause]]
+        by_type = [
+            f"{self.error_types[key]:6d}  {description}"
+            for key, description in ERROR_TYPES.items()
+            if self.error_types[key]
+        ]
         worst = [
-            f"{name}  {100 * rate:.0f} %\n{metrics.print_alignment(reference, hypothesis)}"
-            for rate, (name, reference, hypothesis) in metrics.worst(self.results, SHOWN)
+            f"{name}  {100 * rate:.0f} %\n{metrics.format_alignment(reference, hypothesis)}"
+            for rate, (name, reference, hypothesis) in metrics.worst(self.results, MAX_TABLE_ROWS)
         ]
         return "\n".join(
             [
                 *rates,
-                f"all right  {100 * self.exact:.2f} % of {len(self.results)} utterances",
+                f"without errors  {100 * self.exact:.2f} % of {len(self.results)} utterances",
                 f"{self.seconds / 3600:.2f} h of audio, decoded in {self.elapsed:.0f} s",
-                "", "errors by cause", *by_cause,
-                "", "most confused words", *confused,
+                "", "word errors by type", *by_type,
+                "", "most frequent substitutions", *substitutions,
                 "", "worst utterances", *worst,
             ]
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON."""
+        """Return the report as plain values for JSON."""
         return {
             "wer": round(self.wer, 5),
             "cer": round(self.cer, 5),
@@ -94,52 +98,54 @@ class Report:
             "seconds": round(self.seconds, 1),
             "words": asdict(self.words),
             "chars": asdict(self.chars),
-            "causes": {cause: self.causes[cause] for cause in ERROR_TYPES},
+            "causes": {key: self.error_types[key] for key in ERROR_TYPES},
             "substitutions": [
-                {"reference": said, "hypothesis": heard, "count": count}
-                for (said, heard), count in self.substitutions().most_common(SHOWN)
+                {"reference": reference, "hypothesis": hypothesis, "count": count}
+                for (reference, hypothesis), count in self.substitutions().most_common(MAX_TABLE_ROWS)
             ],
             "worst": [
                 {"wer": round(rate, 5), **result._asdict()}
-                for rate, result in metrics.worst(self.results, SHOWN)
+                for rate, result in metrics.worst(self.results, MAX_TABLE_ROWS)
             ],
         }
 
 
 @dataclass(frozen=True)
 class UtteranceEmissions:
-    """What the acoustic model makes of an utterance: computed once, to be decoded many times."""
+    """The emissions of an utterance, computed once to be decoded many times."""
 
     name: str
     reference: str
-    """In the model's spelling."""
+    """Text, normalised to the model's alphabet."""
     emissions: tuple[np.ndarray, ...]
-    """Log-probabilities of each piece `[T, V]`."""
+    """Log-probabilities of each chunk `[T, V]`."""
 
-    def decode(self, search: Decoder) -> UtteranceResult:
-        """Write down what a search hears in it."""
-        texts = [search.candidates(log_probs)[0].text for log_probs in self.emissions]
+    def decode(self, decoder: Decoder) -> UtteranceResult:
+        """Decode the emissions; return the best hypothesis with the reference."""
+        texts = [decoder.decode(log_probs)[0].text for log_probs in self.emissions]
         return UtteranceResult(self.name, self.reference, " ".join(filter(None, texts)))
 
 
 def utterance_emissions(recogniser: Recogniser, utterance: Utterance) -> UtteranceEmissions:
-    """Compute the emissions of an utterance.
+    """Compute the emissions of an utterance, by chunk.
 
     Raises:
         AudioError: the recording cannot be read.
     """
     reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-    pieces = recogniser.compute_emissions(utterance.load())
-    return UtteranceEmissions(utterance.id, reference, tuple(piece.log_probs for piece in pieces))
+    chunks = recogniser.compute_emissions(utterance.load())
+    return UtteranceEmissions(utterance.id, reference, tuple(chunk.log_probs for chunk in chunks))
 
 
 def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: Decoding = None) -> Report:
-    """Transcribe utterances and compare with their texts, both in the model's spelling.
+    """Transcribe utterances and compare the transcripts with the texts, normalised to the model's alphabet.
 
     Args:
         recogniser: the model.
-        utterances: recordings whose words are known.
-        decoding: how to search, as in `Recogniser.transcribe`.
+        utterances: with reference texts.
+        decoding: as in `Recogniser.transcribe`.
+    Returns:
+        error rates and error analysis.
     Raises:
         DataError: there are no utterances.
         AudioError: a recording cannot be read.
@@ -150,13 +156,13 @@ def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: 
         reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
         transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, decoding=decoding)
         results.append(UtteranceResult(utterance.id, reference, transcript.text))
-    search = recogniser.decoder_for(decoding)
-    model = None if search is None else search.decoder.model
+    decoder = recogniser.choose_decoder(decoding)
+    model = None if decoder is None else decoder.beam_decoder.model
     return Report(
         words=metrics.word_errors(results),
         chars=metrics.char_errors(results),
         results=tuple(results),
         seconds=sum(utterance.duration for utterance in utterances),
         elapsed=time.perf_counter() - began,
-        causes=classify_errors(results, None if model is None else model.vocabulary),
+        error_types=classify_errors(results, None if model is None else model.vocabulary),
     )

@@ -1,4 +1,4 @@
-"""How much to trust a language model: weights that make the fewest word errors on recordings that one has."""
+"""Tune the decoding weights for the lowest word error rate on given recordings."""
 
 from __future__ import annotations
 
@@ -15,56 +15,59 @@ from audioseq.speech.evaluation.evaluate import UtteranceEmissions, utterance_em
 from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.speech.pipeline import Recogniser
 
-STEPS = (0.2, 0.8, 0.4, 1.0, 0.1)
-"""First steps of alpha, beta, unknown, blank and gamma."""
+INITIAL_STEPS = (0.2, 0.8, 0.4, 1.0, 0.1)
+"""First steps of alpha, beta, OOV penalty, blank penalty and gamma."""
 HALVINGS = 2
+"""How often the steps are halved."""
 
 Point = tuple[float, ...]
+"""Values of the weights, in the order of `INITIAL_STEPS`."""
 
 
 class Rates(NamedTuple):
     """Word error rates."""
 
-    decoder_for: float
-    """On the half that weights are found on."""
+    chosen: float
+    """Of the speakers that the weights are tuned on."""
     rest: float
+    """Of the other speakers."""
     all: float
 
 
 @dataclass(frozen=True)
 class TuningResult:
-    """The weights found, and what they are worth."""
+    """Tuned weights, with error rates before and after."""
 
     weights: DecodingWeights
     gamma: float
     speakers: tuple[str, ...]
-    """Whose recordings the weights were found on."""
+    """Speakers that the weights were tuned on."""
     before: Rates
-    """With the weights that the search began with."""
+    """With the initial weights."""
     after: Rates
     trials: int
-    """Weights that were tried."""
+    """Number of points evaluated."""
 
     def summary(self) -> str:
-        """Return the table that a person reads."""
+        """Return the result as text."""
         w = self.weights
         rows = [
             f"{name}  {before:7.2%}  {after:7.2%}"
             for name, before, after in zip(
-                ("tuned on", "the rest", "all     "), self.before, self.after, strict=True
+                ("tuning set    ", "other speakers", "all speakers  "), self.before, self.after, strict=True
             )
         ]
         return "\n".join(
             [
                 "  ".join(f"{name} {value:g}" for name, value in {**asdict(w), "gamma": self.gamma}.items()),
-                f"{self.trials} trials on the speakers {', '.join(self.speakers)}",
-                "WER        before    after",
+                f"{self.trials} trials; tuned on the speakers {', '.join(self.speakers)}",
+                "WER              before    after",
                 *rows,
             ]
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON, and for the card of a model."""
+        """Return the result as plain values, for JSON and model cards."""
         return {
             **asdict(self.weights),
             "gamma": self.gamma,
@@ -76,25 +79,28 @@ class TuningResult:
 
 
 def tune(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: DecodingOptions) -> TuningResult:
-    """Find the weights of a language model on half of the speakers.
+    """Tune the decoding weights on half of the speakers.
 
     Args:
         recogniser: the acoustic model.
-        utterances: of at least two speakers; the first half of them, by name, is tuned on.
-        decoding: the search; its weights, or those of the model's card, are where to start from.
+        utterances: of at least two speakers; the weights are tuned on the first half of them, by name.
+        decoding: options with a language model; the search starts from their weights, or those of the model
+            card.
+    Returns:
+        the weights, and error rates of both halves before and after.
     Raises:
-        DataError: there are fewer than two speakers, or no language model to weigh.
+        DataError: there are fewer than two speakers, or no language model.
         AudioError: a recording cannot be read.
     """
     names = sorted({utterance.speaker for utterance in utterances if utterance.speaker is not None})
     if len(names) < 2:
-        raise DataError("tuning needs recordings of two speakers or more; name them in the manifest")
+        raise DataError("tuning needs recordings of at least two speakers; add `speaker` to the manifest")
     if decoding.lm is None and decoding.rescorer is None:
-        raise DataError("there is nothing to tune without a language model; give one")
+        raise DataError("tuning needs a language model; give one")
     chosen = names[: len(names) // 2]
-    search = recogniser.decoder(decoding)
-    if search.scorer is not None:
-        search.scorer = _remembered(search.scorer)
+    decoder = recogniser.load_decoder(decoding)
+    if decoder.rescorer is not None:
+        decoder.rescorer = _cached(decoder.rescorer)
     first, rest = (
         [
             utterance_emissions(recogniser, utterance)
@@ -104,63 +110,65 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: Deco
         for half in (True, False)
     )
 
-    def errors(part: Sequence[UtteranceEmissions], point: Point) -> list[UtteranceResult]:
-        search.decoder.weights, search.gamma = DecodingWeights(*point[:-1]), point[-1]
-        return [item.decode(search) for item in part]
+    def decode(part: Sequence[UtteranceEmissions], point: Point) -> list[UtteranceResult]:
+        decoder.beam_decoder.weights, decoder.gamma = DecodingWeights(*point[:-1]), point[-1]
+        return [item.decode(decoder) for item in part]
 
-    weights = search.decoder.weights
-    start = (*astuple(weights), search.gamma)
+    start = (*astuple(decoder.beam_decoder.weights), decoder.gamma)
     steps = [
-        step * (decoding.lm is not None if index < len(STEPS) - 1 else search.scorer is not None)
-        for index, step in enumerate(STEPS)
+        step * (decoding.lm is not None if index < len(INITIAL_STEPS) - 1 else decoder.rescorer is not None)
+        for index, step in enumerate(INITIAL_STEPS)
     ]
     tried: dict[Point, float] = {}
 
     def cost(point: Point) -> float:
         if point not in tried:
-            tried[point] = word_errors(errors(first, point)).rate
+            tried[point] = word_errors(decode(first, point)).rate
         return tried[point]
 
     best = minimise(cost, start, steps, HALVINGS)
     rates = []
     for point in (start, best):
-        one, two = errors(first, point), errors(rest, point)
+        one, two = decode(first, point), decode(rest, point)
         rates.append(Rates(*(word_errors(results).rate for results in (one, two, one + two))))
     return TuningResult(DecodingWeights(*best[:-1]), best[-1], tuple(chosen), rates[0], rates[1], len(tried))
 
 
 def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float], halvings: int) -> Point:
-    """Find a low point by trying a step up and down in one direction after the other.
+    """Minimise a function by coordinate-wise pattern search.
 
-    Where none of them helps, the steps are halved. No gradient is needed, and few trials are. Source: Hooke
-    and Jeeves 1961, "Direct search solution of numerical and statistical problems".
+    It tries a step up and down along each coordinate, and halves the steps when none of them improves the
+    cost. It needs no gradient and few evaluations. Source: Hooke and Jeeves 1961, "Direct search solution of
+    numerical and statistical problems".
 
     Args:
-        cost: what should be low.
-        start: where to begin; a direction whose step is 0 is left alone.
-        steps: lengths of the first steps.
+        cost: function to minimise.
+        start: initial point.
+        steps: initial step of each coordinate; a coordinate with step 0 is fixed.
         halvings: how often the steps are halved before the search ends.
+    Returns:
+        the best point found.
     Example:
         >>> minimise(lambda point: (point[0] - 3) ** 2, (0.0,), [2.0], halvings=1)
         (3.0,)
     """
     best, lowest = start, cost(start)
     for halving in range(halvings + 1):
-        better = True
-        while better:
-            better = False
+        improved = True
+        while improved:
+            improved = False
             for index, step in enumerate(steps):
                 for change in (step / 2**halving, -step / 2**halving):
                     moved = round(best[index] + change, 4)
                     point = (*best[:index], moved, *best[index + 1 :])
                     if change and cost(point) < lowest:
-                        best, lowest, better = point, cost(point), True
+                        best, lowest, improved = point, cost(point), True
                         break
     return best
 
 
-def _remembered(scorer: Scorer) -> Scorer:
-    """Ask a slow language model only for texts that it has not seen before."""
+def _cached(scorer: Scorer) -> Scorer:
+    """Cache the scores of a slow language model."""
     known: dict[str, float] = {}
 
     def score(texts: Sequence[str]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Which recordings inputs stand for, and what their transcripts are called."""
+"""The recordings of each kind of input, and the names of their transcripts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def names(recordings: list[Recording]) -> list[str]:
     return [recording.name for recording in recordings]
 
 
-def test_a_folder_is_searched_and_keeps_its_shape(clips: Path) -> None:
+def test_a_folder_is_searched_recursively(clips: Path) -> None:
     assert find_recordings("clips") == [
         Recording("clips/a.wav", "a"),
         Recording("clips/b.wav", "b"),
@@ -37,7 +37,7 @@ def test_a_folder_is_searched_and_keeps_its_shape(clips: Path) -> None:
     ]
 
 
-def test_a_pattern_means_the_audio_that_matches(clips: Path) -> None:
+def test_a_pattern_matches_recordings(clips: Path) -> None:
     assert find_recordings("clips/**/*.wav") == [Recording("clips/a.wav", "a"), Recording("clips/b.wav", "b")]
     assert names(find_recordings("clips/**/*")) == names(find_recordings("clips"))
     assert names(find_recordings(clips / "*" / "v1*")) == ["deep/v1.2"]
@@ -46,12 +46,12 @@ def test_a_pattern_means_the_audio_that_matches(clips: Path) -> None:
         find_recordings("clips/*.ogg")
 
 
-def test_a_file_whose_name_looks_like_a_pattern_is_that_file(clips: Path) -> None:
+def test_an_existing_file_is_not_a_pattern(clips: Path) -> None:
     (clips / "take [1].wav").write_bytes(b"x")
     assert find_recordings("clips/take [1].wav") == [Recording("clips/take [1].wav", "take [1]")]
 
 
-def test_a_manifest_has_stretches_and_names(clips: Path) -> None:
+def test_a_manifest_gives_names_offsets_and_durations(clips: Path) -> None:
     manifest = clips / "mine.jsonl"
     manifest.write_text(
         '{"audio_filepath": "b.wav", "duration": 1.5, "offset": 2}\n'
@@ -63,7 +63,7 @@ def test_a_manifest_has_stretches_and_names(clips: Path) -> None:
     assert (second.name, second.offset, third.name) == ("speaker/first", 0.0, "a")
 
 
-def test_a_list_has_a_path_a_line_and_its_order(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_has_one_path_per_line(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"\xef\xbb\xbfclips/b.wav\r\n\nclips/a.wav\n/else/x.wav\n../caf\xe9.wav"
     (clips / "list.txt").write_bytes(text)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
@@ -73,15 +73,15 @@ def test_a_list_has_a_path_a_line_and_its_order(clips: Path, monkeypatch: pytest
         assert names(found) == ["clips/b", "clips/a", "else/x", "caf\udce9"]
 
 
-def test_lists_that_say_nothing_are_told_of(clips: Path) -> None:
+def test_missing_and_empty_lists_are_errors(clips: Path) -> None:
     with pytest.raises(DataError, match=r"notes\.none: cannot be read"):
         read_list("clips/notes.none")
     (clips / "list.txt").write_text("\n\n")
-    with pytest.raises(DataError, match=r"list\.txt: names no recordings"):
+    with pytest.raises(DataError, match=r"list\.txt: lists no recordings"):
         read_list("clips/list.txt")
 
 
-def test_one_recording_is_named_after_its_file(clips: Path) -> None:
+def test_a_single_recording_is_named_after_its_file(clips: Path) -> None:
     assert find_recordings("clips/deep/v1.2.mp3") == [Recording("clips/deep/v1.2.mp3", "v1.2")]
     assert find_recordings("-") == [Recording("-", "stdin")]
     assert find_recordings("nowhere/missing.wav") == [Recording("nowhere/missing.wav", "missing")]

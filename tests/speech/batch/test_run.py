@@ -207,7 +207,9 @@ def test_an_incomplete_line_is_ignored(
     for share in (0.01, 0.5, 1.0):
         path.write_bytes(b"".join(kept) + last[: int(share * (len(last) - 1))])  # lines differ in length
         output = tmp_path / json.loads(last)["output"]
-        output.rename(output.with_name(f".{output.name}.part"))  # it is renamed only after its line is complete
+        output.rename(
+            output.with_name(f".{output.name}.part")
+        )  # it is renamed only after its line is complete
         summary = transcribe_all(clips, tmp_path, model=recogniser, resume=True)
         assert counts(summary) == (1, 9, 0)
         assert transcripts(tmp_path) == whole
@@ -289,7 +291,7 @@ def test_nothing_is_overwritten_without_force(
         results: list[TranscriptionResult] = []
         summary = transcribe_all(clips, tmp_path, model=recogniser, resume=resume, on_result=results.append)
         assert counts(summary) == ((0, 9, 1) if resume else (9, 0, 1))
-        assert "exists" in str(results[0].error) and "--force" in str(results[0].error)
+        assert "already exists" in str(results[0].error) and "--force" in str(results[0].error)
         assert mine.read_text() == "mine"
     results = []
     assert counts(transcribe_all(clips, tmp_path, model=recogniser, on_result=results.append)) == (0, 0, 10)

@@ -1,4 +1,4 @@
-"""The cache gives what decoding gives, and never mixes recordings up."""
+"""The cache returns the decoded samples, and never confuses recordings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def corpus(tmp_path: Path) -> list[Utterance]:
     ]
 
 
-def test_cache_gives_what_decoding_gives(tmp_path: Path, corpus: list[Utterance]) -> None:
+def test_cache_returns_the_decoded_samples(tmp_path: Path, corpus: list[Utterance]) -> None:
     cache = WaveformCache(tmp_path / "cache")
     steps: list[tuple[int, int]] = []
     assert cache.build(corpus, workers=2, progress=lambda *step: steps.append(step)) == []
@@ -60,7 +60,7 @@ def test_cache_of_16_bit_audio_is_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cache.load(utterance), samples)
 
 
-def test_cache_decodes_only_what_is_new(tmp_path: Path, corpus: list[Utterance]) -> None:
+def test_cache_decodes_only_new_recordings(tmp_path: Path, corpus: list[Utterance]) -> None:
     cache = WaveformCache(tmp_path / "cache")
     cache.build(corpus[:3])
     done: list[int] = []
@@ -72,8 +72,8 @@ def test_cache_decodes_only_what_is_new(tmp_path: Path, corpus: list[Utterance])
     assert WaveformCache(tmp_path / "cache").build(corpus) == []
 
 
-def test_a_changed_manifest_mixes_nothing_up(tmp_path: Path, corpus: list[Utterance]) -> None:
-    """Entries belong to a recording and a stretch of it, so ids and order may change."""
+def test_entries_are_found_after_the_manifest_changed(tmp_path: Path, corpus: list[Utterance]) -> None:
+    """The key is the recording, offset and duration, so ids and order may change."""
     cache = WaveformCache(tmp_path / "cache")
     cache.build(corpus)
     renamed = [replace(b, id=a.id, text="other") for a, b in zip(corpus, corpus[::-1], strict=True)]
@@ -81,7 +81,7 @@ def test_a_changed_manifest_mixes_nothing_up(tmp_path: Path, corpus: list[Uttera
         np.testing.assert_allclose(cache.load(utterance) / 32768, utterance.load(), atol=1 / 32768)
     moved = replace(corpus[0], offset=0.1)
     assert moved not in cache
-    with pytest.raises(DataError, match="has no utterance a; build the cache first"):
+    with pytest.raises(DataError, match="utterance a is not in the cache; build the cache first"):
         cache.load(moved)
 
 
@@ -96,7 +96,7 @@ def test_a_changed_recording_is_decoded_again(tmp_path: Path, corpus: list[Utter
         np.testing.assert_allclose(again.load(changed) / 32768, changed.load(), atol=1 / 32768)
 
 
-def test_cache_reports_bad_recordings_and_goes_on(tmp_path: Path, corpus: list[Utterance]) -> None:
+def test_cache_reports_bad_recordings_and_keeps_the_others(tmp_path: Path, corpus: list[Utterance]) -> None:
     missing = Utterance("m", tmp_path / "missing.wav", 1.0, "")
     past_the_end = replace(corpus[4], id="p", offset=9.0)
     cache = WaveformCache(tmp_path / "cache")
@@ -109,14 +109,14 @@ def test_cache_reports_bad_recordings_and_goes_on(tmp_path: Path, corpus: list[U
     assert all(utterance in cache for utterance in corpus)
 
 
-def test_cache_of_nothing_usable_leaves_no_files(tmp_path: Path) -> None:
+def test_a_build_without_usable_recordings_leaves_no_files(tmp_path: Path) -> None:
     cache = WaveformCache(tmp_path / "cache")
     assert cache.build([]) == []
     assert len(cache.build([Utterance("m", tmp_path / "missing.wav", 1.0, "")])) == 1
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_a_build_that_was_stopped_leaves_nothing_behind(tmp_path: Path, corpus: list[Utterance]) -> None:
+def test_an_interrupted_build_leaves_no_files(tmp_path: Path, corpus: list[Utterance]) -> None:
     def stop(done: int, _: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
@@ -128,15 +128,15 @@ def test_a_build_that_was_stopped_leaves_nothing_behind(tmp_path: Path, corpus: 
     assert corpus[0] not in cache and cache.build(corpus) == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "index"])
-def test_a_damaged_cache_says_so(tmp_path: Path, corpus: list[Utterance], damage: str) -> None:
+@pytest.mark.parametrize("damage", ["truncated", "missing", "index"])
+def test_a_damaged_cache_is_reported(tmp_path: Path, corpus: list[Utterance], damage: str) -> None:
     WaveformCache(tmp_path / "cache").build(corpus)
     (samples,), (index,) = (tmp_path / "cache").glob("*.i16"), (tmp_path / "cache").glob("*.json")
-    if damage == "cut":
+    if damage == "truncated":
         os.truncate(samples, 100)
-    elif damage == "gone":
+    elif damage == "missing":
         samples.unlink()
     else:
         index.write_text('{"a": [1]}')
-    with pytest.raises(DataError, match="; delete the cache and build it anew"):
+    with pytest.raises(DataError, match="; delete the cache and build it again"):
         WaveformCache(tmp_path / "cache").load(corpus[-1])

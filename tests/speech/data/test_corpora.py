@@ -1,4 +1,4 @@
-"""Each layout of a corpus becomes the same utterances, and what is left out is told."""
+"""All layouts of corpora give the expected utterances, and omissions are reported."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_tsv(tmp_path: Path, clips: str) -> None:
     text(folder / "manifest.tsv", "utt\tspeaker\tage\ttext\nu.1\tfash\t6\tYES NO\n")
     assert facts(corpora.tsv(folder)) == [("u.1", "YES NO", "fash", "an4-train", 0.5)]
     text(folder / "manifest.tsv", "utt\tspeaker\ttext\nu.1\tfash\n")
-    with pytest.raises(DataError, match=r"manifest.tsv:2: has 2 columns"):
+    with pytest.raises(DataError, match=r"manifest.tsv:2: 2 columns"):
         corpora.tsv(folder)
     text(folder / "manifest.tsv", "name\ttext\nu.1\tYES\n")
-    with pytest.raises(DataError, match=r"manifest.tsv:1: has no column 'speaker'"):
+    with pytest.raises(DataError, match=r"manifest.tsv:1: no column 'speaker'"):
         corpora.tsv(folder)
 
 
@@ -64,7 +64,7 @@ def test_ljspeech(tmp_path: Path) -> None:
         ("LJ001-0002", 'In fourteen eighty, he said "no.', "lj", "lj", 0.5)
     ]
     text(tmp_path / "lj/metadata.csv", "LJ001-0002|one\n")
-    with pytest.raises(DataError, match=r"metadata.csv:1: has 2 columns"):
+    with pytest.raises(DataError, match=r"metadata.csv:1: 2 columns"):
         corpora.ljspeech(tmp_path / "lj")
 
 
@@ -91,35 +91,35 @@ def test_incomplete_copies(tmp_path: Path) -> None:
             reader(tmp_path / "nowhere")
     folder = tmp_path / "set"
     text(folder / "1/2/1-2.trans.txt", "1-2-0 A\n")
-    with pytest.raises(DataError, match=r"set: has a text but no recording for 1-2-0"):
+    with pytest.raises(DataError, match=r"set: 1-2-0 has a text but no recording"):
         corpora.librispeech(folder)
     text(folder / "1/2/1-2-0.flac", "not audio")
     with pytest.raises(AudioError, match=r"1-2-0.flac: cannot be opened"):
         corpora.librispeech(folder)
 
 
-def test_saves_what_can_be_trained_on(tmp_path: Path) -> None:
+def test_save_manifest_leaves_out_unusable_utterances(tmp_path: Path) -> None:
     path = sound(tmp_path / "a.wav")
     texts = {"a": "Café -- “naïve”!", "b": "In 1480", "c": "…", "d": "fine"}
-    utterances = [Utterance(name, path, 0.5, said, "s", dataset="x") for name, said in texts.items()]
-    report = corpora.save(tmp_path / "m.jsonl", [*utterances, utterances[3]])
+    utterances = [Utterance(name, path, 0.5, text, "s", dataset="x") for name, text in texts.items()]
+    report = corpora.save_manifest(tmp_path / "m.jsonl", [*utterances, utterances[3]])
     assert [each.text for each in read_manifest(tmp_path / "m.jsonl")] == ["cafe naive", "fine"]
     assert read_manifest(tmp_path / "m.jsonl") == report.utterances
-    told = str(report)
-    assert "x                              2 utterances     0.00 h     1 speakers" in told
+    table = str(report)
+    assert "x                              2 utterances     0.00 h     1 speakers" in table
     for reason in (
-        "1 utterances with figures",
+        "1 utterances with digits in the text",
         "1 utterances without text",
-        "1 utterances with an id seen",
+        "1 utterances with the id of an earlier utterance",
         "!×1",
     ):
-        assert reason in told
-    with pytest.raises(DataError, match=r"none.jsonl: nothing is left.*1 utterances without text"):
-        corpora.save(tmp_path / "none.jsonl", [utterances[2]])
+        assert reason in table
+    with pytest.raises(DataError, match=r"none.jsonl: no utterances to write.*1 utterances without text"):
+        corpora.save_manifest(tmp_path / "none.jsonl", [utterances[2]])
     assert not (tmp_path / "none.jsonl").exists()
 
 
-def test_joins_clips_of_one_speaker(tmp_path: Path) -> None:
+def test_concatenates_clips_of_one_speaker(tmp_path: Path) -> None:
     clips = [
         Utterance(f"{digit}-{speaker}", sound(tmp_path / f"{digit}-{speaker}.wav", 0.3), 0.3, digit, speaker)
         for digit in ("one", "two")
@@ -138,5 +138,5 @@ def test_joins_clips_of_one_speaker(tmp_path: Path) -> None:
         assert rate == 8000
         assert len(waveform) / rate == each.duration
         silence = each.duration - 0.3 * count
-        assert corpora.GAP[0] * (count + 1) <= silence <= corpora.GAP[1] * (count + 1)
+        assert corpora.GAP_SECONDS[0] * (count + 1) <= silence <= corpora.GAP_SECONDS[1] * (count + 1)
         assert abs(np.count_nonzero(np.abs(waveform) > 1e-3) / rate - 0.3 * count) < 0.02

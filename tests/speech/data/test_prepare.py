@@ -1,4 +1,4 @@
-"""Every layout is found, everything bad is told with its reason, and the two sides share nothing."""
+"""Unusable recordings are left out with a reason, and the two parts of a split share no sentence."""
 
 from __future__ import annotations
 
@@ -7,103 +7,61 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audioseq import audio
-from audioseq.data import Utterance, write_manifest
+from audioseq.data import Utterance
 from audioseq.errors import DataError
-from audioseq.speech.data.prepare import RecordingLimits, check, find, prepare, split_by_text
+from audioseq.speech.data.prepare import RecordingLimits, check, prepare, split_by_text
+from tests.speech.data.recordings import record, tone
 
 
-def sound(path: Path, seconds: float = 1.0, level: float = 0.3) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sf.write(path, level * np.sin(np.arange(round(seconds * 8000)) * 0.5), 8000)
-    return path
-
-
-def said(path: Path, text: str, **kind: float) -> Path:
-    """Write a recording with its text beside it."""
-    sound(path, **kind).with_suffix(".txt").write_text(text, encoding="utf-8")
-    return path
-
-
-def test_every_layout_is_found_at_any_depth(tmp_path: Path) -> None:
-    said(tmp_path / "mine/ann/a.wav", "Hello there.")
-    sound(tmp_path / "mine/b.FLAC").with_suffix(".lab").write_text("by the way")
-    sound(tmp_path / "libri/train/1/2/1-2-0.flac")
-    (tmp_path / "libri/train/1/2/1-2.trans.txt").write_text("1-2-0 LIBRI\n")
-    sound(tmp_path / "lj/wavs/LJ1.wav")
-    (tmp_path / "lj/metadata.csv").write_text("LJ1|1|one lj\n")
-    sound(tmp_path / "vctk/wav48/p1/p1_1.wav")
-    (tmp_path / "vctk/txt/p1").mkdir(parents=True)
-    (tmp_path / "vctk/txt/p1/p1_1.txt").write_text("Stella.")
-    sound(tmp_path / "cv/en/clips/c_1.wav")
-    (tmp_path / "cv/en/validated.tsv").write_text("client_id\tpath\tsentence\nabc\tc_1.mp3\tCommon.\n")
-    sound(tmp_path / "tsv/u.wav")
-    (tmp_path / "tsv/manifest.tsv").write_text("utt\tspeaker\ttext\nu\ts\tTABLE\n")
-    long = sound(tmp_path / "cut/talk.wav", seconds=4)
-    parts = [Utterance(f"talk-{at}", long, 2, f"part {at}", offset=at) for at in (0.0, 2.0)]
-    write_manifest(tmp_path / "cut" / "talk.jsonl", parts)
-    write_manifest(tmp_path / "train.jsonl", parts[:1])  # of an earlier time: no data
-    found, problems = find(tmp_path)
-    assert problems == []
-    assert sorted((each.text, each.speaker) for each in found if each.speaker) == [
-        ("Common.", "abc"), ("Hello there.", "mine/ann"), ("LIBRI", "1"), ("Stella.", "p1"), ("TABLE", "s"),
-        ("by the way", "mine"), ("one lj", "lj"),
-    ]  # fmt: skip
-    assert [(each.text, each.offset) for each in found if not each.speaker] == [
-        ("part 0.0", 0),
-        ("part 2.0", 2),
-    ]
-
-
-def test_what_is_bad_is_left_out_with_its_reason(tmp_path: Path) -> None:
+def test_unusable_recordings_are_left_out_with_a_reason(tmp_path: Path) -> None:
     for number in range(10):
-        said(tmp_path / f"good{number}.wav", f"it is good {'abcdefghij'[number]}, really")
-    said(tmp_path / "figures.wav", "at 5 o'clock")
-    said(tmp_path / "empty.wav", "...")
-    said(tmp_path / "short.wav", "hi", seconds=0.1)
-    said(tmp_path / "long.wav", "a long, long story" * 10, seconds=21)
-    said(tmp_path / "silent.wav", "not a sound", level=0)
-    said(tmp_path / "loud.wav", "too loud", level=2)
-    said(tmp_path / "slow.wav", "ah", seconds=9)
-    said(tmp_path / "fast.wav", "more than one can say in a second of time")
-    said(tmp_path / "broken.wav", "nothing").write_bytes(b"RIFF, or so")
-    sound(tmp_path / "untold.wav")
-    sound(tmp_path / "latin.wav").with_suffix(".txt").write_bytes("café".encode("latin-1"))
+        record(tmp_path / f"good{number}.wav", f"it is good {'abcdefghij'[number]}, really")
+    record(tmp_path / "digits.wav", "at 5 o'clock")
+    record(tmp_path / "empty.wav", "...")
+    record(tmp_path / "short.wav", "hi", seconds=0.1)
+    record(tmp_path / "long.wav", "a long, long story" * 10, seconds=21)
+    record(tmp_path / "silent.wav", "not a sound", level=0)
+    record(tmp_path / "loud.wav", "too loud", level=2)
+    record(tmp_path / "slow.wav", "ah", seconds=9)
+    record(tmp_path / "fast.wav", "more than one can say in a second of time")
+    record(tmp_path / "broken.wav", "nothing").write_bytes(b"RIFF, or so")
+    tone(tmp_path / "no-text.wav")
+    tone(tmp_path / "latin.wav").with_suffix(".txt").write_bytes("café".encode("latin-1"))
     prepared = prepare(tmp_path)
     assert len(prepared.train) + len(prepared.valid) == 10 and len(prepared.valid) == 1
-    told = {Path(problem.example.split(" '")[0]).stem: problem.reason for problem in prepared.problems}
+    reasons = {Path(problem.example.split(" '")[0]).stem: problem.reason for problem in prepared.problems}
     for name, part in {
-        "figures": "spell them out", "empty": "without text in the alphabet", "short": "shorter than 0.3 s",
+        "digits": "spell them out", "empty": "without text in the alphabet", "short": "shorter than 0.3 s",
         "long": "audioseq align", "silent": "silent", "loud": "clipped", "slow": "fewer than 2 characters",
-        "fast": "more than 30 characters", "broken": "cannot be opened", "untold": "has no text",
+        "fast": "more than 30 characters", "broken": "cannot be opened", "no-text": "has no text",
         "latin": "is not UTF-8",
     }.items():  # fmt: skip
-        assert part in told[name]
-    assert len(told) == len(prepared.problems) == 11
+        assert part in reasons[name]
+    assert len(reasons) == len(prepared.problems) == 11
     assert prepared.dropped == Counter({",": 10})
     table = prepared.table()
-    assert "train          9 recordings" in table and "dropped from texts: ,×10" in table
+    assert "train          9 recordings" in table and "characters removed from texts: ,×10" in table
     assert table.count("left out       1") == 11
     assert prepare(tmp_path) == prepared
 
 
-def test_one_reason_is_one_line(tmp_path: Path) -> None:
+def test_equal_reasons_are_counted_in_one_line(tmp_path: Path) -> None:
     for name in "abcdef":
-        said(tmp_path / f"{name}.wav", f"good {name} and well")
-        sound(tmp_path / f"{name}-untold.wav")
+        record(tmp_path / f"{name}.wav", f"good {name} and well")
+        tone(tmp_path / f"{name}-no-text.wav")
     lines = prepare(tmp_path, valid_share=0.3).table().splitlines()
     assert len(lines) == 3 and lines[2].startswith(
-        "left out       6  has no text; write what is said to NAME.txt"
+        "left out       6  has no text; write the transcript to NAME.txt"
     )
 
 
-def test_another_alphabet_keeps_its_letters(tmp_path: Path) -> None:
-    said(tmp_path / "a.wav", "Schöne Grüße")
-    said(tmp_path / "b.wav", "übermäßig schön")
+def test_letters_of_another_alphabet_are_kept(tmp_path: Path) -> None:
+    record(tmp_path / "a.wav", "Schöne Grüße")
+    record(tmp_path / "b.wav", "übermäßig schön")
     for letters, expected in {
         "": {"schone grusse", "ubermassig schon"},
         "äöüß": {"schöne grüße", "übermäßig schön"},
@@ -115,25 +73,25 @@ def test_another_alphabet_keeps_its_letters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("share", "message"), [(0.0, "between 0 and 1"), (1.0, "between 0 and 1"), (0.1, "too few to train")]
 )
-def test_bad_shares_and_too_little_data(tmp_path: Path, share: float, message: str) -> None:
-    said(tmp_path / "only.wav", "one by itself")
+def test_invalid_shares_and_too_little_data_are_errors(tmp_path: Path, share: float, message: str) -> None:
+    record(tmp_path / "only.wav", "one by itself")
     with pytest.raises(DataError, match=message):
         prepare(tmp_path, valid_share=share)
 
 
-def test_nothing_to_find(tmp_path: Path) -> None:
+def test_folders_without_usable_recordings_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no recordings with texts; see"):
         prepare(tmp_path)
-    sound(tmp_path / "x.wav")
-    with pytest.raises(DataError, match=r"x\.wav is without a text"):
+    tone(tmp_path / "x.wav")
+    with pytest.raises(DataError, match=r"x\.wav has no text"):
         prepare(tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         prepare(tmp_path / "x.wav")
     with pytest.raises(DataError, match="lower limits"):
-        RecordingLimits(shortest=3, longest=2)
+        RecordingLimits(min_seconds=3, max_seconds=2)
 
 
-def test_check_accepts_speech() -> None:
+def test_check_accepts_a_usable_recording() -> None:
     noise = np.random.default_rng(0).normal(scale=0.1, size=audio.SAMPLE_RATE)
     assert check(noise, "fourteen chars", RecordingLimits()) is None
 
@@ -143,7 +101,9 @@ sentences = st.sampled_from([f"sentence {letter}" for letter in "abcdefghijkl"])
 
 
 @given(st.lists(st.tuples(people, sentences, st.floats(0.5, 15)), max_size=40), st.floats(0.05, 0.5))
-def test_the_sides_share_no_sentence(rows: list[tuple[str | None, str, float]], share: float) -> None:
+def test_training_and_validation_share_no_sentence(
+    rows: list[tuple[str | None, str, float]], share: float
+) -> None:
     utterances = [
         Utterance(str(number), Path(f"/{number}.wav"), seconds, text, speaker)
         for number, (speaker, text, seconds) in enumerate(rows)
@@ -157,7 +117,7 @@ def test_the_sides_share_no_sentence(rows: list[tuple[str | None, str, float]], 
         assert valid
 
 
-def test_speakers_are_kept_apart_where_there_are_enough() -> None:
+def test_whole_speakers_are_held_out_if_there_are_enough() -> None:
     utterances = [
         Utterance(f"{speaker}-{at}", Path("/x.wav"), 2.0, f"sentence {speaker} {at}", f"speaker {speaker}")
         for speaker in range(20)

@@ -1,3 +1,5 @@
+"""Every word error has one type."""
+
 from __future__ import annotations
 
 import pytest
@@ -11,15 +13,15 @@ Text = st.lists(st.sampled_from(["a", "b", "ab", "abc", "xyz"]), max_size=6).map
 
 
 @given(Text, Text)
-def test_every_error_has_one_cause(said: str, heard: str) -> None:
-    result = UtteranceResult("", said, heard)
+def test_every_error_has_one_type(reference: str, hypothesis: str) -> None:
+    result = UtteranceResult("", reference, hypothesis)
     found = classify_errors([result], {"a", "b", "ab"})
     assert found.total() == word_errors([result]).errors
     assert set(found) <= set(ERROR_TYPES)
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "expected"),
+    ("reference", "hypothesis", "expected"),
     [
         ("i may be", "i maybe", {"joined": 2}),
         ("tomorrow then", "to morrow then", {"joined": 2}),
@@ -30,6 +32,6 @@ def test_every_error_has_one_cause(said: str, heard: str) -> None:
         ("he came", "he came in", {"inserted": 1}),
     ],
 )
-def test_errors_look_like_what_they_are(said: str, heard: str, expected: dict[str, int]) -> None:
+def test_types_of_example_errors(reference: str, hypothesis: str, expected: dict[str, int]) -> None:
     vocabulary = set(["i", "may", "be", "the", "colour", "cat", "dr", "came", "he", "in", "tomorrow", "then"])
-    assert classify_errors([UtteranceResult("", said, heard)], vocabulary) == expected
+    assert classify_errors([UtteranceResult("", reference, hypothesis)], vocabulary) == expected
