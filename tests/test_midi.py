@@ -1,4 +1,4 @@
-"""MIDI in and out, against mido and pretty_midi, which know nothing of our notes."""
+"""MIDI input and output, compared with mido and pretty_midi."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from audioseq.midi.write import TICKS_PER_BEAT
 
 
 def events(*messages: mido.Message | mido.MetaMessage, kind: int = 1, ticks: int = 480) -> bytes:
-    """Return the content of a file with one track of these messages; their times are since the one before."""
+    """Return the content of a file with one track of these messages; their times are deltas in ticks."""
     buffer = io.BytesIO()
     mido.MidiFile(type=kind, ticks_per_beat=ticks, tracks=[mido.MidiTrack(messages)]).save(file=buffer)
     return buffer.getvalue()
@@ -36,7 +36,7 @@ def off(pitch: int, time: int = 0, channel: int = 0) -> mido.Message:
 
 
 def spans(score: Score) -> list[tuple[int, float, float]]:
-    """Return pitch, onset and end, in ms."""
+    """Return pitch, onset (ms) and end (ms) of each note."""
     return [(note.pitch, round(1000 * note.onset, 3), round(1000 * note.end, 3)) for note in score.notes]
 
 
@@ -61,7 +61,7 @@ scores = st.builds(
 
 @given(scores)
 @settings(deadline=None, max_examples=30)
-def test_every_note_that_is_written_ends_before_its_pitch_is_struck_again(score: Score) -> None:
+def test_written_notes_of_equal_pitch_do_not_overlap(score: Score) -> None:
     file = mido.MidiFile(file=io.BytesIO(score.to_bytes()))
     for track in file.tracks:
         sounding: dict[tuple[int, int], int] = {}
@@ -78,23 +78,23 @@ def test_every_note_that_is_written_ends_before_its_pitch_is_struck_again(score:
 
 @given(scores)
 @settings(deadline=None, max_examples=30)
-def test_what_was_written_once_comes_back_as_it_is(score: Score) -> None:
+def test_written_files_round_trip(score: Score) -> None:
     content = score.to_bytes()
     again = Score.load(content)
     assert again.to_bytes() == content
     key = ("pitch", "velocity", "program", "drum")
-    wanted, got = (
+    expected, actual = (
         Counter(tuple(getattr(note, name) for name in key) for note in piece.notes)
         for piece in (score, again)
     )
     if max(Counter((note.pitch, note.track, note.program) for note in score.notes).values()) == 1:
-        assert wanted == got
+        assert expected == actual
 
 
 @given(scores)
 @settings(deadline=None, max_examples=30)
-def test_times_come_back_within_a_tick(score: Score) -> None:
-    pitches: dict[int, Note] = {note.pitch: note for note in score.notes}  # one a pitch: nothing is cut
+def test_times_round_trip_within_a_tick(score: Score) -> None:
+    pitches: dict[int, Note] = {note.pitch: note for note in score.notes}  # one per pitch: no overlaps
     score = Score(tuple(pitches.values()), score.tempos)
     tick = 60 / min(bpm for _, bpm in score.tempos) / TICKS_PER_BEAT
     for note in Score.load(score.to_bytes()).notes:
@@ -105,25 +105,25 @@ def test_times_come_back_within_a_tick(score: Score) -> None:
 
 @given(scores)
 @settings(deadline=None, max_examples=30)
-def test_pretty_midi_hears_the_same(score: Score) -> None:
+def test_notes_equal_those_of_pretty_midi(score: Score) -> None:
     content = score.to_bytes()
-    theirs = pretty_midi.PrettyMIDI(io.BytesIO(content))
-    heard = sorted(
+    reference = pretty_midi.PrettyMIDI(io.BytesIO(content))
+    expected = sorted(
         (note.pitch, note.velocity, instrument.program, instrument.is_drum, note.start, note.end)
-        for instrument in theirs.instruments
+        for instrument in reference.instruments
         for note in instrument.notes
     )
-    ours = sorted(
+    actual = sorted(
         (note.pitch, note.velocity, note.program, note.drum, note.onset, note.end)
         for note in Score.load(content).notes
     )
-    assert [note[:4] for note in ours] == [note[:4] for note in heard]
-    assert np.allclose([note[4:] for note in ours], [note[4:] for note in heard], atol=1e-6)
+    assert [note[:4] for note in actual] == [note[:4] for note in expected]
+    assert np.allclose([note[4:] for note in actual], [note[4:] for note in expected], atol=1e-6)
 
 
 @given(scores, st.lists(st.floats(0, 100), min_size=1))
 @settings(deadline=None, max_examples=30)
-def test_beats_and_seconds_are_inverse(score: Score, seconds: list[float]) -> None:
+def test_beats_and_seconds_are_inverses(score: Score, seconds: list[float]) -> None:
     assert np.allclose(score.seconds(score.beats(seconds)), seconds, atol=1e-6)
     assert score.beats(seconds[0]) == score.beats(seconds)[0]
 
@@ -143,7 +143,7 @@ def test_bars_follow_the_time_signatures() -> None:
     assert Score((Note(60, 64, 0.0, 4.0),)).bars().tolist() == [0, 2, 4]
 
 
-def test_signatures_names_text_and_tempos_come_back(tmp_path: Path) -> None:
+def test_signatures_names_text_and_tempos_round_trip(tmp_path: Path) -> None:
     score = Score(
         (Note(60, 64, 0.0, 0.5, track=0), Note(36, 90, 1.0, 0.25, drum=True, track=1)),
         tempos=((0.0, 100.0), (1.2, 50.0)),
@@ -160,23 +160,23 @@ def test_signatures_names_text_and_tempos_come_back(tmp_path: Path) -> None:
     assert [note.drum for note in again.notes] == [False, True]
 
 
-def test_the_pedal_holds_notes_until_it_is_lifted() -> None:
+def test_sustain_pedal_extends_notes_until_it_is_lifted() -> None:
     def pedal(value: int, time: int = 0) -> mido.Message:
         return mido.Message("control_change", control=64, value=value, time=time)
 
     content = events(pedal(127), on(60), off(60, 100), on(62), off(62, 100), pedal(0, 760), ticks=480)
     assert spans(Score.load(content)) == [(60, 0, 1000), (62, round(100 / 0.96, 3), 1000)]
-    struck_again = events(pedal(64), on(60), off(60, 96), on(60, 96), off(60, 96), pedal(63, 192))
-    assert spans(Score.load(struck_again)) == [(60, 0, 200), (60, 200, 500)]
+    repeated = events(pedal(64), on(60), off(60, 96), on(60, 96), off(60, 96), pedal(63, 192))
+    assert spans(Score.load(repeated)) == [(60, 0, 200), (60, 200, 500)]
 
 
-def test_a_pedal_that_is_never_lifted_holds_nothing() -> None:
+def test_stuck_sustain_pedal_is_ignored() -> None:
     pedal = mido.Message("control_change", control=64, value=127)
     lifted = mido.Message("control_change", control=64, value=0, time=33 * 480)
     assert spans(Score.load(events(pedal, on(60), off(60, 480), lifted))) == [(60, 0, 500)]
 
 
-def test_overlaps_and_unisons_are_untangled() -> None:
+def test_overlaps_and_unisons_are_resolved() -> None:
     overlap = events(on(60), on(60, 480), off(60, 480), off(60, 480))
     assert spans(Score.load(overlap)) == [(60, 0, 500), (60, 500, 1500)]
     unison = events(on(60), on(60), off(60, 480), off(60, 480))
@@ -187,16 +187,16 @@ def test_overlaps_and_unisons_are_untangled() -> None:
     assert spans(Score.load(later)) == [(60, 0, 500), (60, 1000, 1500)]
 
 
-def test_running_status_type_0_and_notes_never_released() -> None:
+def test_running_status_type_0_and_missing_note_off() -> None:
     track = bytes.fromhex("00903c40 833c3c00 004040 833c3e40 00ff2f00".replace(" ", ""))
     header = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480)
     score = Score.load(header + b"MTrk" + struct.pack(">I", len(track)) + track)
     assert [note.pitch for note in score.notes] == [60, 64, 62]
-    # 444 ticks = 0.4625 s; 62 is never let go, and gets the shortest there is.
+    # 444 ticks = 0.4625 s; 62 has no note-off and gets the minimum duration.
     assert spans(score)[:2] == [(60, 0, 462.5), (64, 462.5, 925)]
 
 
-def test_channels_of_one_track_are_voices_of_their_own() -> None:
+def test_channels_of_one_track_become_separate_tracks() -> None:
     program = mido.Message("program_change", channel=1, program=40)
     content = events(
         program, on(60), on(60, channel=1), on(36, channel=9), off(60, 480), off(60, 0, 1), kind=0
@@ -205,19 +205,19 @@ def test_channels_of_one_track_are_voices_of_their_own() -> None:
     assert voices == {(0, 0, False), (1, 40, False), (2, 0, True)}
 
 
-def test_200_tracks_keep_apart() -> None:
+def test_200_tracks_stay_separate() -> None:
     score = Score(
         tuple(Note(60, 64, 0.0, 1.0, program=n % 128, drum=n % 50 == 0, track=n) for n in range(200))
     )
     again = Score.load(score.to_bytes())
     assert len(again.notes) == 200 and len({note.track for note in again.notes}) == 200
-    places = [
+    channels = [
         (next((m.port for m in track if m.type == "midi_port"), 0), m.channel)
         for track in mido.MidiFile(file=io.BytesIO(score.to_bytes())).tracks
         for m in track
         if m.type == "note_on"
     ]
-    assert len(set(places)) == 200
+    assert len(set(channels)) == 200
 
 
 def test_equal_scores_give_equal_bytes() -> None:
@@ -225,38 +225,39 @@ def test_equal_scores_give_equal_bytes() -> None:
     assert score.to_bytes() == Score(score.notes[::-1], text="one").to_bytes()
 
 
-def complaint(content: bytes | Path) -> str:
+def load_error(content: bytes | Path) -> str:
+    """Return the one-line message of the error when loading a score."""
     with pytest.raises(MidiError) as caught:
         Score.load(content)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_what_cannot_be_read_is_told_in_a_line(tmp_path: Path) -> None:
+def test_unreadable_files_give_a_one_line_message(tmp_path: Path) -> None:
     good = events(on(60), off(60, 480))
-    assert "is not a MIDI file" in complaint(b"RIFF, some other file")
-    assert "is not a MIDI file" in complaint(b"")
-    assert "cannot be read" in complaint(tmp_path / "none.mid")
-    assert "cannot be read" in complaint(tmp_path)
+    assert "is not a MIDI file" in load_error(b"RIFF, some other file")
+    assert "is not a MIDI file" in load_error(b"")
+    assert "cannot be read" in load_error(tmp_path / "none.mid")
+    assert "cannot be read" in load_error(tmp_path)
     for size in (5, 13, 20, len(good) - 5):
-        assert "is cut off" in complaint(good[:size])
-    assert "has no notes" in complaint(events())
-    assert "10.0 hours" in complaint(events(on(60), off(60, 480 * 2 * 36000)))
-    assert "is damaged" in complaint(good.replace(b"MTrk", b"MTrx"))
-    assert "MiB" in complaint(b"MThd" + bytes(9 * 2**20))
-    assert "type 2" in complaint(good[:9] + b"\x02" + good[10:])
-    assert "film frames" in complaint(good[:12] + b"\xe7\x28" + good[14:])
+        assert "is truncated" in load_error(good[:size])
+    assert "has no notes" in load_error(events())
+    assert "10.0 hours" in load_error(events(on(60), off(60, 480 * 2 * 36000)))
+    assert "is damaged" in load_error(good.replace(b"MTrk", b"MTrx"))
+    assert "MiB" in load_error(b"MThd" + bytes(9 * 2**20))
+    assert "type 2" in load_error(good[:9] + b"\x02" + good[10:])
+    assert "SMPTE" in load_error(good[:12] + b"\xe7\x28" + good[14:])
     (tmp_path / "no.mid").write_bytes(b"no")
-    assert complaint(tmp_path / "no.mid").startswith(f"{tmp_path / 'no.mid'}: ")
+    assert load_error(tmp_path / "no.mid").startswith(f"{tmp_path / 'no.mid'}: ")
 
 
 @given(st.binary(max_size=200), st.integers(0, 100))
 @settings(deadline=None)
-def test_damage_never_gives_anything_but_the_one_error(noise: bytes, at: int) -> None:
+def test_damaged_files_raise_only_midi_errors(noise: bytes, position: int) -> None:
     good = Score((Note(60, 64, 0.0, 1.0), Note(64, 64, 1.0, 1.0))).to_bytes()
-    at = min(at, len(good))
+    position = min(position, len(good))
     with suppress(MidiError):
-        assert Score.load(good[:at] + noise + good[at + len(noise) :]).notes
+        assert Score.load(good[:position] + noise + good[position + len(noise) :]).notes
 
 
 @pytest.mark.parametrize(
@@ -269,11 +270,11 @@ def test_damage_never_gives_anything_but_the_one_error(noise: bytes, at: int) ->
         Note(60, 64, float("nan"), 1),
     ],
 )
-def test_impossible_notes_are_not_written(note: Note) -> None:
+def test_invalid_notes_are_not_written(note: Note) -> None:
     with pytest.raises(MidiError, match="cannot be written"):
         Score((note,)).to_bytes()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot be written"):
         Score((Note(60, 64, 0, 1),)).save(tmp_path / "none" / "a.mid")

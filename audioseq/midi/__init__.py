@@ -1,13 +1,13 @@
-"""Music as notes with times in seconds; Standard MIDI Files in and out.
+"""Music as notes with times in seconds, read from and written to Standard MIDI Files.
 
-Files are parsed by mido, which pretty_midi reads with too. pretty_midi itself takes twice as long (0.14 s for
-an average file, against 0.08), makes a table as long as the piece has ticks, drops changes of tempo outside
-the first track, and has no public way to write any. symusic parses 30 times as fast, which does not pay: a
-corpus is read once, and symusic brings a downloader along.
+Files are parsed with mido, the parser that pretty_midi also uses. pretty_midi itself takes twice as long
+(0.14 s for an average file, against 0.08 s), allocates a table with one entry per tick, ignores tempo changes
+outside the first track, and has no public function to write them. symusic parses 30 times as fast, but a
+corpus is read only once, and symusic depends on a downloader.
 """
 
 from audioseq.midi.notes import Note as Note
 from audioseq.midi.score import Score as Score
 
 SUFFIXES = (".mid", ".midi")
-"""Of the names of files."""
+"""File name suffixes of MIDI files."""

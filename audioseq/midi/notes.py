@@ -1,4 +1,4 @@
-"""Notes in seconds and in ticks, and the clock that tells one from the other."""
+"""Notes in seconds and in ticks, and the tempo map that converts between them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-DRUMS = 9
-"""The channel of percussion, counted from 0."""
+DRUM_CHANNEL = 9
+"""MIDI channel of percussion, counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,50 +21,54 @@ class Note:
     velocity: int
     """1 to 127."""
     onset: float
+    """Seconds."""
     duration: float
-    """Above 0."""
+    """Seconds, above 0."""
     program: int = 0
-    """Instrument in General MIDI, 0 to 127; 0 is a piano."""
+    """General MIDI program, 0 to 127; 0 is a piano."""
     drum: bool = False
+    """Whether the note is percussion."""
     track: int = 0
-    """The voice, hand or player, counted from 0."""
+    """Index of the track, counted from 0."""
 
     @property
     def end(self) -> float:
-        """When it ends, seconds."""
+        """End of the note, seconds."""
         return self.onset + self.duration
 
 
-class Clock(NamedTuple):
-    """Stretches of one tempo: where they start, and how fast they are."""
+class TempoMap(NamedTuple):
+    """Piecewise linear map between seconds and positions; each segment has a constant tempo."""
 
     starts: np.ndarray
-    """Seconds."""
+    """Start of each segment, seconds."""
     positions: np.ndarray
-    """Quarter notes, or ticks."""
+    """Start of each segment, quarter notes or ticks."""
     rates: np.ndarray
-    """The same a second."""
+    """Tempo of each segment, quarter notes or ticks per second."""
 
     def position(self, seconds: Any) -> Any:
+        """Return the positions of times in seconds; a number or an array."""
         index = np.maximum(np.searchsorted(self.starts, seconds, side="right") - 1, 0)
         position = self.positions[index] + (np.asarray(seconds) - self.starts[index]) * self.rates[index]
         return position if np.ndim(position) else float(position)
 
     def seconds(self, position: Any) -> Any:
+        """Return the times in seconds of positions; a number or an array."""
         index = np.maximum(np.searchsorted(self.positions, position, side="right") - 1, 0)
         seconds = self.starts[index] + (np.asarray(position) - self.positions[index]) / self.rates[index]
         return seconds if np.ndim(seconds) else float(seconds)
 
 
-def tick_clock(bpm: Mapping[int, float], ticks_per_beat: int) -> Clock:
-    """Return the clock of a file, given quarter notes a minute from each tick on."""
+def tick_tempo_map(bpm: Mapping[int, float], ticks_per_beat: int) -> TempoMap:
+    """Return the tempo map of a file in ticks, given the quarter notes per minute from each tick on."""
     positions, rates = np.array(sorted(bpm.items()), dtype=np.float64).T
     rates *= ticks_per_beat / 60
-    return Clock(np.cumsum([0.0, *np.diff(positions) / rates[:-1]]), positions, rates)
+    return TempoMap(np.cumsum([0.0, *np.diff(positions) / rates[:-1]]), positions, rates)
 
 
-class Sound(NamedTuple):
-    """A note in ticks."""
+class TickNote(NamedTuple):
+    """Note with times in ticks."""
 
     pitch: int
     onset: int
@@ -72,17 +76,21 @@ class Sound(NamedTuple):
     velocity: int
 
 
-def untangle(sounds: Iterable[Sound]) -> list[Sound]:
-    """Make the notes of one instrument playable: none empty, none sounding when its pitch is struck again."""
-    kept: list[Sound] = []
-    for sound in sorted(sounds):
-        sound = sound._replace(end=max(sound.end, sound.onset + 1))
-        if kept and kept[-1].pitch == sound.pitch:
-            before = kept[-1]
-            if before.onset == sound.onset:  # in unison: sorted by their ends, so this one is the longer
+def resolve_overlaps(notes: Iterable[TickNote]) -> list[TickNote]:
+    """Return the notes of one instrument without overlaps of equal pitch; each lasts at least one tick.
+
+    A note ends at the onset of the next note of its pitch. Of notes in unison the longest is kept, with the
+    largest velocity.
+    """
+    kept: list[TickNote] = []
+    for note in sorted(notes):
+        note = note._replace(end=max(note.end, note.onset + 1))
+        if kept and kept[-1].pitch == note.pitch:
+            previous = kept[-1]
+            if previous.onset == note.onset:  # unison: sorted by end, so this note is the longer one
                 kept.pop()
-                sound = sound._replace(velocity=max(before.velocity, sound.velocity))
-            elif before.end > sound.onset:
-                kept[-1] = before._replace(end=sound.onset)
-        kept.append(sound)
+                note = note._replace(velocity=max(previous.velocity, note.velocity))
+            elif previous.end > note.onset:
+                kept[-1] = previous._replace(end=note.onset)
+        kept.append(note)
     return kept

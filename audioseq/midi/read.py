@@ -1,4 +1,4 @@
-"""Standard MIDI Files to notes."""
+"""Reading of Standard MIDI Files."""
 
 from __future__ import annotations
 
@@ -13,52 +13,55 @@ import numpy as np
 
 from audioseq.errors import MidiError
 from audioseq.files import reading
-from audioseq.midi.notes import DRUMS, Note, Sound, tick_clock, untangle
+from audioseq.midi.notes import DRUM_CHANNEL, Note, TickNote, resolve_overlaps, tick_tempo_map
 
-LONGEST = 4
-"""Hours; longer files are damaged, or no single piece."""
-LARGEST = 8 * 2**20
-"""Bytes; an hour of dense music has a tenth of it."""
-LONGEST_PEDAL = 32
-"""Quarter notes; a sustain pedal that is down for longer is taken for stuck, and holds nothing."""
-SUSTAIN = 64
-"""The controller of the sustain pedal, and also the value from which it is down."""
+MAX_HOURS = 4
+"""Maximum duration, hours; longer files are damaged or contain several pieces."""
+MAX_BYTES = 8 * 2**20
+"""Maximum file size, bytes; an hour of dense music takes a tenth of it."""
+MAX_PEDAL_BEATS = 32
+"""Quarter notes after which a held sustain pedal is considered stuck and is ignored."""
+SUSTAIN_CONTROLLER = 64
+"""Controller number of the sustain pedal."""
+SUSTAIN_THRESHOLD = 64
+"""Controller value from which the sustain pedal is down."""
 
 
-def parse(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, str]:
-    """Return the events of a file, and what to call it where something is wrong with it."""
+def parse_file(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, str]:
+    """Return the parsed events of a file, and the name of the file for error messages."""
     if isinstance(source, bytes):
         where, content = "MIDI data", source
     else:
         where = os.fspath(source)
         with reading(where, MidiError), open(source, "rb") as opened:
-            content = opened.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise MidiError(f"{where}: is larger than {LARGEST >> 20} MiB, the limit; cut it into pieces")
+            content = opened.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise MidiError(
+            f"{where}: is larger than the limit of {MAX_BYTES >> 20} MiB; split it into shorter files"
+        )
     if content[:4] != b"MThd":
         raise MidiError(f"{where}: is not a MIDI file; give a Standard MIDI File (.mid)")
     try:
         file = mido.MidiFile(file=io.BytesIO(content))
     except EOFError:
-        raise MidiError(f"{where}: is cut off; get or export it again") from None
-    except (
-        Exception
-    ) as error:  # of many kinds: OSError, ValueError, KeySignatureError, IndexError, struct.error
+        raise MidiError(f"{where}: is truncated; copy or export it again") from None
+    # mido raises many kinds: OSError, ValueError, KeySignatureError, IndexError, struct.error.
+    except Exception as error:
         reason = ascii(str(error).split("\n")[0][:100])[1:-1]
-        raise MidiError(f"{where}: is damaged ({reason}); get or export it again") from None
+        raise MidiError(f"{where}: is damaged ({reason}); copy or export it again") from None
     if file.type == 2 or file.ticks_per_beat <= 0:
-        kind = "type 2" if file.type == 2 else "times in film frames"
-        raise MidiError(f"{where}: is a MIDI file of {kind}; export it as type 0 or 1, in ticks a beat")
+        kind = "type 2" if file.type == 2 else "SMPTE time code"
+        raise MidiError(f"{where}: is a MIDI file with {kind}; export it as type 0 or 1 in ticks per beat")
     return file, where
 
 
-def read(file: mido.MidiFile, where: str) -> dict[str, Any]:
-    """Turn the events of a file into what makes a `Score`."""
+def extract_score(file: mido.MidiFile, where: str) -> dict[str, Any]:
+    """Return the fields of a `Score` from the events of a file; `where` names the file in errors."""
     tempos: dict[int, float] = {0: 120.0}
     signatures: dict[int, tuple[int, int]] = {}
     keys: dict[int, str] = {}
     texts: list[str] = []
-    instruments: dict[tuple[int, int, int], list[Sound]] = defaultdict(list)  # by track, channel and program
+    instruments: dict[tuple[int, int, int], list[TickNote]] = defaultdict(list)  # by track, channel, program
     names: dict[int, str] = {}
     for index, track in enumerate(file.tracks):
         tick = 0
@@ -72,25 +75,27 @@ def read(file: mido.MidiFile, where: str) -> dict[str, Any]:
                 case "key_signature":
                     keys.setdefault(tick, message.key)
                 case "track_name":
-                    names.setdefault(index, _decoded(message.name))
+                    names.setdefault(index, _decode_utf8(message.name))
                 case "text" if tick == 0:
-                    texts.append(_decoded(message.text))
-        for (channel, program), sounds in _sounds(track, file.ticks_per_beat).items():
-            instruments[index, channel, program] += sounds
+                    texts.append(_decode_utf8(message.text))
+        for (channel, program), paired in _pair_notes(track, file.ticks_per_beat).items():
+            instruments[index, channel, program] += paired
     if not instruments:
         raise MidiError(f"{where}: has no notes; choose another file")
-    seconds = tick_clock(tempos, file.ticks_per_beat).seconds
-    voices = [(*voice, untangle(sounds)) for voice, sounds in sorted(instruments.items())]
-    ticks = np.array([(sound.onset, sound.end) for *_, sounds in voices for sound in sounds])
+    seconds = tick_tempo_map(tempos, file.ticks_per_beat).seconds
+    voices = [(*voice, resolve_overlaps(each)) for voice, each in sorted(instruments.items())]
+    ticks = np.array([(note.onset, note.end) for *_, tick_notes in voices for note in tick_notes])
     hours = seconds(ticks.max()) / 3600
-    if hours > LONGEST:
-        raise MidiError(f"{where}: lasts {hours:.1f} hours, and {LONGEST} are the limit; cut it into pieces")
+    if hours > MAX_HOURS:
+        raise MidiError(
+            f"{where}: lasts {hours:.1f} hours, but the limit is {MAX_HOURS}; split it into shorter files"
+        )
     times = iter(seconds(ticks).tolist())
     notes = []
-    for number, (_, channel, program, sounds) in enumerate(voices):
-        for sound, (onset, end) in zip(sounds, times, strict=False):
-            drum = channel == DRUMS
-            notes.append(Note(sound.pitch, sound.velocity, onset, end - onset, program, drum, number))
+    for number, (_, channel, program, tick_notes) in enumerate(voices):
+        for note, (onset, end) in zip(tick_notes, times, strict=False):
+            drum = channel == DRUM_CHANNEL
+            notes.append(Note(note.pitch, note.velocity, onset, end - onset, program, drum, number))
     return dict(
         notes=tuple(notes),
         tempos=tuple((seconds(tick), bpm) for tick, bpm in sorted(tempos.items())),
@@ -102,67 +107,74 @@ def read(file: mido.MidiFile, where: str) -> dict[str, Any]:
     )
 
 
-def _sounds(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, int], list[Sound]]:
-    """Pair the events of one track to notes, by channel and program; pedals hold them."""
-    finished: dict[tuple[int, int], list[Sound]] = defaultdict(list)
+def _pair_notes(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, int], list[TickNote]]:
+    """Pair the note-on and note-off events of a track, and apply the sustain pedal.
+
+    Returns:
+        the notes of each (channel, program).
+    """
+    finished: dict[tuple[int, int], list[TickNote]] = defaultdict(list)
     programs: dict[int, int] = defaultdict(int)
-    pressed: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(
-        list
-    )  # (onset, velocity, program)
-    released: dict[tuple[int, int], int] = {}  # when each key was let go last
-    held: dict[int, list[tuple[int, Sound]]] = defaultdict(list)  # by the pedal of a channel; with programs
-    down: dict[int, int] = {}  # since when
+    # Pressed keys by channel and pitch: (onset, velocity, program).
+    pressed: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
+    released: dict[tuple[int, int], int] = {}  # tick of the last note-off of each channel and pitch
+    sustained: dict[int, list[tuple[int, TickNote]]] = defaultdict(list)  # by channel: (program, note)
+    pedal_down: dict[int, int] = {}  # tick since which the pedal of a channel is down
     tick = 0
 
-    def let_go(channel: int, pitch: int, at: int) -> None:
+    def release(channel: int, pitch: int, end: int) -> None:
         onset, velocity, program = pressed[channel, pitch].pop(0)
-        sound = Sound(pitch, onset, at, velocity)
-        if channel in down:
-            held[channel].append((program, sound))
+        note = TickNote(pitch, onset, end, velocity)
+        if channel in pedal_down:
+            sustained[channel].append((program, note))
         else:
-            finished[channel, program].append(sound)
+            finished[channel, program].append(note)
 
-    def lift(channel: int) -> None:
-        stuck = tick - down.pop(channel) > LONGEST_PEDAL * ticks_per_beat
-        for program, sound in held.pop(channel, ()):
-            finished[channel, program].append(sound if stuck else sound._replace(end=tick))
+    def lift_pedal(channel: int) -> None:
+        stuck = tick - pedal_down.pop(channel) > MAX_PEDAL_BEATS * ticks_per_beat
+        for program, note in sustained.pop(channel, ()):
+            finished[channel, program].append(note if stuck else note._replace(end=tick))
 
-    def leave(channel: int, pitch: int) -> None:
-        # Struck twice and let go once: both ended then.
-        at = released.get((channel, pitch), -1)
-        while (waiting := pressed[channel, pitch]) and waiting[0][0] < at:
-            let_go(channel, pitch, at)
+    def release_earlier(channel: int, pitch: int) -> None:
+        # Two note-ons with one note-off: both notes end at the note-off.
+        end = released.get((channel, pitch), -1)
+        while (waiting := pressed[channel, pitch]) and waiting[0][0] < end:
+            release(channel, pitch, end)
 
     for message in track:
         tick += message.time
         kind = message.type
         if kind == "note_on" and message.velocity > 0:
             channel, pitch = message.channel, message.note
-            leave(channel, pitch)
+            release_earlier(channel, pitch)
             pressed[channel, pitch].append((tick, message.velocity, programs[channel]))
         elif kind in ("note_on", "note_off"):
             channel, pitch = message.channel, message.note
             if pressed[channel, pitch]:
-                let_go(channel, pitch, tick)
+                release(channel, pitch, tick)
                 released[channel, pitch] = tick
         elif kind == "program_change":
             programs[message.channel] = message.program
-        elif kind == "control_change" and message.control == SUSTAIN and message.channel != DRUMS:
-            if message.value >= SUSTAIN:
-                down.setdefault(message.channel, tick)
-            elif message.channel in down:
-                lift(message.channel)
+        elif (
+            kind == "control_change"
+            and message.control == SUSTAIN_CONTROLLER
+            and message.channel != DRUM_CHANNEL
+        ):
+            if message.value >= SUSTAIN_THRESHOLD:
+                pedal_down.setdefault(message.channel, tick)
+            elif message.channel in pedal_down:
+                lift_pedal(message.channel)
     for channel, pitch in list(pressed):
-        leave(channel, pitch)
-        while pressed[channel, pitch]:  # never let go: it lasts until the end of the track
-            let_go(channel, pitch, tick)
-    for channel in list(down):
-        lift(channel)
+        release_earlier(channel, pitch)
+        while pressed[channel, pitch]:  # no note-off: the note lasts until the end of the track
+            release(channel, pitch, tick)
+    for channel in list(pedal_down):
+        lift_pedal(channel)
     return finished
 
 
-def _decoded(text: str) -> str:
-    """Read as UTF-8 what mido takes for Latin-1, as far as it is that."""
+def _decode_utf8(text: str) -> str:
+    """Decode text as UTF-8 that mido has decoded as Latin-1; return other text unchanged."""
     try:
         return text.encode("latin1").decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""A piece of music: notes, tempos, bars."""
+"""Score: the notes, tempos and time signatures of a piece of music."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from audioseq.files import write_atomically
-from audioseq.midi.notes import Clock, Note
-from audioseq.midi.read import parse, read
+from audioseq.midi.notes import Note, TempoMap
+from audioseq.midi.read import extract_score, parse_file
 from audioseq.midi.write import to_midi
 
 
 @dataclass(frozen=True)
 class Score:
-    """A piece of music; notes are kept in order of onset, then track, then pitch.
+    """Piece of music; notes are sorted by onset, track and pitch.
 
     Example:
         >>> score = Score((Note(60, 80, onset=0.0, duration=0.5), Note(64, 80, onset=1.0, duration=2.0)))
@@ -31,15 +31,15 @@ class Score:
 
     notes: tuple[Note, ...]
     tempos: tuple[tuple[float, float], ...] = ((0.0, 120.0),)
-    """(seconds, quarter notes a minute), in order; the first holds from the beginning, wherever it stands."""
+    """(seconds, quarter notes per minute), in order; the first applies from the start, whatever its time."""
     time_signatures: tuple[tuple[float, int, int], ...] = ((0.0, 4, 4),)
-    """(seconds, numerator, denominator), in order; the first holds from the beginning."""
+    """(seconds, numerator, denominator), in order; the first applies from the start."""
     keys: tuple[tuple[float, str], ...] = ()
     """(seconds, key signature such as `Eb` or `F#m`), in order."""
     names: tuple[str, ...] = ()
-    """Of the tracks, as far as they have any."""
+    """Names of the tracks; empty for tracks without a name."""
     text: str = ""
-    """Remarks, such as where the piece comes from."""
+    """Text of the file, such as the origin of the piece."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.notes, key=lambda note: (note.onset, note.track, note.pitch))
@@ -47,21 +47,21 @@ class Score:
 
     @property
     def end(self) -> float:
-        """When the last note ends, seconds; 0 without notes."""
+        """End of the last note, seconds; 0 without notes."""
         return max((note.end for note in self.notes), default=0.0)
 
     def beats(self, seconds: Any) -> Any:
-        """Return the places in quarter notes of times in seconds: a number or an array, as was given."""
-        return self._clock.position(seconds)
+        """Return the positions in quarter notes of times in seconds; a number or an array."""
+        return self._tempo_map.position(seconds)
 
     def seconds(self, beats: Any) -> Any:
-        """Return the time in seconds of positions in quarter notes; the inverse of `beats`."""
-        return self._clock.seconds(beats)
+        """Return the times in seconds of positions in quarter notes; the inverse of `beats`."""
+        return self._tempo_map.seconds(beats)
 
     def bars(self) -> np.ndarray:
         """Return the times of the bar lines, seconds `[bars + 1]`: from 0 to the first at or after the end.
 
-        A time signature that changes within a bar cuts it short.
+        A bar ends early at a change of time signature.
         """
         signatures = self.time_signatures or ((0.0, 4, 4),)
         end = self.beats(self.end)
@@ -75,39 +75,39 @@ class Score:
         return np.asarray(self.seconds(np.array([*lines, max(last, end)])))
 
     @cached_property
-    def _clock(self) -> Clock:
+    def _tempo_map(self) -> TempoMap:
         starts, bpm = np.array(self.tempos or ((0.0, 120.0),), dtype=np.float64).T
         starts[0] = 0.0
-        return Clock(starts, np.cumsum([0.0, *np.diff(starts) * bpm[:-1] / 60]), bpm / 60)
+        return TempoMap(starts, np.cumsum([0.0, *np.diff(starts) * bpm[:-1] / 60]), bpm / 60)
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | bytes) -> Score:
         """Read a Standard MIDI File of type 0 or 1.
 
-        A track of the file makes one track here for each channel and program that plays in it. The sustain
-        pedal holds notes until it is lifted, or the same pitch is struck again. Of notes of one track in
-        unison the longest is kept.
+        Each combination of file track, channel and program becomes a track of the score. The sustain pedal
+        extends notes until it is lifted or the same pitch is played again. Of notes of one track in unison
+        the longest is kept.
 
         Args:
-            source: a path, or the content of a file.
+            source: path or content of a file.
         Raises:
-            MidiError: the file is missing, not MIDI, damaged, has no notes, lasts over 4 hours, or is larger
+            MidiError: the file is missing, not MIDI, damaged, without notes, longer than 4 hours, or larger
                 than 8 MiB.
         """
-        return cls(**read(*parse(source)))
+        return cls(**extract_score(*parse_file(source)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a Standard MIDI File of type 1, whole or not at all; equal scores give equal files.
+        """Write a Standard MIDI File of type 1 atomically; equal scores give equal files.
 
         Raises:
             MidiError: a note is out of range.
-            FileError: the file cannot be written; the one that was there is left as it was.
+            FileError: the file cannot be written; an existing file is left unchanged.
         """
         content = self.to_bytes()
         write_atomically(Path(path), lambda file: file.write(content))
 
     def to_bytes(self) -> bytes:
-        """Return the content of the file that `save` writes; times are rounded to ticks (480 a beat).
+        """Return the content of the file that `save` writes; times are rounded to ticks (480 per beat).
 
         Raises:
             MidiError: a note is out of range.
