@@ -178,23 +178,38 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
+def results(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield the recipe and the cell of the column "result" of each table row that begins with a recipe."""
+    column = None
+    for line in page.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if "result" in cells:
+            column = cells.index("result")
+        elif column is not None and len(cells) > column:
+            if match := re.match(r"\[[^]]*\]\([^)]*recipes/([\w-]+)", cells[1]):
+                yield match[1], cells[column]
+        else:
+            column = None
+
+
 @each_page
 def test_figures_of_recipes_are_in_their_results(page: Path) -> None:
-    """Each number in the last cell of a table row about a recipe is in its results.json, rounded."""
-    rows = re.findall(
-        r"^\| \[[^]]*\]\([^)]*recipes/([\w-]+)[^)]*\) \|.*\| ([^|]*) \|$",
-        page.read_text(encoding="utf-8"),
-        flags=re.MULTILINE,
-    )
-    assert rows or page != README
-    for recipe, cell in rows:
-        stored = list(numbers(json.loads((ROOT / "recipes" / recipe / "results.json").read_text())))
-        # Digits next to letters are part of a name, such as 3-gram.
-        for figure in re.findall(r"(?<![\w.(-])\d+(?:\.\d+)?(?![\w-]| ?-gram)", cell):
-            error = 0.5 * 10.0 ** -len(figure.partition(".")[2]) + 1e-9
-            assert any(
-                abs(scale * value - float(figure)) <= error for value in stored for scale in (1, 100)
-            ), f"{recipe}: {figure}"
+    """Each figure is a number in results.json, rounded, or the size of a bundled model in MB."""
+    sizes = [file.stat().st_size / 1e6 for file in (ROOT / "assets/models").iterdir()]
+    # Elsewhere than in the README, whole numbers may describe the task.
+    figure = r"\d+(?:\.\d+)?" if page == README else r"\d+\.\d+"
+    for recipe, cell in results(page):
+        stored = [*numbers(json.loads((ROOT / "recipes" / recipe / "results.json").read_text())), *sizes]
+        for number in re.findall(rf"(?<![\w.-]){figure}(?![\w-])", cell):
+            error = 0.5 * 10.0 ** -len(number.partition(".")[2]) + 1e-9
+            near = (abs(scale * value - float(number)) <= error for value in stored for scale in (1, 100))
+            assert any(near), f"{recipe}: {number}"
+
+
+def test_the_readme_has_a_result_of_each_recipe() -> None:
+    assert {recipe for recipe, _ in results(README)} == {
+        path.parent.name for path in (ROOT / "recipes").glob("*/results.json")
+    }
 
 
 def test_public_names_exist() -> None:
