@@ -1,1 +1,1 @@
-"""Music: from MIDI to events, a recurrent model of them, and new music in MIDI again."""
+"""Music: MIDI to events, a recurrent model of events, and generation of new MIDI."""

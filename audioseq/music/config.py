@@ -1,4 +1,4 @@
-"""What a music recipe's `config.toml` may say."""
+"""The config of a music recipe, read from its `config.toml`."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from audioseq.config import Config
 from audioseq.music.representation.augment import MusicAugment
 from audioseq.training import TrainingConfig
 
-Size = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
-    """The network; the meaning of each value is told in `MusicModel`."""
+    """The network; see `MusicModel`."""
 
     cell: Literal["gru", "lstm"] = "lstm"
-    width: Size = 192
-    look_width: Size = 64
-    hidden_size: Size = 448
-    num_layers: Size = 2
-    dropout: Weight = 0.1
+    width: PositiveInt = 192
+    look_width: PositiveInt = 64
+    hidden_size: PositiveInt = 448
+    num_layers: PositiveInt = 2
+    dropout: Probability = 0.1
 
 
 class DataConfig(Config):
-    """Manifests (relative to the working directory) and how pieces become batches."""
+    """Manifests (relative to the working directory), and how pieces become batches."""
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
     cache: Path | None = None
-    """File for the events of all pieces; without it each run reads the MIDI files anew."""
-    streams: Size = 32
-    """Pieces that are read side by side; an update is one stretch of each."""
-    stretch: Size = 128
-    """Events in a stretch: how far gradients reach back. The state goes on from stretch to stretch."""
-    repeats: dict[str, Size] = Field(default_factory=dict)
-    """How often the pieces of a style come in an epoch, if not once."""
+    """File for the events of all pieces; without it, each run reads the MIDI files."""
+    streams: PositiveInt = 32
+    """Batch size: pieces that are read in parallel. A batch holds one window of each."""
+    stretch: PositiveInt = 128
+    """Events in a window of truncated backpropagation through time. The state is carried between windows."""
+    repeats: dict[str, PositiveInt] = Field(default_factory=dict)
+    """How often the pieces of a style occur in an epoch; by default once."""
 
 
 class MusicConfig(Config):
-    """A music recipe: the next event of a piece, from those before."""
+    """A music recipe: predict the next event of a piece from those before."""
 
     task: Literal["music"] = "music"
     data: DataConfig
@@ -50,4 +50,4 @@ class MusicConfig(Config):
     augment: MusicAugment | None = MusicAugment()
     training: TrainingConfig = TrainingConfig()
     card: dict[str, Any] = Field(default_factory=dict)
-    """What the model files say beside what training itself knows: data, licences, limits."""
+    """Fields of the model card beside those that training adds: data, licences, limits."""

@@ -1,4 +1,4 @@
-"""How well a model foretells pieces that it has not learnt from."""
+"""Evaluate a model on held-out pieces: negative log-likelihood in nats."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from typing import Any
 
 from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
-from audioseq.music.data.examples import read
+from audioseq.music.data.examples import read_examples
 from audioseq.music.pipeline import load_composer
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.task import measure
+from audioseq.music.task import compute_metrics
 
 
 @dataclass(frozen=True)
 class Report:
-    """Nats per note and per event.
+    """Negative log-likelihood per note and per event, in nats.
 
-    A note is one event; those of bar lines and of the end are counted in the nats per note too.
+    A note is one event. The nats of bar lines and of the end count in the nats per note too.
     """
 
-    figures: dict[str, float]
-    """Of each style, and the mean of the styles, as `task.measure` names them."""
+    metrics: dict[str, float]
+    """Metrics of each style and the mean of the styles, as named by `task.compute_metrics`."""
     pieces: dict[str, int]
-    """Of each style."""
+    """Number of pieces of each style."""
 
     def summary(self) -> str:
-        """Return the table that a person reads."""
+        """Return a table as text."""
         lines = [f"{'':10s}{'pieces':>8s}{'nats per note':>16s}{'per event':>12s}"]
         for style, count in self.pieces.items():
-            note, event = (self.figures[f"nats_per_{unit}_{style}"] for unit in ("note", "event"))
+            note, event = (self.metrics[f"nats_per_{unit}_{style}"] for unit in ("note", "event"))
             lines.append(f"{style:10s}{count:8d}{note:16.3f}{event:12.3f}")
-        lines.append(f"{'mean':10s}{sum(self.pieces.values()):8d}{self.figures['nats_per_note']:16.3f}")
+        lines.append(f"{'mean':10s}{sum(self.pieces.values()):8d}{self.metrics['nats_per_note']:16.3f}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON."""
-        return {"pieces": self.pieces, **{name: round(value, 4) for name, value in self.figures.items()}}
+        """Return the report as values for JSON."""
+        return {"pieces": self.pieces, **{name: round(value, 4) for name, value in self.metrics.items()}}
 
 
 def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> Report:
-    """Measure how well a model foretells each event of pieces from those before.
+    """Evaluate how well a model predicts each event of pieces from the events before.
 
     Args:
         model: name of a model, or path of its file.
-        manifest: pieces; those that cannot be read are told of and left out.
+        manifest: of the pieces; unreadable files are logged and skipped.
     Raises:
-        DataError: no piece can be used.
+        DataError: no piece is readable.
     """
     composer = load_composer(model, device)
-    examples = read(read_manifest(manifest))
+    examples = read_examples(read_manifest(manifest))
     if not examples:
-        raise DataError(f"{manifest}: names no piece that can be used")
+        raise DataError(f"{manifest}: has no readable piece; check its paths")
     pieces = Counter(v.STYLES[example.conditions.style] for example in examples)
     ordered = sorted(examples, key=lambda example: len(example.events))
-    return Report(measure(composer.model, ordered), dict(sorted(pieces.items())))
+    return Report(compute_metrics(composer.model, ordered), dict(sorted(pieces.items())))

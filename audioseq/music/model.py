@@ -1,4 +1,4 @@
-"""The network: what is known of a piece so far to scores of its next event."""
+"""The network: from the input before an event to scores of the fields of the event."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from torch import Tensor, nn
 
 from audioseq.music.config import ModelConfig
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import COLUMNS, FEATURES, LAGS, LOOKBACK, RELATIVE_PITCHES
+from audioseq.music.representation.event_state import (
+    COLUMNS,
+    FEATURES,
+    LOOKBACK_BARS,
+    LOOKBACK_SIZES,
+    RELATIVE_PITCHES,
+)
 from audioseq.nn import CellName, RecurrentStack, State
 
-SIZES = (v.STEPS, len(v.METERS), v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
-"""Values of each field; pitches as they are written in C major or A minor."""
-TIED = ("position", "meter", "track", "pitch", "duration", "velocity")
-"""The column of what the model is told whose rows of the table score each field too."""
-GIVEN = (
+FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
+"""Number of values of each field; pitches are relative."""
+TIED_COLUMNS = ("position", "meter", "track", "pitch", "duration", "velocity")
+"""The input column whose embeddings each field shares with its output."""
+KNOWN_FIELDS = (
     (),
     (v.STEP,),
     (v.STEP,),
@@ -22,29 +28,29 @@ GIVEN = (
     (v.STEP, v.TRACK, v.PITCH),
     (v.STEP, v.TRACK, v.PITCH, v.DURATION),
 )
-"""The fields that are known when each is chosen."""
+"""The fields that each field is conditioned on."""
 
 
 class MusicModel(nn.Module):
-    """Embed what is known, run recurrent layers over it, and score the fields of the next event one by one.
+    """Embed the input, run recurrent layers over it, and score the fields of the next event.
 
-    One step of the recurrent layers is a whole note: its fields are chosen one after the other, each knowing
-    those before, by small heads on top. All values of all fields share one table of embeddings; its rows
-    score the fields as well (tied, Press & Wolf 2017). Events one, two, four and eight bars ago stand
-    beside (after the look-back of Waite 2016, Magenta).
+    One step of the recurrent layers is a whole event. Small output heads predict its fields in order, each
+    conditioned on the fields before. The values of all columns share one embedding table, whose rows are also
+    the output weights of the fields (tied, Press & Wolf 2017). The events one, two, four and eight bars ago
+    are further inputs (after the lookback of Waite 2016, Magenta).
 
     Args:
         cell: `gru` or `lstm`.
         width: size of an embedding.
-        look_width: size of what is seen at each look back.
+        look_width: size of the embedding of each lookback event.
         hidden_size: units of each layer.
-        num_layers: layers.
-        dropout: probability of zeroing a feature of each layer's output while training.
+        num_layers: number of layers.
+        dropout: probability of zeroing a feature of each layer's output in training.
     """
 
     offsets: Tensor
-    look_offsets: Tensor
-    bits: Tensor
+    lookback_offsets: Tensor
+    pitch_class_bits: Tensor
 
     def __init__(
         self,
@@ -59,81 +65,83 @@ class MusicModel(nn.Module):
         starts = [0]
         for size in COLUMNS.values():
             starts.append(starts[-1] + size)
-        look_starts = [0]
-        for size in LOOKBACK:
-            look_starts.append(look_starts[-1] + size)
+        lookback_starts = [0]
+        for size in LOOKBACK_SIZES:
+            lookback_starts.append(lookback_starts[-1] + size)
         names = list(COLUMNS)
-        self.places = tuple(starts[names.index(name)] for name in TIED)
+        self.row_offsets = tuple(starts[names.index(name)] for name in TIED_COLUMNS)
         self.register_buffer("offsets", torch.tensor(starts[:-1]), persistent=False)
-        self.register_buffer("look_offsets", torch.tensor(look_starts[:-1]), persistent=False)
-        self.register_buffer("bits", torch.tensor([1 << i for i in range(12)]), persistent=False)
+        self.register_buffer("lookback_offsets", torch.tensor(lookback_starts[:-1]), persistent=False)
+        self.register_buffer("pitch_class_bits", torch.tensor([1 << i for i in range(12)]), persistent=False)
         self.table = nn.EmbeddingBag(starts[-1], width, mode="sum")
-        self.look = nn.EmbeddingBag(look_starts[-1], look_width, mode="sum")
+        self.look = nn.EmbeddingBag(lookback_starts[-1], look_width, mode="sum")
         for table in (self.table, self.look):
             nn.init.normal_(table.weight, std=0.1)
         self.stack = RecurrentStack(
-            cell, width + len(LAGS) * look_width + 12, hidden_size, num_layers,
+            cell, width + len(LOOKBACK_BARS) * look_width + 12, hidden_size, num_layers,
             dropout=dropout, layer_norm=True, residual=True,
         )  # fmt: skip
         self.project = nn.Linear(hidden_size, width)
-        self.heads = nn.ModuleList(nn.Linear(width, width) for _ in SIZES)
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(size)) for size in SIZES)
+        self.heads = nn.ModuleList(nn.Linear(width, width) for _ in FIELD_SIZES)
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(size)) for size in FIELD_SIZES)
 
     def forward(
         self, features: Tensor, state: tuple[State, ...] | None = None
     ) -> tuple[Tensor, tuple[State, ...] | None]:
-        """Return what the heads read `[B, T, width]`, and the state to go on from.
+        """Return the input of the output heads `[B, T, width]`, and the state after the last event.
 
         Args:
-            features: `[B, T, FEATURES]` int64, as `grammar.Walk.features` tells.
+            features: `[B, T, FEATURES]` int64, see `EventState.features`.
             state: of the recurrent layers, after the events before.
         """
         batch, frames, _ = features.shape
         rows = features.reshape(-1, FEATURES)
-        columns, looks, sounding = rows.split([len(COLUMNS), FEATURES - len(COLUMNS) - 1, 1], dim=1)
-        known = self.table(columns + self.offsets)
-        seen = self.look(looks.reshape(-1, len(LOOKBACK)) + self.look_offsets).reshape(len(rows), -1)
-        chord = ((sounding & self.bits) > 0).to(known.dtype)
-        x = torch.cat([known, seen, chord], dim=1).reshape(batch, frames, -1)
+        columns, lookbacks, sounding = rows.split([len(COLUMNS), FEATURES - len(COLUMNS) - 1, 1], dim=1)
+        embedded = self.table(columns + self.offsets)
+        indices = lookbacks.reshape(-1, len(LOOKBACK_SIZES)) + self.lookback_offsets
+        repeated = self.look(indices).reshape(len(rows), -1)
+        chord = ((sounding & self.pitch_class_bits) > 0).to(embedded.dtype)
+        x = torch.cat([embedded, repeated, chord], dim=1).reshape(batch, frames, -1)
         y, state = self.stack(x, state=state)
         return self.project(y), state
 
-    def choose(self, summary: Tensor, field: int, chosen: dict[int, Tensor]) -> Tensor:
-        """Score the values of one field.
+    def score_field(self, summary: Tensor, field: int, chosen: dict[int, Tensor]) -> Tensor:
+        """Return the scores of the values of a field.
 
         Args:
-            summary: what `forward` returns `[..., width]`.
+            summary: result of `forward` `[..., width]`.
             field: column of an event.
-            chosen: values of the fields before, int64 `[...]`, those in `GIVEN`.
+            chosen: values of the fields in `KNOWN_FIELDS`, int64 `[...]`.
         Returns:
             unnormalised log-probabilities `[..., V]`.
         """
         z = summary
-        for known in GIVEN[field]:
-            z = z + nn.functional.embedding(chosen[known] + self.places[known], self.table.weight)
+        for known in KNOWN_FIELDS[field]:
+            z = z + nn.functional.embedding(chosen[known] + self.row_offsets[known], self.table.weight)
         z = nn.functional.gelu(self.heads[field](z))
-        start = self.places[field]
-        rows = self.table.weight[start : start + SIZES[field]]
+        start = self.row_offsets[field]
+        rows = self.table.weight[start : start + FIELD_SIZES[field]]
         return nn.functional.linear(z, rows, self.biases[field])
 
     def losses(self, summary: Tensor, events: Tensor) -> Tensor:
-        """Return the nats of each field of each event `[N, 6]`; 0 where an event has no such field.
+        """Return the negative log-likelihood of each field in nats `[N, 6]`; 0 for fields without a value.
 
         Args:
-            summary: `[N, width]`.
-            events: `[N, 6]` int64, -1 where there is no such field, and everywhere in what does not count.
+            summary: result of `forward` `[N, width]`.
+            events: `[N, 6]` int64; -1 marks fields without a value, and all fields of padding.
         """
         result = summary.new_zeros(events.shape, dtype=torch.float32)
-        for field in range(len(SIZES)):
+        for field in range(len(FIELD_SIZES)):
             index = (events[:, field] >= 0).nonzero().squeeze(1)
-            some = events[index]
-            logits = self.choose(summary[index], field, {known: some[:, known] for known in GIVEN[field]})
-            nats = nn.functional.cross_entropy(logits.float(), some[:, field], reduction="none")
+            targets = events[index]
+            chosen = {known: targets[:, known] for known in KNOWN_FIELDS[field]}
+            logits = self.score_field(summary[index], field, chosen)
+            nats = nn.functional.cross_entropy(logits.float(), targets[:, field], reduction="none")
             result[:, field] = result[:, field].index_put((index,), nats)
         return result
 
 
 def build(config: ModelConfig) -> MusicModel:
-    """Make a model with fresh weights."""
+    """Build a model with random weights."""
     options = config.model_dump()
     return MusicModel(**options)

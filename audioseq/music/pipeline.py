@@ -1,4 +1,4 @@
-"""From a model file and options to a composition."""
+"""Compose pieces with a model file and options."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from audioseq import __version__, checkpoint, models
+from audioseq import __version__
 from audioseq.checkpoint import Header
-from audioseq.config import parse
 from audioseq.device import choose_device
-from audioseq.errors import AudioseqError, CheckpointError, ConfigError
+from audioseq.errors import AudioseqError, ConfigError
 from audioseq.midi import Score
+from audioseq.models import open_model
 from audioseq.music.config import MusicConfig
 from audioseq.music.generation.endings import is_stuck, resample_ending, trim_to_last_bar, without_first_notes
 from audioseq.music.generation.generate import Draft, generate
 from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.generation.stepper import EventStep
-from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint
+from audioseq.music.memorisation.fingerprint import TENSOR_NAME, Fingerprint
 from audioseq.music.model import MusicModel, build
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import Conditions
@@ -28,26 +28,28 @@ from audioseq.music.representation.grid import Piece, to_grid, to_score
 from audioseq.music.representation.tokenizer import decode, encode
 
 DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
-"""How values are drawn unless told: a little wilder, but without what is least likely."""
+"""A temperature slightly above 1 adds variety; top-p removes the least likely values."""
 DEFAULT_SECONDS = 60.0
-MOST_AT_ONCE = 64
-LONGEST_SECONDS = 3600.0
-MOST_BARS = 2000
+"""Length of a piece if neither bars nor seconds are given."""
+MAX_BATCH_PIECES = 64
+"""Pieces that are generated at once, and limit of `count` and `best_of`."""
+MAX_SECONDS = 3600.0
+MAX_BARS = 2000
 
 
 @dataclass(frozen=True)
 class CompositionOptions:
-    """What a piece should be like; what is left open is drawn as it comes in the music that was learnt.
+    """Requested properties of a piece. Options that are None are sampled from the training distribution.
 
     Args:
-        style: one of `vocabulary.STYLES`, but `other`.
+        style: one of `vocabulary.STYLES`, except `other`.
         key: such as `D`, `Bb minor`, `f#` or `F#m`.
-        tempo: quarter notes a minute.
-        density: notes in a quarter.
-        bars: length; or
-        seconds: length, within a bar.
+        tempo: quarter notes per minute, 20 to 400.
+        density: notes per quarter note, 0.1 to 50.
+        bars: length in bars, 1 to `MAX_BARS`.
+        seconds: length in seconds, 1 to `MAX_SECONDS`; the piece ends with the nearest bar. Excludes `bars`.
     Raises:
-        ConfigError: a value is unknown or out of range.
+        ConfigError: a value is unknown or out of range, or both lengths are given.
     """
 
     style: str | None = None
@@ -58,32 +60,32 @@ class CompositionOptions:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        known = v.STYLES[:-1]
-        if self.style is not None and self.style not in known:
-            raise ConfigError(f"style is {self.style!r}, but must be one of {', '.join(known)}")
+        styles = v.STYLES[:-1]
+        if self.style is not None and self.style not in styles:
+            raise ConfigError(f"style is {self.style!r}; give one of {', '.join(styles)}")
         if self.key is not None:
             v.parse_key(self.key)
-        _check("tempo", self.tempo, 20, 400, "quarter notes a minute")
-        _check("density", self.density, 0.1, 50, "notes in a quarter")
-        _check("bars", self.bars, 1, MOST_BARS, "bars")
-        _check("seconds", self.seconds, 1, LONGEST_SECONDS, "seconds")
+        _check("tempo", self.tempo, 20, 400, "quarter notes per minute")
+        _check("density", self.density, 0.1, 50, "notes per quarter note")
+        _check("bars", self.bars, 1, MAX_BARS, "bars")
+        _check("seconds", self.seconds, 1, MAX_SECONDS, "seconds")
         if self.bars is not None and self.seconds is not None:
-            raise ConfigError("bars and seconds both say how long the piece is; give one of them")
+            raise ConfigError("bars and seconds both set the length; give one of them")
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A piece that was composed.
+    """A generated piece.
 
     Args:
         score: the music.
-        seed: what makes the same again.
-        number: which of the pieces of this seed, from 0.
-        asked: what the model was asked for.
-        nats_per_event: of the model, at temperature 1; lower is likelier.
-        copied: whether a run of notes seems to be in the training data, as nothing else could be drawn. If
-            not, no 17 notes in a row are in what the model file knows of it; see `Fingerprint`.
-        redrawn: how often an event was drawn again for that.
+        seed: the seed that reproduces the piece.
+        number: index among the pieces of this seed, from 0.
+        conditions: the requested properties, after sampling those that were left open.
+        nats_per_event: negative log-likelihood of the model at temperature 1; lower is likelier.
+        copied: whether the piece shares a run of notes with the training data, up to false positives. If not,
+            it shares no 17 consecutive notes with the pieces in the model's `Fingerprint`.
+        resampled: how many events were rejected because they would have completed such a run.
     """
 
     score: Score
@@ -95,30 +97,34 @@ class Composition:
     resampled: int = 0
 
     def save(self, path: str | Path) -> None:
-        """Write a MIDI file; the seed is in it."""
+        """Write a MIDI file; its text event records the seed."""
         self.score.save(path)
 
 
 class Composer:
-    """A trained music model that composes.
+    """A trained music model that composes pieces.
 
     Args:
-        model: the network, with its weights.
-        header: what the model file says about it.
-        device: where it runs.
-        heard: runs of notes of the training data, which it avoids, if the file knows them.
+        model: the network with its weights.
+        header: header of the model file.
+        device: device of the model.
+        training_runs: runs of notes of the training data to avoid, if the model file has them.
     """
 
     def __init__(
-        self, model: MusicModel, header: Header, device: torch.device, heard: Fingerprint | None = None
+        self,
+        model: MusicModel,
+        header: Header,
+        device: torch.device,
+        training_runs: Fingerprint | None = None,
     ) -> None:
         self.model = model.to(device).eval()
         self.header = header
-        self.heard = heard
-        asked: dict[str, list[dict[str, Any]]] = header.tokenizer["asked"]
-        self.usual = {
+        self.training_runs = training_runs
+        stored: dict[str, list[dict[str, Any]]] = header.tokenizer["asked"]
+        self.training_conditions = {
             style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
-            for style, rows in asked.items()
+            for style, rows in stored.items()
         }
 
     def compose(
@@ -132,67 +138,73 @@ class Composer:
         with_primer: bool = True,
         best_of: int = 1,
     ) -> list[Composition]:
-        """Compose pieces, all at once.
+        """Compose pieces, as one batch.
 
         Args:
-            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
-            count: pieces.
-            options: what they should be like.
-            sampling: how free the choice is; `USUAL` unless given.
-            primer: music that each of them goes on from.
-            with_primer: whether the primer is in the result.
-            best_of: so many are composed for each; kept is the likeliest of those that neither get stuck nor
-                copy the training data, as far as there are any.
+            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Random if not given.
+            count: number of pieces.
+            options: requested properties.
+            sampling: options of sampling; default `DEFAULT_SAMPLING`.
+            primer: music that each piece continues.
+            with_primer: whether the result includes the primer.
+            best_of: number of candidates per piece. The result is the likeliest candidate that neither is
+                stuck nor copies training data, if any.
         Raises:
             ConfigError: a value is out of range.
         """
         options, sampling = options or CompositionOptions(), sampling or DEFAULT_SAMPLING
         seed = resolve_seed(seed)
-        _check("count", count, 1, MOST_AT_ONCE, "pieces")
-        _check("best-of", best_of, 1, MOST_AT_ONCE, "pieces")
+        _check("count", count, 1, MAX_BATCH_PIECES, "pieces")
+        _check("best-of", best_of, 1, MAX_BATCH_PIECES, "pieces")
         found: list[Composition] = []
         start = to_grid(primer) if primer is not None else None
-        given = encode(start)[:-1].tolist() if start is not None else []
+        primer_events = encode(start)[:-1].tolist() if start is not None else []
         jobs = [(number, attempt) for number in range(count) for attempt in range(best_of)]
         drafts, tempos = [], []
         for number, attempt in jobs:
-            asked, bpm = self._conditions(options, start, np.random.default_rng([seed, number]))
-            draft = Draft(asked, np.random.default_rng([seed, number, attempt, 1]))
-            draft.events = given.copy()
+            conditions, bpm = self._sample_conditions(options, start, np.random.default_rng([seed, number]))
+            draft = Draft(conditions, np.random.default_rng([seed, number, attempt, 1]))
+            draft.events = primer_events.copy()
             if options.bars is None:
-                before = start.starts[-1] if start is not None else 0
-                draft.ticks = before + (options.seconds or DEFAULT_SECONDS) * bpm / 60 * v.TICKS
+                primer_ticks = start.starts[-1] if start is not None else 0
+                seconds = options.seconds or DEFAULT_SECONDS
+                draft.target_ticks = primer_ticks + seconds * bpm / 60 * v.TICKS_PER_QUARTER
             drafts.append(draft)
             tempos.append(bpm)
         step = EventStep(self.model)
-        for first in range(0, len(drafts), MOST_AT_ONCE):
-            some = drafts[first : first + MOST_AT_ONCE]
-            generate(self.model, some, sampling, step, self.heard)
-            resample_ending(self.model, some, sampling, step, first=len(given), known=self.heard)
+        for first in range(0, len(drafts), MAX_BATCH_PIECES):
+            batch = drafts[first : first + MAX_BATCH_PIECES]
+            generate(self.model, batch, sampling, step, self.training_runs)
+            resample_ending(self.model, batch, sampling, step, len(primer_events), self.training_runs)
         skipped = len(start.notes) if start is not None and not with_primer else 0
         for number in range(count):
-            tries: list[tuple[int, float, int, Composition]] = []
+            candidates: list[tuple[int, float, int, Composition]] = []
             for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
                 piece = without_first_notes(
                     trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm)), skipped
                 )
-                score = to_score(piece, text=_remark(seed, number, draft.conditions, bpm))
+                score = to_score(piece, text=_description(seed, number, draft.conditions, bpm))
                 nats = draft.nats / max(draft.sampled, 1)
-                copied = self.heard is not None and self.heard.has_run_of(piece)
+                copied = self.training_runs is not None and self.training_runs.shares_run_with(piece)
                 made = Composition(score, seed, number, draft.conditions, nats, copied, draft.resampled)
-                tries.append((is_stuck(draft.events) + copied, nats, len(tries), made))
-            found.append(min(tries)[-1])
+                candidates.append((is_stuck(draft.events) + copied, nats, len(candidates), made))
+            found.append(min(candidates)[-1])
         return found
 
-    def _conditions(
+    def _sample_conditions(
         self, options: CompositionOptions, primer: Piece | None, random: np.random.Generator
     ) -> tuple[Conditions, float]:
-        """Return what the model is asked for, and the exact tempo."""
-        styles = sorted(self.usual)
+        """Return the conditions of a piece, and its exact tempo in quarter notes per minute.
+
+        All open options come from one training piece, so that they fit each other.
+        """
+        styles = sorted(self.training_conditions)
         style = options.style or styles[int(random.integers(len(styles)))]
-        if style not in self.usual:
-            raise ConfigError(f"this model has not learnt the style {style}; it knows {', '.join(styles)}")
-        rows = self.usual[style]
+        if style not in self.training_conditions:
+            raise ConfigError(
+                f"style is {style!r}, but this model has no such style; give one of {', '.join(styles)}"
+            )
+        rows = self.training_conditions[style]
         row = rows[int(random.integers(len(rows)))]
         bpm = v.class_tempo(row.tempo)
         bars = options.bars or 32
@@ -212,28 +224,26 @@ class Composer:
         if options.density is not None:
             row = replace(row, density=v.density_class(options.density))
         bpm = options.tempo or bpm
-        asked = replace(row, style=v.STYLES.index(style), tempo=v.tempo_class(bpm), bars=bars)
-        return asked, float(bpm)
+        row = replace(row, style=v.STYLES.index(style), tempo=v.tempo_class(bpm), bars=bars)
+        return row, float(bpm)
 
 
 def load_composer(model: str | Path | None = None, device: str = "auto") -> Composer:
-    """Open a music model by its name or the path of its file, or the one that is used when none is named.
+    """Load a music model by its name or path, or the default model.
 
     Raises:
-        CheckpointError: there is no such model, or the file is damaged or of another task.
+        CheckpointError: the model does not exist, is damaged, or is for another task.
         ConfigError: the device does not exist.
     """
-    model = model if model is not None else models.default_for("music")
-    stored = checkpoint.load(models.resolve(model, task="music"), task="music")
-    config = parse(MusicConfig, stored.header.config, f"the config in {model}")
+    config, stored = open_model(model, "music", MusicConfig)
     network = build(config.model)
-    kept = stored.weights.pop(TENSOR, None)
-    stored.fill(network, model)
+    runs = stored.weights.pop(TENSOR_NAME, None)
+    stored.fill(network)
     try:
-        heard = Fingerprint.from_tensor(kept) if kept is not None else None
-        return Composer(network, stored.header, choose_device(device), heard)
-    except (RuntimeError, KeyError, TypeError) as error:  # the table of options
-        raise CheckpointError(f"{model}: its weights do not fit its config; get or train it again") from error
+        training_runs = Fingerprint.from_tensor(runs) if runs is not None else None
+        return Composer(network, stored.header, choose_device(device), training_runs)
+    except (RuntimeError, KeyError, TypeError) as error:  # the stored conditions are invalid
+        raise stored.misfit() from error
 
 
 def compose(
@@ -246,27 +256,28 @@ def compose(
     """Compose one piece.
 
     Args:
-        seed: equal seeds give equal pieces; drawn if not given.
-        model: name of a model, or path of its file.
-        primer: MIDI file to go on from.
-        options: of `Wishes`: style, key, tempo, density, bars, seconds.
+        seed: equal seeds give equal pieces; random if not given.
+        model: name of a model, or path of its file; default `music-small`.
+        primer: MIDI file to continue.
+        options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds.
     Raises:
-        AudioseqError: of the kind that tells what is wrong: the model, the primer, or a wish.
+        AudioseqError: the model, the primer or an option is invalid.
     """
     unknown = set(options) - set(CompositionOptions.__dataclass_fields__)
     if unknown:
-        known = ", ".join(CompositionOptions.__dataclass_fields__)
-        raise AudioseqError(f"{', '.join(sorted(unknown))}: no such wish; there are {known}")
+        names = ", ".join(CompositionOptions.__dataclass_fields__)
+        raise AudioseqError(f"compose has no option {', '.join(sorted(unknown))}; the options are {names}")
     start = Score.load(primer) if primer is not None else None
     return load_composer(model).compose(seed, options=CompositionOptions(**options), primer=start)[0]
 
 
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
     if value is not None and not low <= value <= high:
-        raise ConfigError(f"{name} is {value:g}, but must be in {low:g}..{high:g} {unit}")
+        raise ConfigError(f"{name} is {value:g}; give {low:g} to {high:g} {unit}")
 
 
-def _remark(seed: int, number: int, asked: Conditions, bpm: float) -> str:
-    key = f"{v.TONICS[asked.tonic]} {'minor' if asked.minor else 'major'}"
-    style = v.STYLES[asked.style]
+def _description(seed: int, number: int, conditions: Conditions, bpm: float) -> str:
+    """Return the text that is stored in the MIDI file."""
+    key = f"{v.TONICS[conditions.tonic]} {'minor' if conditions.minor else 'major'}"
+    style = v.STYLES[conditions.style]
     return f"audioseq {__version__}: seed {seed}, piece {number}, style {style}, key {key}, {bpm:g} bpm"

@@ -1,17 +1,15 @@
-"""Measure a composer: is its music as asked, does it end, is it like real music, does it copy?
+"""Measure a composer: conditioning, endings, similarity to real music, and copies of training data.
 
     python recipes/music-lstm/measure.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
 
-Pieces of 32 bars in each style stand beside 32 bars from the middle of held-out pieces. Others are composed
-with all other wishes at once: key, tempo, density, bars.
+Pieces of 32 bars in each style are compared with 32 bars from the middle of held-out pieces. Further pieces
+are composed with key, tempo, density and bars all given.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +20,27 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from audioseq.config import load
-from audioseq.errors import AudioseqError
 from audioseq.music import pipeline
 from audioseq.music.analysis import statistics
 from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import read_manifest
-from audioseq.music.data.examples import Example, read, read_data
-from audioseq.music.memorisation.copies import Copies
+from audioseq.music.data.examples import Example, read_data, read_examples
+from audioseq.music.memorisation.copies import CopyIndex
 from audioseq.music.pipeline import Composer, Composition, CompositionOptions
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.grid import Piece, to_grid
 from audioseq.music.representation.tokenizer import encode
-from audioseq.music.task import measure as nats
-from audioseq.music.task import nats_of
+from audioseq.music.task import compute_metrics, compute_nats
+from audioseq.recipe import OPTIONS, publish, run_script
 
 HERE, DATA = Path(__file__).parent, Path("runs/data/music")
 BARS = 32
-LEARNT = 600  # training pieces of a style that the classifier of styles learns from
-MOST_COPIED = 16  # notes in a row that may be in the training data too
+CLASSIFIER_PIECES = 600  # training pieces per style for the style classifier
+MAX_SHARED_NOTES = 16  # longer runs of notes that are in the training data count as copies
 
 
 def middle(piece: Piece) -> Piece:
-    """Return bars from the middle of a piece."""
+    """Return `BARS` bars from the middle of a piece."""
     first = max(len(piece.meters) - BARS, 0) // 2
     lines = piece.starts[first : first + BARS + 1]
     start, end = lines[0], lines[-1]
@@ -52,7 +49,7 @@ def middle(piece: Piece) -> Piece:
 
 
 def histograms(piece: Piece) -> np.ndarray:
-    """Return what tells a style: durations, places in the bar, pitches; neither instruments nor loudness."""
+    """Return features of the style: durations, positions and pitches, without instruments and velocities."""
     starts, notes = np.array(piece.starts), piece.notes
     onsets, durations, pitches = np.array([(note.onset, note.duration, note.pitch) for note in notes]).T
     places = onsets - starts[np.searchsorted(starts, onsets, side="right") - 1]
@@ -67,56 +64,62 @@ def histograms(piece: Piece) -> np.ndarray:
 
 
 def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
-    """Return the share of pieces where the model would rather end than go on to a new bar; that come home."""
+    """Return the share of pieces whose end the model prefers to a new bar, and that end on the tonic."""
     nats = []
     pieces = [to_grid(each.score) for each in made]
     for step in (v.END, v.BAR):
         examples = []
         for each, piece in zip(made, pieces, strict=True):
-            asked = replace(each.conditions, programs=piece.programs, bars=len(piece.meters))
+            conditions = replace(each.conditions, programs=piece.programs, bars=len(piece.meters))
             events = encode(piece)
             events[-1, : v.METER + 1] = step, piece.meters[-1] if step == v.BAR else -1
-            examples.append(Example("", events, asked))
-        nats.append([each[-1, v.STEP] for each in nats_of(composer.model, examples)])
-    home = [piece.final_bass == each.conditions.tonic for each, piece in zip(made, pieces, strict=True)]
-    return float(np.mean(np.array(nats[0]) < np.array(nats[1]))), float(np.mean(home))
+            examples.append(Example("", events, conditions))
+        nats.append([each[-1, v.STEP] for each in compute_nats(composer.model, examples)])
+    on_tonic = [piece.final_bass == each.conditions.tonic for each, piece in zip(made, pieces, strict=True)]
+    return float(np.mean(np.array(nats[0]) < np.array(nats[1]))), float(np.mean(on_tonic))
 
 
 def compose(composer: Composer, style: str, pieces: int) -> list[Composition]:
-    """Compose so many pieces of a style."""
+    """Compose pieces of a style."""
     made: list[Composition] = []
     while len(made) < pieces:
-        count = min(pieces - len(made), pipeline.MOST_AT_ONCE)
+        count = min(pieces - len(made), pipeline.MAX_BATCH_PIECES)
         made += composer.compose(len(made), count=count, options=CompositionOptions(style, bars=BARS))
     return made
 
 
 def granted(composer: Composer, pieces: int) -> dict[str, Any]:
-    """Compose with wishes of every kind, and return how many of them were granted."""
+    """Compose with random options, and return how well the pieces follow them."""
     random = np.random.default_rng(1)
     made: list[tuple[CompositionOptions, Composition]] = []
-    while len(made) < pieces:  # four by four
+    while len(made) < pieces:  # four pieces for each set of options
         tonic, minor = v.TONICS[random.integers(12)], random.random() < 0.5
-        wishes = CompositionOptions(
+        options = CompositionOptions(
             key=f"{tonic} {'minor' if minor else 'major'}",
             tempo=round(random.uniform(50, 160)),
             density=round(2 ** random.uniform(0.5, 3), 2),
             bars=int(random.integers(8, 49)),
         )
-        made += [(wishes, each) for each in composer.compose(len(made), count=4, options=wishes)]
-    got = [(wishes, to_grid(each.score), each.conditions) for wishes, each in made]
-    densities = [(wishes.density, piece.density) for wishes, piece, _ in got]
+        made += [(options, each) for each in composer.compose(len(made), count=4, options=options)]
+    results = [(options, to_grid(each.score), each.conditions) for options, each in made]
+    densities = [(options.density, piece.density) for options, piece, _ in results]
     return {
-        "key": float(np.mean([piece.key() == (asked.tonic, asked.minor) for _, piece, asked in got])),
-        "tempo": float(np.mean([abs(piece.bpm - (wishes.tempo or 0)) < 0.5 for wishes, piece, _ in got])),
+        "key": float(
+            np.mean([piece.key() == (conditions.tonic, conditions.minor) for _, piece, conditions in results])
+        ),
+        "tempo": float(
+            np.mean([abs(piece.bpm - (options.tempo or 0)) < 0.5 for options, piece, _ in results])
+        ),
         "density_spearman": float(spearmanr(densities).statistic),
-        "length": float(np.mean([abs(len(p.meters) - (wishes.bars or 0)) <= 1 for wishes, p, _ in got])),
+        "length": float(
+            np.mean([abs(len(p.meters) - (options.bars or 0)) <= 1 for options, p, _ in results])
+        ),
     }
 
 
 @dataclass
 class Reference:
-    """Real music: what a composer is measured by, whichever it is.
+    """Real music that composers are compared with.
 
     Args:
         split: of the held-out pieces, `valid` or `test`.
@@ -125,28 +128,31 @@ class Reference:
     split: str
     held_out: list[Example] = field(init=False)
     real: dict[str, list[Piece]] = field(init=False)
-    teller: Any = field(init=False)
-    index: Copies = field(init=False)
+    classifier: Any = field(init=False)
+    index: CopyIndex = field(init=False)
 
     def __post_init__(self) -> None:
         training, valid = read_data(load(MusicConfig, HERE / "config.toml").data)
-        self.held_out = valid if self.split == "valid" else read(read_manifest(DATA / "test.jsonl"))
+        self.held_out = valid if self.split == "valid" else read_examples(read_manifest(DATA / "test.jsonl"))
         self.real = by_style(self.held_out, len(self.held_out))
-        known = by_style(training, LEARNT)
-        self.teller = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-        self.teller.fit(
-            [histograms(p) for s in known for p in known[s]], [s for s in known for _ in known[s]]
+        training_pieces = by_style(training, CLASSIFIER_PIECES)
+        self.classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+        self.classifier.fit(
+            [histograms(p) for s in training_pieces for p in training_pieces[s]],
+            [s for s in training_pieces for _ in training_pieces[s]],
         )
-        self.index = Copies.of(example.piece() for example in training)
+        self.index = CopyIndex.from_pieces(example.piece() for example in training)
 
-    def told(self, pieces: dict[str, list[Piece]]) -> dict[str, float]:
-        """Return the share of pieces of each style whose style is told right."""
-        return {s: float(np.mean(self.teller.predict([*map(histograms, pieces[s])]) == s)) for s in pieces}
+    def style_accuracy(self, pieces: dict[str, list[Piece]]) -> dict[str, float]:
+        """Return the accuracy of the style classifier on the pieces of each style."""
+        return {
+            s: float(np.mean(self.classifier.predict([*map(histograms, pieces[s])]) == s)) for s in pieces
+        }
 
     def copies(self, pieces: list[Piece]) -> dict[str, float]:
-        """Return how long the longest run of notes is that a piece shares with a training piece."""
+        """Return statistics of the longest run of notes that each piece shares with a training piece."""
         notes = [self.index.longest_run(piece).notes for piece in pieces]
-        over = np.mean(np.array(notes) > MOST_COPIED)
+        over = np.mean(np.array(notes) > MAX_SHARED_NOTES)
         return {"median": float(np.median(notes)), "longest": max(notes), "too_long": float(over)}
 
 
@@ -160,7 +166,7 @@ def by_style(examples: list[Example], most: int) -> dict[str, list[Piece]]:
 
 
 def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, Any]:
-    """Measure everything, on so many pieces of each style, and as many with other wishes."""
+    """Return all measurements, on a number of pieces per style and as many with random options."""
     styles = sorted(reference.real)
     held_out = sorted(reference.held_out, key=lambda example: len(example.events))
     made = {style: compose(composer, style, pieces) for style in styles}
@@ -168,10 +174,10 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
     every = [(piece, each) for style in styles for piece, each in zip(ours[style], made[style], strict=True)]
     ends, tonics = np.mean([endings(made[style], composer) for style in styles], axis=0).tolist()
     figures: dict[str, Any] = {
-        reference.split: nats(composer.model, held_out),
+        reference.split: compute_metrics(composer.model, held_out),
         "pieces": pieces,
-        "style_of_real_pieces": reference.told(reference.real),
-        "style": reference.told(ours),
+        "style_of_real_pieces": reference.style_accuracy(reference.real),
+        "style": reference.style_accuracy(ours),
         "key": float(np.mean([p.key() == (m.conditions.tonic, m.conditions.minor) for p, m in every])),
         "granted": granted(composer, pieces),
         "end_by_themselves": ends,
@@ -185,7 +191,7 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
         rows = statistics.compare(own, theirs)
         print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
         figures[style] = {
-            "outside": [row.name for row in rows if not row.alike],
+            "outside": [row.name for row in rows if not row.within_range],
             "copies": reference.copies(ours[style]),
             "copies_of_real_pieces": reference.copies(reference.real[style]),
             "redrawn": float(np.mean([each.resampled for each in made[style]])),
@@ -194,22 +200,19 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
     return figures
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", nargs="?", default="music-small", help="a name, or a file")
+    parser.add_argument("model", nargs="?", default="music-small", help="name or path of a model")
     parser.add_argument("--split", choices=("valid", "test"), default="valid")
-    parser.add_argument("--pieces", type=int, default=100, help="of each kind")
-    parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
-    asked = parser.parse_args()
-    try:
-        figures = measure(pipeline.load_composer(asked.model), Reference(asked.split), asked.pieces)
-    except AudioseqError as error:
-        parser.exit(1, f"error: {error}\n")
-    headline = f"{figures[asked.split]['nats_per_note']:.2f} nats"
-    about = {"headline": headline, "date": date.today().isoformat(), "hardware": asked.publish}
-    text = json.dumps(about | figures, indent=2)
-    if asked.publish:
-        (HERE / "results.json").write_text(text + "\n")
-    print(text)
+    parser.add_argument("--pieces", type=int, default=100, help="pieces of each kind")
+    parser.add_argument("--publish", **OPTIONS["publish"])
+    args = parser.parse_args()
+    figures = measure(pipeline.load_composer(args.model), Reference(args.split), args.pieces)
+    headline = f"{figures[args.split]['nats_per_note']:.2f} nats"
+    publish(HERE, {"headline": headline, **figures}, args.publish)
+
+
+if __name__ == "__main__":
+    run_script(main)

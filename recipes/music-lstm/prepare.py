@@ -1,26 +1,25 @@
-"""Write the manifests of four kinds of music, and the pieces whose bars had to be found."""
+"""Write the manifests of four corpora, and MIDI files of the pieces that need bar lines."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from itertools import chain
 from pathlib import Path
 
-from audioseq.errors import AudioseqError
 from audioseq.music.data import corpora
+from audioseq.recipe import run_script
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--from", dest="source", type=Path, required=True,
-        help="folder with openscore-lieder/, openscore-quartets/, pop909/ and jsb-chorales/ in it",
+        help="folder with openscore-lieder/, openscore-quartets/, pop909/ and jsb-chorales/",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs/data/music"))
-    asked = parser.parse_args()
-    source, out = asked.source, asked.out
-    tunes = list(
+    args = parser.parse_args()
+    source, out = args.source, args.out
+    entries = list(
         chain(
             corpora.lieder(source / "openscore-lieder"),
             corpora.quartets(source / "openscore-quartets", out / "quartets"),
@@ -29,11 +28,9 @@ def main() -> None:
         )
     )
     for split in corpora.SPLITS:
-        print(corpora.save(out / f"{split}.jsonl", [tune for part, tune in tunes if part == split]))
+        split_entries = [entry for name, entry in entries if name == split]
+        print(corpora.write_manifest(out / f"{split}.jsonl", split_entries))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -1,4 +1,4 @@
-"""The mean of models, as the recipe of the composer makes it."""
+"""The weight averaging program of the music recipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from audioseq import checkpoint
-from audioseq.music.memorisation.fingerprint import TENSOR, Fingerprint, write_fingerprint
+from audioseq.music.memorisation.fingerprint import TENSOR_NAME, Fingerprint, write_fingerprint
 from tests.music import tiny
 
 PROGRAM = Path(__file__).parents[2] / "recipes" / "music-lstm" / "mean.py"
@@ -22,11 +22,11 @@ def mean(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     runpy.run_path(str(PROGRAM), run_name="__main__")
 
 
-def test_weights_are_averaged_and_what_is_known_stays(
+def test_weights_are_averaged_and_the_fingerprint_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = tiny.model_file(tmp_path / "one")
-    write_fingerprint(Fingerprint.of([tiny.song()]), {one})
+    write_fingerprint(Fingerprint.from_pieces([tiny.song()]), {one})
     first = checkpoint.load(one)
     other, both = tmp_path / "other", tmp_path / "both"
     tripled = {n: 3 * weight for n, weight in first.weights.items() if weight.is_floating_point()}
@@ -34,7 +34,7 @@ def test_weights_are_averaged_and_what_is_known_stays(
     checkpoint.save(one, first.weights, replace(first.header, card={"licence": "same", "epochs": 1}))
     mean(monkeypatch, str(one), str(other), "--output", str(both))
     found = checkpoint.load(both)
-    assert torch.equal(found.weights[TENSOR], first.weights[TENSOR])
+    assert torch.equal(found.weights[TENSOR_NAME], first.weights[TENSOR_NAME])
     assert all(torch.allclose(found.weights[n], 2 * first.weights[n]) for n in tripled)
     assert found.header.card == {"licence": "same", "mean_of": [{"epochs": 1}, {"epochs": 2}]}
     with pytest.raises(SystemExit):

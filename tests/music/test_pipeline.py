@@ -1,4 +1,4 @@
-"""Composing: any model gives music, equal seeds give equal music, wishes are granted."""
+"""Composing: any model generates valid music, equal seeds give equal music, options are followed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.music import tiny
 
 @given(st.integers(0, 10**6), st.floats(0, 1e9), st.integers(0, 300), st.floats(1e-9, 1), st.floats(0, 50))
 @settings(max_examples=12, deadline=None, phases=[Phase.generate])
-def test_any_model_composes_music_that_can_be_played(
+def test_any_model_generates_valid_midi(
     seed: int, temperature: float, top_k: int, top_p: float, scale: float
 ) -> None:
     composer = tiny.composer(seed, scale)
-    wishes = CompositionOptions(bars=2)
+    options = CompositionOptions(bars=2)
     for piece in composer.compose(
-        seed, count=2, options=wishes, sampling=Sampling(temperature, top_k, top_p)
+        seed, count=2, options=options, sampling=Sampling(temperature, top_k, top_p)
     ):
         if not piece.score.notes:
             continue
@@ -37,7 +37,7 @@ def test_any_model_composes_music_that_can_be_played(
         assert len(back.notes) == len(piece.score.notes)
 
 
-def test_a_model_of_nans_composes_too() -> None:
+def test_model_with_nan_weights_generates_music() -> None:
     composer = tiny.composer()
     with torch.no_grad():
         for parameter in composer.model.parameters():
@@ -53,7 +53,7 @@ def test_a_model_of_nans_composes_too() -> None:
     st.data(),
 )
 @settings(deadline=None)
-def test_only_what_is_allowed_is_drawn(
+def test_only_allowed_values_are_sampled(
     scores: list[float], temperature: float, top_k: int, top_p: float, data: st.DataObject
 ) -> None:
     allowed = np.array(data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores))))
@@ -64,7 +64,7 @@ def test_only_what_is_allowed_is_drawn(
         assert allowed[chosen]
 
 
-def test_draws_follow_the_probabilities() -> None:
+def test_samples_follow_the_probabilities() -> None:
     random = np.random.default_rng(0)
     wanted = np.array([0.5, 0.3, 0.15, 0.05])
     everything = np.ones(4, bool)
@@ -89,51 +89,51 @@ def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bars", [1, 5])
-def test_a_piece_has_the_bars_that_were_asked_for(bars: int) -> None:
+def test_piece_has_the_requested_length_key_and_tempo(bars: int) -> None:
     piece = tiny.composer().compose(3, options=CompositionOptions(bars=bars, key="Eb", tempo=93))[0]
     assert piece.conditions.bars == bars and piece.conditions.tonic == 3
     assert piece.score.tempos == ((0.0, 93.0),)
-    assert len(piece.score.bars()) - 1 <= bars  # no note rings on into another
+    assert len(piece.score.bars()) - 1 <= bars  # no note ends after the last bar
 
 
-def test_pieces_come_home() -> None:
-    """Even those of a model that knows nothing, where its twelve tries are enough."""
-    composer = tiny.composer(scale=0.3)  # nearly all is equally likely
-    found = []
+def test_pieces_end_on_the_tonic() -> None:
+    """Many pieces of an untrained model do too, as the ending is resampled up to twelve times."""
+    composer = tiny.composer(scale=0.3)  # nearly uniform probabilities
+    ends_on_tonic = []
     for key in ("C", "f# minor"):
         for piece in composer.compose(1, count=8, options=CompositionOptions(bars=3, key=key)):
             grid = to_grid(piece.score)
             assert len(grid.meters) <= 3 and piece.conditions.bars == 3
-            found.append(grid.final_bass == piece.conditions.tonic)
-    assert np.mean(found) > 0.3  # a twelfth by chance
+            ends_on_tonic.append(grid.final_bass == piece.conditions.tonic)
+    assert np.mean(ends_on_tonic) > 0.3  # by chance 1 in 12
 
 
 @pytest.mark.parametrize("best_of", [1, 6])
-def test_of_several_one_that_copies_nothing_is_kept(best_of: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "TRIES", 1)  # no event is drawn again
+def test_best_of_prefers_a_candidate_without_copies(best_of: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "MAX_ATTEMPTS", 1)  # no event is resampled
     composer = tiny.composer(scale=1.0)
-    wishes = CompositionOptions(bars=8)
-    copied = composer.compose(5, options=wishes)[0]
-    composer.heard = Fingerprint.of([to_grid(copied.score)])
-    piece = composer.compose(5, options=wishes, best_of=best_of)[0]
+    options = CompositionOptions(bars=8)
+    copied = composer.compose(5, options=options)[0]
+    composer.training_runs = Fingerprint.from_pieces([to_grid(copied.score)])
+    piece = composer.compose(5, options=options, best_of=best_of)[0]
     assert piece.copied == (best_of == 1)
     assert (piece.score == copied.score) == (best_of == 1)
 
 
-def test_a_primer_comes_first_or_is_left_out() -> None:
+def test_primer_is_included_or_excluded() -> None:
     primer = to_score(tiny.song(bars=2))
     composer = tiny.composer()
     whole = composer.compose(1, options=CompositionOptions(bars=2), primer=primer)[0].score
     rest = composer.compose(1, options=CompositionOptions(bars=2), primer=primer, with_primer=False)[0].score
-    sounds = {(note.track, note.pitch, round(note.onset, 6)) for note in whole.notes}
-    given = {(note.track, note.pitch, round(note.onset, 6)) for note in primer.notes}
-    assert given < sounds
-    new = sorted(onset for _, _, onset in sounds - given)
+    notes = {(note.track, note.pitch, round(note.onset, 6)) for note in whole.notes}
+    primer_notes = {(note.track, note.pitch, round(note.onset, 6)) for note in primer.notes}
+    assert primer_notes < notes
+    new = sorted(onset for _, _, onset in notes - primer_notes)
     assert np.allclose(np.array(new) - new[0] // 2 * 2, sorted(note.onset for note in rest.notes))
 
 
 @pytest.mark.parametrize(
-    ("wishes", "said"),
+    ("options", "message"),
     [
         ({"bars": 0}, "bars is 0"),
         ({"seconds": -1}, "seconds is -1"),
@@ -145,22 +145,22 @@ def test_a_primer_comes_first_or_is_left_out() -> None:
         ({"bars": 4, "seconds": 9}, "give one of them"),
     ],
 )
-def test_a_wish_that_cannot_be_granted(wishes: dict[str, object], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        CompositionOptions(**wishes)  # type: ignore[arg-type]
+def test_invalid_options_are_rejected(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CompositionOptions(**options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("temperature", [-1, float("nan"), float("inf")])
-def test_a_temperature_that_is_none(temperature: float) -> None:
+def test_invalid_temperatures_are_rejected(temperature: float) -> None:
     with pytest.raises(ConfigError, match="temperature"):
         Sampling(temperature)
 
 
-def test_a_model_of_another_task() -> None:
+def test_model_of_another_task_is_rejected() -> None:
     with pytest.raises(CheckpointError, match="for speech, not for music"):
         pipeline.load_composer("digits")
 
 
-def test_a_wish_that_is_unknown() -> None:
-    with pytest.raises(AudioseqError, match="no such wish"):
+def test_unknown_option_is_rejected() -> None:
+    with pytest.raises(AudioseqError, match="has no option speed"):
         pipeline.compose(1, speed=3)

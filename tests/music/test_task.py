@@ -1,4 +1,4 @@
-"""It learns, it is resumed to the bit, and what it does by stretches is what it does at once."""
+"""Training reduces the loss, resumes bit for bit, and windows with a carried state equal whole pieces."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from audioseq import checkpoint
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.augment import MusicAugment
-from audioseq.music.representation.event_state import INDEX
+from audioseq.music.representation.event_state import COLUMN_INDEX
 from audioseq.music.representation.tokenizer import features
-from audioseq.music.task import MusicTask, nats_of
+from audioseq.music.task import MusicTask, compute_nats
 from audioseq.seeding import keyed_generator
 from audioseq.training import TrainingConfig, fit
 from tests.music import tiny
 
 
-def test_it_learns_and_resumes_to_the_bit(tmp_path: Path) -> None:
+def test_training_learns_and_resumes_bit_for_bit(tmp_path: Path) -> None:
     options: dict[str, Any] = {"learning_rate": 1e-2, "warmup": 0, "precision": "fp32", "decay": 0.0}
     whole = TrainingConfig(epochs=6, **options)
     half = TrainingConfig(epochs=2.5, **options)
@@ -34,7 +34,7 @@ def test_it_learns_and_resumes_to_the_bit(tmp_path: Path) -> None:
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_stretches_with_a_carried_state_cost_what_the_whole_costs() -> None:
+def test_windows_with_a_carried_state_have_the_loss_of_the_whole_piece() -> None:
     task = MusicTask(tiny.config().model_copy(update={"augment": None}), tiny.examples(), tiny.examples(1))
     task.model.eval()
     total, count = 0.0, 0
@@ -42,25 +42,25 @@ def test_stretches_with_a_carried_state_cost_what_the_whole_costs() -> None:
         for batch in task.plan(0):
             loss = task.loss(task.collate(batch, 0), task.model)
             total, count = total + float(loss.total), count + loss.weight
-    whole = nats_of(task.model, tiny.examples())
+    whole = compute_nats(task.model, tiny.examples())
     assert count == sum(map(len, whole))
     assert np.isclose(total, sum(nats.sum() for nats in whole), rtol=1e-4)
 
 
-def test_transposing_is_what_features_of_the_transposed_piece_are() -> None:
+def test_transposed_features_equal_those_of_the_transposed_piece() -> None:
     example = tiny.examples(1)[0]
-    events, seen = example.written()
+    events, inputs = example.model_arrays()
     augment = MusicAugment(transpose=6, transpose_prob=1.0, tempo=0, dynamics=0, style_dropout=0.0)
     found = set()
     for epoch in range(100):
-        told, known = augment(events, seen, keyed_generator(0, epoch, "x"))
-        shift = int(known[0, INDEX["shift"]]) - 6
-        sounding = told.copy()
+        new_events, new_features = augment(events, inputs, keyed_generator(0, epoch, "x"))
+        shift = int(new_features[0, COLUMN_INDEX["shift"]]) - 6
+        sounding = new_events.copy()
         notes = sounding[:, v.PITCH] >= 0
         sounding[notes, v.PITCH] += shift - 6
         semitones = int(sounding[notes, v.PITCH][0] - example.events[notes, v.PITCH][0])
         found.add(semitones)
         tonic = (example.conditions.tonic + semitones) % 12
         conditions = replace(example.conditions, tonic=tonic)
-        assert np.array_equal(features(sounding, conditions), known)
+        assert np.array_equal(features(sounding, conditions), new_features)
     assert found == set(range(-6, 7))

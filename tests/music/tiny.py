@@ -1,4 +1,4 @@
-"""A tiny composer with random weights, and random pieces, for tests."""
+"""A tiny music model with random weights, and random pieces, for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODEL = ModelConfig(width=16, look_width=8, hidden_size=24, num_layers=2, dropou
 
 @st.composite
 def scores(draw: st.DrawFn) -> Score:
-    """Music off the grid, in changing meters and tempos, with several instruments."""
+    """Scores off the grid, with changes of meter and tempo and several instruments."""
     notes = draw(
         st.lists(
             st.builds(
@@ -49,7 +49,7 @@ def scores(draw: st.DrawFn) -> Score:
 
 
 def song(seed: int = 0, bars: int = 6) -> Piece:
-    """A plain tune over chords."""
+    """A random melody over chords."""
     random = np.random.default_rng(seed)
     notes = []
     for bar in range(bars):
@@ -62,7 +62,7 @@ def song(seed: int = 0, bars: int = 6) -> Piece:
 
 
 def examples(count: int = 4, bars: int = 6) -> list[Example]:
-    """A few tunes as events, in the four styles by turns."""
+    """A few pieces as events, alternating between the four styles."""
     pieces = [song(seed, bars) for seed in range(count)]
     return [
         Example(f"song {i}", encode(piece), conditions_of(piece, i % 4)) for i, piece in enumerate(pieces)
@@ -70,23 +70,23 @@ def examples(count: int = 4, bars: int = 6) -> list[Example]:
 
 
 def config(**training: object) -> MusicConfig:
-    """A recipe of small stretches."""
+    """A recipe with short windows."""
     data = DataConfig(train=(), valid=(), streams=2, stretch=16)
     return MusicConfig(data=data, model=MODEL, training=TrainingConfig(**training))  # type: ignore[arg-type]
 
 
 def task(**training: object) -> MusicTask:
-    """Learn some tunes, validate on another."""
+    """A task with a few training pieces and a validation piece."""
     return MusicTask(config(**training), examples(), examples(5)[4:])
 
 
 def header() -> Header:
-    """What a model file of the tiny model says."""
+    """Header of the tiny model."""
     return task().header({})
 
 
 def composer(seed: int = 0, scale: float = 3.0) -> Composer:
-    """A composer that knows nothing: random weights, large enough for strong opinions."""
+    """An untrained composer; a large scale of its random weights gives peaked distributions."""
     torch.manual_seed(seed)
     network = build(MODEL)
     with torch.no_grad():
@@ -96,7 +96,7 @@ def composer(seed: int = 0, scale: float = 3.0) -> Composer:
 
 
 def model_file(path: Path) -> Path:
-    """Write the tiny model."""
+    """Write the tiny model to a file."""
     torch.manual_seed(0)
     checkpoint.save(path, build(MODEL).state_dict(), header())
     return path

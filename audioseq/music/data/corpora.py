@@ -1,4 +1,4 @@
-"""Corpora of music: their layouts, read into pieces with bar lines, and the manifests of those."""
+"""Corpora of music: read their layouts, find bar lines where they are missing, and write manifests."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 
 from audioseq.errors import AudioseqError, DataError
-from audioseq.files import write_atomically
+from audioseq.files import read_text, write_atomically
 from audioseq.midi import SUFFIXES, Score
 from audioseq.music.representation.grid import GridNote, Piece, to_score
-from audioseq.music.representation.vocabulary import METER_TICKS, STYLES, TICKS
+from audioseq.music.representation.vocabulary import METER_TICKS, STYLES, TICKS_PER_QUARTER
 
-SIXTEENTH = TICKS // 4
+TICKS_PER_SIXTEENTH = TICKS_PER_QUARTER // 4
 SPLITS = ("train", "valid", "test")
-HELD_OUT = 20
-"""One piece in so many is for validation, and one for the test."""
-STEADY = 0.75
-"""How far the onsets of a performance must agree on a grid of sixteenths, 0 to 1."""
-SHORTEST = 40
-"""Bars of a movement."""
+HELD_OUT_ONE_IN = 20
+"""One piece in this many is in the validation set, and one in the test set."""
+MIN_PHASE_COHERENCE = 0.75
+"""How well the onsets of a performance must agree on a grid of sixteenths, 0 to 1."""
+MIN_MOVEMENT_BARS = 40
+"""Length of the shortest movement."""
 
 
 @dataclass(frozen=True)
 class PieceEntry:
-    """A piece of music to learn from: where its MIDI file is, and what style it has."""
+    """An entry of a music manifest: a MIDI file and its style."""
 
     id: str
     midi_filepath: Path
@@ -38,127 +38,130 @@ class PieceEntry:
 
 
 def read_manifest(path: str | Path) -> list[PieceEntry]:
-    """Read a manifest: one JSON object a line, with `midi_filepath` relative to the manifest.
+    """Read a manifest: one JSON object per line, with `midi_filepath` relative to the manifest.
 
-    `id` (else the path) and `style` (else `other`) may be there; other fields are ignored.
+    `id` (default: the path) and `style` (default: `other`) are optional; other fields are ignored.
 
     Raises:
-        DataError: naming file and line.
+        DataError: the file or a line is invalid; the message names the line.
     """
     path = Path(path)
-    tunes: list[PieceEntry] = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise DataError(f"{path}: cannot be read ({reason}); check the path") from None
-    for number, line in enumerate(lines, 1):
+    entries: list[PieceEntry] = []
+    for number, line in enumerate(read_text(path, DataError).split("\n"), 1):
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
-            name, style = entry["midi_filepath"], entry.get("style", "other")
-            tune = PieceEntry(str(entry.get("id", name)), path.parent / name, style)
+            fields = json.loads(line)
+            name, style = fields["midi_filepath"], fields.get("style", "other")
+            entry = PieceEntry(str(fields.get("id", name)), path.parent / name, style)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise DataError(f"{path}:{number}: is no JSON object with midi_filepath; correct it") from None
+            raise DataError(f"{path}:{number}: is not a JSON object with midi_filepath; correct it") from None
         if style not in STYLES:
-            raise DataError(f"{path}:{number}: style is {style!r}; it must be one of {', '.join(STYLES)}")
-        tunes.append(tune)
-    return tunes
+            raise DataError(f"{path}:{number}: style is {style!r}; give one of {', '.join(STYLES)}")
+        entries.append(entry)
+    return entries
 
 
-def save(path: str | Path, tunes: Iterable[PieceEntry]) -> str:
-    """Write a manifest, and return one line that tells how many pieces are in it."""
+def write_manifest(path: str | Path, entries: Iterable[PieceEntry]) -> str:
+    """Write a manifest, and return a line with its name and number of pieces."""
     path, count, lines = Path(path).absolute(), 0, []
-    for tune in tunes:
+    for entry in entries:
         count += 1
-        name = str(tune.midi_filepath.absolute())
-        if tune.midi_filepath.absolute().is_relative_to(path.parent):
-            name = str(tune.midi_filepath.absolute().relative_to(path.parent))
-        lines.append(json.dumps({"midi_filepath": name, "style": tune.style, "id": tune.id}) + "\n")
+        name = str(entry.midi_filepath.absolute())
+        if entry.midi_filepath.absolute().is_relative_to(path.parent):
+            name = str(entry.midi_filepath.absolute().relative_to(path.parent))
+        lines.append(json.dumps({"midi_filepath": name, "style": entry.style, "id": entry.id}) + "\n")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: file.write("".join(lines).encode()))
     return f"{path.name}: {count} pieces"
 
 
 def split_of(name: str) -> str:
-    """Return the split of a piece, `train`, `valid` or `test`: by a hash of its name, the same for ever.
+    """Return the split of a piece, `train`, `valid` or `test`, from a hash of its name.
 
     Example:
         >>> from collections import Counter
         >>> sorted(Counter(split_of(f"piece {i}") for i in range(1000)).items())
         [('test', 67), ('train', 882), ('valid', 51)]
     """
-    draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT
+    draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT_ONE_IN
     return {0: "valid", 1: "test"}.get(draw, "train")
 
 
-def divide(folder: Path, out: Path) -> tuple[Path, Path]:
-    """Write manifests of the MIDI files in a folder, to train on and to validate on, and return their paths.
+def split_folder(folder: Path, out: Path) -> tuple[Path, Path]:
+    """Write a training and a validation manifest of the MIDI files in a folder, and return their paths.
 
-    A tenth is held out, one at least, by a hash of their names. Manifests that are there already are kept.
+    A tenth of the files, at least one, is held out, chosen by a hash of their names. Existing manifests are
+    kept.
 
     Raises:
-        DataError: there are fewer than two files.
+        DataError: the folder has fewer than two files.
     """
     manifests = out / "train.jsonl", out / "valid.jsonl"
     if not all(path.exists() for path in manifests):
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if len(paths) < 2:
-            raise DataError(f"{folder}: has {len(paths)} MIDI files (.mid), and 2 are needed; add some")
-        tunes = [
+            raise DataError(f"{folder}: has {len(paths)} MIDI files (.mid); add some, at least 2 are needed")
+        entries = [
             PieceEntry(path.relative_to(folder).with_suffix("").as_posix(), path, "other") for path in paths
         ]
-        tunes.sort(key=lambda tune: hashlib.sha256(tune.id.encode()).digest())
-        held_out = max(len(tunes) // 10, 1)
-        for path, some in zip(manifests, (tunes[held_out:], tunes[:held_out]), strict=True):
-            save(path, some)
+        entries.sort(key=lambda entry: hashlib.sha256(entry.id.encode()).digest())
+        held_out = max(len(entries) // 10, 1)
+        for path, some in zip(manifests, (entries[held_out:], entries[:held_out]), strict=True):
+            write_manifest(path, some)
     return manifests
 
 
 def lieder(folder: Path) -> Iterator[tuple[str, PieceEntry]]:
-    """Yield the songs of OpenScore Lieder, each with its split."""
-    for path in _files(folder):
+    """Yield the split and the entry of each song of OpenScore Lieder."""
+    for path in _midi_files(folder):
         yield split_of(path.stem), PieceEntry(path.stem, path, "lied")
 
 
 def quartets(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
-    """Yield the movements of OpenScore's string quartets, written to `out`; a work is in one split."""
-    for path in _files(folder):
-        for number, movement in enumerate(movements(Score.load(path)), 1):
-            target = _ready(out / f"{path.stem}--{number}.mid")
+    """Write the movements of OpenScore's string quartets to `out`, and yield the split and entry of each.
+
+    All movements of a work are in the same split.
+    """
+    for path in _midi_files(folder):
+        for number, movement in enumerate(split_movements(Score.load(path)), 1):
+            target = _make_parent(out / f"{path.stem}--{number}.mid")
             movement.save(target)
             yield split_of(path.stem), PieceEntry(target.stem, target, "quartet")
 
 
 def pop909(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
-    """Yield the songs of POP909 with bar lines, written to `out`; those without a beat are left out."""
-    for path in _files(folder):
-        piece = aligned(Score.load(path))
+    """Write the songs of POP909 with bar lines to `out`, and yield the split and entry of each.
+
+    Songs without a steady beat are skipped.
+    """
+    for path in _midi_files(folder):
+        piece = align_to_bars(Score.load(path))
         if piece is not None:
-            target = _ready(out / f"pop909-{path.stem}.mid")
+            target = _make_parent(out / f"pop909-{path.stem}.mid")
             to_score(piece, names=("melody", "bridge", "piano")[-len(piece.programs) :]).save(target)
             yield split_of(f"pop909-{path.stem}"), PieceEntry(target.stem, target, "pop")
 
 
 def chorales(path: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
-    """Yield Bach's chorales with their usual split, written to `out`.
+    """Write Bach's chorales to `out`, and yield the standard split and the entry of each.
 
-    The file holds four voices by sixteenths (`Jsb16thSeparated.json`); a pitch that goes on is one note.
+    The file has the pitches of four voices for each sixteenth (`Jsb16thSeparated.json`). Equal consecutive
+    pitches of a voice become one note.
     """
     try:
-        splits = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); check the path") from None
+        splits = json.loads(read_text(path, DataError))
+    except ValueError as error:
+        raise DataError(f"{path}: is not JSON ({error}); download it again") from None
     for split, pieces in splits.items():
         for number, rows in enumerate(pieces):
-            target = _ready(out / f"chorale-{split}-{number:03d}.mid")
-            to_score(chorale(rows), names=("soprano", "alto", "tenor", "bass")).save(target)
+            target = _make_parent(out / f"chorale-{split}-{number:03d}.mid")
+            to_score(build_chorale(rows), names=("soprano", "alto", "tenor", "bass")).save(target)
             yield split, PieceEntry(target.stem, target, "chorale")
 
 
-def movements(score: Score) -> list[Score]:
-    """Cut a work where the meter or the tempo changes at a bar line that no note sounds across."""
+def split_movements(score: Score) -> list[Score]:
+    """Split a work where the meter or the tempo changes at a bar line that no note crosses."""
     lines = score.bars()
     ends = np.maximum.accumulate(np.array([note.end for note in score.notes]))
     onsets = np.array([note.onset for note in score.notes])
@@ -169,7 +172,7 @@ def movements(score: Score) -> list[Score]:
         bar = int(np.argmin(np.abs(lines - seconds)))
         first = int(np.searchsorted(onsets, lines[bar] - 1e-3))
         quiet = 0 < first < len(onsets) and ends[first - 1] <= lines[bar] + 1e-3
-        if quiet and bar - cuts[-1] >= SHORTEST and len(lines) - 1 - bar >= SHORTEST:
+        if quiet and bar - cuts[-1] >= MIN_MOVEMENT_BARS and len(lines) - 1 - bar >= MIN_MOVEMENT_BARS:
             cuts.append(bar)
     return [_excerpt(score, lines[start], lines[end]) for start, end in pairwise([*cuts, len(lines) - 1])]
 
@@ -193,23 +196,23 @@ def _excerpt(score: Score, start: float, end: float) -> Score:
     )
 
 
-def aligned(score: Score) -> Piece | None:
-    """Find the bars of a performance that was recorded to a click, in 4/4; None if its beat is not steady.
+def align_to_bars(score: Score) -> Piece | None:
+    """Find the bars of a performance in 4/4 that was recorded to a click; None if its beat is not steady.
 
-    Its onsets lie off the grid of sixteenths by one offset: the direction of the mean of their phases.
-    Which sixteenth is the first of a bar is told by where long and low notes begin.
+    All onsets have the same offset from the grid of sixteenths: the angle of the mean of their phases. The
+    downbeat is where long and low notes start; see `find_downbeat`.
     """
     onsets = 4 * np.asarray(score.beats(np.array([note.onset for note in score.notes])))
     ends = 4 * np.asarray(score.beats(np.array([note.end for note in score.notes])))
     phase = np.exp(2j * np.pi * onsets).mean()
-    if abs(phase) < STEADY:
+    if abs(phase) < MIN_PHASE_COHERENCE:
         return None
     offset = float(np.angle(phase)) / (2 * np.pi)
-    starts = _snapped(onsets - offset)
-    durations = np.maximum(_snapped(ends - offset) - starts, 1)
+    starts = _snap(onsets - offset)
+    durations = np.maximum(_snap(ends - offset) - starts, 1)
     tracks = sorted({note.track for note in score.notes})
     pitches = np.array([note.pitch for note in score.notes])
-    starts = starts - SIXTEENTH * downbeat(starts, durations, pitches)
+    starts = starts - TICKS_PER_SIXTEENTH * find_downbeat(starts, durations, pitches)
     starts = starts - METER_TICKS[0] * (int(starts.min()) // METER_TICKS[0])
     notes = tuple(
         GridNote(int(start), tracks.index(note.track), -note.pitch, int(duration), note.velocity)
@@ -219,47 +222,56 @@ def aligned(score: Score) -> Piece | None:
     return Piece(tuple(sorted(notes)), (0,) * bars, (0,) * len(tracks), round(_median_tempo(score), 2))
 
 
-def chorale(rows: Sequence[Sequence[int]]) -> Piece:
-    """Return the chorale whose voices have these pitches, sixteenth by sixteenth `[T, 4]`; -1 is a rest."""
+def build_chorale(rows: Sequence[Sequence[int]]) -> Piece:
+    """Return the chorale with these pitches of the voices in each sixteenth `[T, 4]`; -1 is a rest."""
     notes = []
     for track, pitches in enumerate(zip(*rows, strict=True)):
         cuts = [0, *(i for i in range(1, len(pitches)) if pitches[i] != pitches[i - 1]), len(pitches)]
         notes += [
-            GridNote(SIXTEENTH * start, track, -int(pitches[start]), SIXTEENTH * (end - start), 80)
+            GridNote(
+                TICKS_PER_SIXTEENTH * start,
+                track,
+                -int(pitches[start]),
+                TICKS_PER_SIXTEENTH * (end - start),
+                80,
+            )
             for start, end in pairwise(cuts)
             if pitches[start] >= 0
         ]
     starts, durations, pitched = (
         np.array([getattr(note, name) for note in notes]) for name in ("onset", "duration", "pitch")
     )
-    upbeat = -downbeat(starts, durations, pitched, step=4) % 16 * SIXTEENTH
-    bars = (len(rows) * SIXTEENTH + upbeat - 1) // METER_TICKS[0] + 1
+    upbeat = -find_downbeat(starts, durations, pitched, step=4) % 16 * TICKS_PER_SIXTEENTH
+    bars = (len(rows) * TICKS_PER_SIXTEENTH + upbeat - 1) // METER_TICKS[0] + 1
     moved = sorted(note._replace(onset=note.onset + upbeat) for note in notes)
     return Piece(tuple(moved), (0,) * bars, (52,) * 4, 76.0)
 
 
-def downbeat(starts: np.ndarray, durations: np.ndarray, pitches: np.ndarray, step: int = 1) -> int:
-    """Return which sixteenth, 0 to 15, is the first of a 4/4 bar.
+def find_downbeat(starts: np.ndarray, durations: np.ndarray, pitches: np.ndarray, step: int = 1) -> int:
+    """Estimate which sixteenth, 0 to 15, is the first of a 4/4 bar, from where long and low notes start.
 
     Args:
-        starts, durations: ticks.
+        starts, durations: in ticks.
         pitches: 0 to 127.
-        step: only each so-many-th sixteenth may be it.
+        step: distance of the candidates, in sixteenths.
     """
     low = np.clip((66 - pitches) / 12, 0.2, 2)
     weight = np.minimum(durations, METER_TICKS[0]) * low
-    at = np.bincount((starts // SIXTEENTH) % 16, weight, minlength=16)
+    weights = np.bincount((starts // TICKS_PER_SIXTEENTH) % 16, weight, minlength=16)
     evidence = [
-        at[first] + 0.6 * at[(first + 8) % 16] + 0.3 * (at[(first + 4) % 16] + at[(first + 12) % 16])
+        # A bar is stressed on beat 1, less on beat 3, and least on beats 2 and 4.
+        weights[first]
+        + 0.6 * weights[(first + 8) % 16]
+        + 0.3 * (weights[(first + 4) % 16] + weights[(first + 12) % 16])
         for first in range(0, 16, step)
     ]
     return step * int(np.argmax(evidence))
 
 
-def _snapped(sixteenths: np.ndarray) -> np.ndarray:
-    """Return ticks; what is within a tick of a sixteenth goes there, for it was played there."""
-    ticks = np.rint(sixteenths * SIXTEENTH).astype(np.int64)
-    nearest = np.rint(sixteenths).astype(np.int64) * SIXTEENTH
+def _snap(sixteenths: np.ndarray) -> np.ndarray:
+    """Convert to ticks; an onset within a tick of a sixteenth is moved to the sixteenth."""
+    ticks = np.rint(sixteenths * TICKS_PER_SIXTEENTH).astype(np.int64)
+    nearest = np.rint(sixteenths).astype(np.int64) * TICKS_PER_SIXTEENTH
     snapped: np.ndarray = np.where(np.abs(ticks - nearest) <= 1, nearest, ticks)
     return snapped
 
@@ -269,16 +281,18 @@ def _median_tempo(score: Score) -> float:
     return 60 * beats / score.end if len(score.tempos) > 1 else score.tempos[0][1]
 
 
-def _files(folder: Path) -> list[Path]:
+def _midi_files(folder: Path) -> list[Path]:
     found = sorted(folder.glob("*.mid"))
     if not found:
         raise DataError(f"{folder}: has no MIDI files (.mid); check the path")
     return found
 
 
-def _ready(path: Path) -> Path:
+def _make_parent(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AudioseqError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+        raise AudioseqError(
+            f"{path.parent}: cannot be created ({error.strerror}); choose another folder"
+        ) from None
     return path

@@ -1,4 +1,4 @@
-"""Pieces as events, read from MIDI files, and kept in one file for the next time."""
+"""Training examples: pieces as events, read from MIDI files and cached in one file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from audioseq.midi import Score
 from audioseq.music.config import DataConfig
 from audioseq.music.data.corpora import PieceEntry, read_manifest
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import LOWEST, Conditions
+from audioseq.music.representation.event_state import LOWEST_RELATIVE_PITCH, Conditions
 from audioseq.music.representation.grid import Piece, to_grid
 from audioseq.music.representation.tokenizer import conditions_of, decode, encode, features
 
@@ -28,42 +28,43 @@ class Example:
     """A piece as events.
 
     Args:
-        id: its name, on which its augmentation depends.
-        events: `[E, 6]` int16, as `tokenizer.encode` gives them.
-        conditions: what one would ask for to get it.
+        id: name of the piece; augmentation depends on it.
+        events: result of `tokenizer.encode` `[E, 6]` int16.
+        conditions: the conditions that describe the piece.
     """
 
     id: str
     events: np.ndarray
     conditions: Conditions
 
-    def written(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the events with pitches as they are written in C major or A minor, and the model's input."""
+    def model_arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the events with indices of relative pitches `[E, 6]`, and the input `[E, FEATURES]`."""
         events = self.events.copy()
         notes = events[:, v.PITCH] >= 0
-        events[notes, v.PITCH] -= self.conditions.shift + LOWEST
+        events[notes, v.PITCH] -= self.conditions.shift + LOWEST_RELATIVE_PITCH
         return events, features(self.events, self.conditions)
 
     def piece(self) -> Piece:
-        """Return the music, at the tempo of its class."""
+        """Return the piece, at the tempo of its tempo class."""
         return decode(self.events.tolist(), self.conditions.programs, v.class_tempo(self.conditions.tempo))
 
 
 def read_data(data: DataConfig) -> tuple[list[Example], list[Example]]:
-    """Read the pieces of both manifests, to train on and to validate on; from the cache if it holds these.
+    """Return the training and the validation examples, from the cache if it has those of the manifests.
 
     Raises:
-        DataError: a manifest cannot be read.
+        DataError: a manifest is invalid.
     """
-    tunes = [[tune for path in paths for tune in read_manifest(path)] for paths in (data.train, data.valid)]
+    sets = [[entry for path in paths for entry in read_manifest(path)] for paths in (data.train, data.valid)]
     cache = data.cache
-    key = hashlib.sha256(json.dumps([[t.id, str(t.midi_filepath), t.style] for t in chain(*tunes)]).encode())
+    listing = [[entry.id, str(entry.midi_filepath), entry.style] for entry in chain(*sets)]
+    key = hashlib.sha256(json.dumps(listing).encode())
     if cache is not None and cache.is_file():
         with np.load(cache, allow_pickle=False) as stored:
             if str(stored["key"]) == key.hexdigest():
                 found = _unpack(stored["events"], json.loads(str(stored["pieces"])))
                 return found[: int(stored["train"])], found[int(stored["train"]) :]
-    parts = [read(part) for part in tunes]
+    parts = [read_examples(part) for part in sets]
     if cache is not None:
         together = [example for part in parts for example in part]
         pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in together]
@@ -82,21 +83,21 @@ def read_data(data: DataConfig) -> tuple[list[Example], list[Example]]:
 
 def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list[Example]:  # type: ignore[type-arg]
     examples, start = [], 0
-    for name, length, asked in pieces:
-        conditions = Conditions(**{**asked, "programs": tuple(asked["programs"])})
+    for name, length, fields in pieces:
+        conditions = Conditions(**{**fields, "programs": tuple(fields["programs"])})
         examples.append(Example(name, events[start : start + length], conditions))
         start += length
     return examples
 
 
-def read(tunes: Sequence[PieceEntry]) -> list[Example]:
-    """Read MIDI files; one that is bad is told of and left out."""
+def read_examples(entries: Sequence[PieceEntry]) -> list[Example]:
+    """Read MIDI files; an unreadable one is logged and skipped."""
     examples = []
-    for tune in tunes:
+    for entry in entries:
         try:
-            piece = to_grid(Score.load(tune.midi_filepath))
+            piece = to_grid(Score.load(entry.midi_filepath))
         except AudioseqError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"skipped: {error}", file=sys.stderr)
             continue
-        examples.append(Example(tune.id, encode(piece), conditions_of(piece, v.STYLES.index(tune.style))))
+        examples.append(Example(entry.id, encode(piece), conditions_of(piece, v.STYLES.index(entry.style))))
     return examples

@@ -1,1 +1,1 @@
-"""Sampling of new pieces: the stepper, guidance, repetition, endings."""
+"""Generation of pieces: sampling, guidance, repetition, endings, and the network step by step."""

@@ -1,4 +1,4 @@
-"""The form of a composition: whether it gets stuck, and how it ends."""
+"""The form of a piece: how it ends, and whether it is stuck on one bar."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.grid import Piece
 from audioseq.music.representation.tokenizer import decode
 
-STUCK = 4
-"""Bars in a row that are all alike, from which a piece counts as stuck."""
-ENDING = 2
-"""Bars that are composed anew where a piece does not come home."""
-TRIES = 12
-"""How often they are, at most."""
+STUCK_BARS = 4
+"""Number of equal consecutive bars from which a piece counts as stuck."""
+ENDING_BARS = 2
+"""Number of last bars that are resampled if a piece does not end on the tonic."""
+MAX_ATTEMPTS = 12
+"""How often an ending is resampled at most."""
 
 
 def resample_ending(
@@ -31,38 +31,40 @@ def resample_ending(
     sampling: Sampling,
     step: EventStep,
     first: int = 0,
-    known: Fingerprint | None = None,
+    training_runs: Fingerprint | None = None,
 ) -> None:
-    """Compose the last two bars anew until the last bass note is the tonic, as in nearly all real pieces.
+    """Resample the last two bars until the last bass note is the tonic, as in nearly all real pieces.
 
-    What is drawn so are endings of the model, given that they end there: no note is put in by force. A draft
-    that does not come home in twelve tries keeps the last; one of a single bar is left as it is.
+    This is rejection sampling: the endings follow the distribution of the model, given that they end on the
+    tonic. A draft without such an ending after twelve attempts keeps the last one. A draft of one bar is left
+    unchanged.
 
     Args:
-        drafts: to be changed where they have ended elsewhere.
-        step: the model's.
-        first: events at the beginning that must stay: those of a primer.
-        known: runs of notes that are to be avoided.
+        drafts: drafts to change in place.
+        step: of the model.
+        first: number of events at the beginning that are kept: those of a primer.
+        training_runs: runs of notes to avoid.
     """
-    for _ in range(TRIES):
-        away = [draft for draft in drafts if not ends_on_tonic(draft)]
-        for draft in away:
-            lines = [place for place, event in enumerate(draft.events) if event[v.STEP] == v.BAR]
-            draft.conditions, draft.ticks = replace(draft.conditions, bars=len(lines)), None
-            draft.events = draft.events[: max(lines[max(-ENDING, 1 - len(lines))], first)]
-        if not away:
+    for _ in range(MAX_ATTEMPTS):
+        rejected = [draft for draft in drafts if not ends_on_tonic(draft)]
+        for draft in rejected:
+            bars = [index for index, event in enumerate(draft.events) if event[v.STEP] == v.BAR]
+            # The length is now known in bars; a target in ticks could change it.
+            draft.conditions, draft.target_ticks = replace(draft.conditions, bars=len(bars)), None
+            draft.events = draft.events[: max(bars[max(-ENDING_BARS, 1 - len(bars))], first)]
+        if not rejected:
             return
-        generate(model, away, sampling, step, known)
+        generate(model, rejected, sampling, step, training_runs)
 
 
 def ends_on_tonic(draft: Draft) -> bool:
-    """Return whether the last bass note is the tonic, or the piece is too short to say."""
+    """Return whether the last bass note is the tonic; true for one bar, and without pitched notes."""
     piece = decode(draft.events, draft.conditions.programs, 120.0)
     return len(piece.meters) < 2 or piece.final_bass in (None, draft.conditions.tonic)
 
 
 def is_stuck(events: Sequence[Sequence[int]]) -> bool:
-    """Return whether the same bar, with notes in it, comes several times in a row."""
+    """Return whether a bar with notes occurs `STUCK_BARS` times in a row."""
     bars: list[tuple[Any, ...]] = []
     for event in events:
         if event[v.STEP] == v.BAR:
@@ -70,22 +72,22 @@ def is_stuck(events: Sequence[Sequence[int]]) -> bool:
         elif bars:
             bars[-1] += (tuple(event[: v.VELOCITY]),)
     run = 1
-    for before, bar in pairwise(bars):
-        run = run + 1 if bar and bar == before else 1
-        if run >= STUCK:
+    for previous, bar in pairwise(bars):
+        run = run + 1 if bar and bar == previous else 1
+        if run >= STUCK_BARS:
             return True
     return False
 
 
 def trim_to_last_bar(piece: Piece) -> Piece:
-    """Return a piece whose last notes end with its last bar."""
+    """Return a piece in which no note is longer than the last bar allows."""
     end = piece.starts[-1]
     notes = (note._replace(duration=min(note.duration, end - note.onset)) for note in piece.notes)
     return replace(piece, notes=tuple(notes))
 
 
 def without_first_notes(piece: Piece, notes: int) -> Piece:
-    """Return a piece without its first notes, from the bar on in which the next one is."""
+    """Return a piece without its first notes; it starts with the bar of the first remaining note."""
     rest, starts = piece.notes[notes:], piece.starts
     if not notes or not rest:
         return replace(piece, notes=rest)

@@ -1,4 +1,4 @@
-"""Sample pieces from a model: several at once, one event of each at a time, within the grammar."""
+"""Generate pieces with a model: a batch of drafts, one event each at a time, field by field."""
 
 from __future__ import annotations
 
@@ -9,66 +9,68 @@ import numpy as np
 import torch
 
 from audioseq.music.generation.guidance import apply_guidance
-from audioseq.music.generation.repetition import bars_back
-from audioseq.music.generation.sampling import Sampling, draw_each, nll
+from audioseq.music.generation.repetition import sample_repeat_lag
+from audioseq.music.generation.sampling import Sampling, draw_rows, nll
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.detector import CopyDetector
 from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.model import SIZES, MusicModel
+from audioseq.music.model import FIELD_SIZES, MusicModel
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import LOWEST, Conditions, EventState
+from audioseq.music.representation.event_state import LOWEST_RELATIVE_PITCH, Conditions, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import State
-from audioseq.nn.step import Memory, to_memories
+from audioseq.nn.step import ArrayState, to_array_states
 
-STRETCH = 512
-"""Events of a primer that are read at once."""
-TRIES = 20
-"""How often an event is drawn, at most, until it completes no run of notes that is known."""
-FREER = 0.3
-"""What is added to the temperature at each of them."""
+PRIMER_CHUNK_EVENTS = 512
+"""Events of a primer in one forward pass."""
+MAX_ATTEMPTS = 20
+"""How often an event that completes a run of the training data is sampled, at most."""
+TEMPERATURE_STEP = 0.3
+"""Added to the temperature with each further attempt."""
 
 
 @dataclass
 class Draft:
-    """A piece in the making.
+    """A piece that is being generated.
 
     Args:
-        conditions: what is asked of it.
-        random: where its chances come from.
-        ticks: length to be reached, within half a bar; the bars that remain are counted from it where given.
-        events: what there is so far; a primer, at first.
+        conditions: requested properties.
+        random: source of all randomness of this draft.
+        target_ticks: length to reach, within half a bar; if given, the number of remaining bars follows from
+            it after each bar line.
+        events: events so far; initially those of a primer.
     """
 
     conditions: Conditions
     random: np.random.Generator
-    ticks: float | None = None
+    target_ticks: float | None = None
     events: list[list[int]] = field(default_factory=list)
     nats: float = 0.0
-    """Of all that was sampled, at temperature 1."""
+    """Negative log-likelihood of the sampled events, at temperature 1."""
     sampled: int = 0
+    """Number of sampled events."""
     resampled: int = 0
-    """How often an event was drawn again, so that no known run came about."""
+    """Number of samples that were rejected because they completed a run of the training data."""
 
 
 @dataclass
-class _Way:
-    """A draft on its way."""
+class _ActiveDraft:
+    """A draft that has not ended, with its states."""
 
-    event_state: EventState
     draft: Draft
-    ear: CopyDetector | None
+    event_state: EventState
+    detector: CopyDetector | None
 
-    def hear(self, event: Sequence[int]) -> CopyDetector | None:
-        """Return what will have been heard after an event; bar lines and the end make no sound."""
-        if self.ear is None or event[PITCH] < 0:
-            return self.ear
-        return self.ear.then(self.event_state.onset(event[STEP]), event[TRACK], event[PITCH])
+    def detect(self, event: Sequence[int]) -> CopyDetector | None:
+        """Return the copy detector after an event; bar lines and the end leave it unchanged."""
+        if self.detector is None or event[PITCH] < 0:
+            return self.detector
+        return self.detector.with_note(self.event_state.onset(event[STEP]), event[TRACK], event[PITCH])
 
-    def push(self, event: Sequence[int], ear: CopyDetector | None) -> None:
-        """Take an event."""
+    def push(self, event: Sequence[int], detector: CopyDetector | None) -> None:
+        """Advance the states by an event."""
         self.event_state.push(event)
-        self.ear = ear
+        self.detector = detector
 
 
 @torch.inference_mode()
@@ -77,139 +79,156 @@ def generate(
     drafts: Sequence[Draft],
     sampling: Sampling,
     step: EventStep | None = None,
-    known: Fingerprint | None = None,
+    training_runs: Fingerprint | None = None,
 ) -> None:
-    """Continue drafts to their end, as one batch; each depends on its own random generator alone.
+    """Continue drafts to their end, as one batch. Each depends on its own random generator alone.
 
-    A primer is read by the model, wherever that is. From there on the processor goes event by event, see
-    `step`: the state of the recurrent layers is carried along, so any event costs the same.
+    The model reads primers on its device. Events are then generated on the CPU by `EventStep`, which carries
+    the state of the recurrent layers, so the cost of an event does not grow with the piece.
 
     Args:
-        step: the model's, for who generates again and again; made here unless given.
-        known: runs of notes that are to be avoided: a note that completes one is drawn again.
+        step: of the model, to reuse it in several calls; created if not given.
+        training_runs: runs of notes to avoid: a note that completes one is resampled.
     """
     step = step or EventStep(model)
-    ways = [
-        _Way(
-            EventState(draft.conditions, steered=True),
+    active = [
+        _ActiveDraft(
             draft,
-            None if known is None else CopyDetector(known, draft.conditions.programs),
+            EventState(draft.conditions, guided=True),
+            None if training_runs is None else CopyDetector(training_runs, draft.conditions.programs),
         )
         for draft in drafts
     ]
-    parts = [_read(model, step, way) for way in ways]
-    memories = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
-    with np.errstate(all="ignore"):  # of weights that are no numbers, music is made too
-        while ways:
-            told = np.array([way.event_state.features() for way in ways])
-            summary, memories = step(told, memories)
-            _sample(step, summary, ways, sampling)
-            kept = [i for i, way in enumerate(ways) if not way.event_state.ended]
-            if len(kept) < len(ways):
-                ways = [ways[i] for i in kept]
-                memories = [tuple(part[kept] for part in memory) for memory in memories]
+    parts = [_read_primer(model, step, each) for each in active]
+    states = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
+    with np.errstate(all="ignore"):  # a model with weights that are NaN generates music too
+        while active:
+            features = np.array([each.event_state.features() for each in active])
+            summary, states = step(features, states)
+            _push_events(step, summary, active, sampling)
+            kept = [i for i, each in enumerate(active) if not each.event_state.ended]
+            if len(kept) < len(active):
+                active = [active[i] for i in kept]
+                states = [tuple(part[kept] for part in layer) for layer in states]
 
 
-def _sample(step: EventStep, summary: np.ndarray, ways: Sequence[_Way], sampling: Sampling) -> None:
-    """Draw the next event of each draft; one that completes a known run anew, each time more freely."""
-    rows = list(range(len(ways)))
-    for attempt in range(TRIES):
-        freer = replace(sampling, temperature=sampling.temperature + attempt * FREER) if attempt else sampling
-        again = []
-        for row, (event, nats) in zip(
-            rows, _draw(step, summary[rows], [ways[row] for row in rows], freer), strict=True
-        ):
-            way = ways[row]
-            ear = way.hear(event)
-            if ear is not None and ear.repeats and ear is not way.ear and attempt < TRIES - 1:
-                again.append(row)
+def _push_events(
+    step: EventStep, summary: np.ndarray, active: Sequence[_ActiveDraft], sampling: Sampling
+) -> None:
+    """Sample and append the next event of each draft.
+
+    An event that completes a run of the training data is sampled again, each time at a higher temperature, as
+    the model may be certain of the copy. The last attempt is accepted: the piece then counts as copied.
+    """
+    rows = list(range(len(active)))
+    for attempt in range(MAX_ATTEMPTS):
+        temperature = sampling.temperature + attempt * TEMPERATURE_STEP
+        hotter = replace(sampling, temperature=temperature) if attempt else sampling
+        rejected = []
+        samples = _sample_events(step, summary[rows], [active[row] for row in rows], hotter)
+        for row, (event, nats) in zip(rows, samples, strict=True):
+            each = active[row]
+            detector = each.detect(event)
+            # An event without a note returns the same detector, whose result concerns an earlier note.
+            is_copy = detector is not None and detector is not each.detector and detector.completes_run
+            if is_copy and attempt < MAX_ATTEMPTS - 1:
+                rejected.append(row)
                 continue
-            way.push(event, ear)
-            draft = way.draft
+            each.push(event, detector)
+            draft = each.draft
             draft.events.append(event)
             draft.sampled += 1
             draft.nats += nats
             draft.resampled += attempt
             if event[STEP] == BAR:
-                begin_bar(way.event_state, draft)
-        if not again:
+                begin_bar(each.event_state, draft)
+        if not rejected:
             return
-        rows = again
+        rows = rejected
 
 
-def _draw(
-    step: EventStep, summary: np.ndarray, ways: Sequence[_Way], sampling: Sampling
+def _sample_events(
+    step: EventStep, summary: np.ndarray, active: Sequence[_ActiveDraft], sampling: Sampling
 ) -> list[tuple[list[int], float]]:
-    """Draw the next event of each draft, field by field; also return its nats, at temperature 1."""
-    events = [[-1] * len(SIZES) for _ in ways]
-    nats = [0.0] * len(ways)
+    """Sample the next event of each draft; also return its negative log-likelihood, in nats.
 
-    def choose(field: int, rows: Sequence[int], summary: np.ndarray) -> np.ndarray:
+    Fields are sampled one after the other, each for all drafts at once, and each conditioned on those before:
+    step first; then the meter of a bar line; or track, pitch, duration and velocity of a note.
+    """
+    events = [[-1] * len(FIELD_SIZES) for _ in active]
+    nats = [0.0] * len(active)
+
+    def sample_field(field: int, rows: Sequence[int], summary: np.ndarray) -> np.ndarray:
         scores = step.scores(summary, field)
-        allowed = np.array([allowed_values(ways[i].event_state, field, events[i]) for i in rows])
-        chances = np.array([ways[i].draft.random.random() for i in rows])
-        led = np.array(
+        allowed = np.array([allowed_values(active[i].event_state, field, events[i]) for i in rows])
+        uniforms = np.array([active[i].draft.random.random() for i in rows])
+        guided = np.array(
             [
-                apply_guidance(ways[i].event_state, field, events[i], row)
+                apply_guidance(active[i].event_state, field, events[i], row)
                 for row, i in zip(scores, rows, strict=True)
             ]
         )
-        values = draw_each(led, allowed, sampling, chances)
-        surprises = nll(scores, values).tolist()
-        for i, value, surprised in zip(rows, values.tolist(), surprises, strict=True):
+        values = draw_rows(guided, allowed, sampling, uniforms)
+        field_nats = nll(scores, values).tolist()  # of the model alone, without guidance
+        for i, value, value_nats in zip(rows, values.tolist(), field_nats, strict=True):
             events[i][field] = value
-            nats[i] += surprised
-        return step.tell(summary, field, values)
+            nats[i] += value_nats
+        return step.condition(summary, field, values)
 
-    summary = choose(STEP, range(len(ways)), summary)
-    lines = [i for i, event in enumerate(events) if event[STEP] == BAR]
+    summary = sample_field(STEP, range(len(active)), summary)
+    bars = [i for i, event in enumerate(events) if event[STEP] == BAR]
     notes = [i for i, event in enumerate(events) if event[STEP] not in (BAR, END)]
-    if lines:
-        choose(METER, lines, summary[lines])
+    if bars:
+        sample_field(METER, bars, summary[bars])
     if notes:
         summary = summary[notes]
         for field in (TRACK, PITCH, DURATION, VELOCITY):
-            summary = choose(field, notes, summary)
-    for event, way in zip(events, ways, strict=True):
-        if event[PITCH] >= 0:
-            event[PITCH] += LOWEST + way.event_state.shift
+            summary = sample_field(field, notes, summary)
+    for event, each in zip(events, active, strict=True):
+        if event[PITCH] >= 0:  # from the index of the relative pitch to the sounding pitch
+            event[PITCH] += LOWEST_RELATIVE_PITCH + each.event_state.shift
     return list(zip(events, nats, strict=True))
 
 
 def begin_bar(event_state: EventState, draft: Draft) -> None:
-    """Choose how long a draft goes on after this bar, and what the bar comes back to."""
-    if draft.ticks is not None:
-        event_state.aim(draft.ticks)
-    event_state.back = bars_back(
-        event_state.bar, event_state.remaining, draft.conditions.style, event_state.back, draft.random
+    """Update the number of remaining bars, and decide which bar the new bar repeats."""
+    if draft.target_ticks is not None:
+        event_state.set_target_length(draft.target_ticks)
+    event_state.repeat_lag = sample_repeat_lag(
+        event_state.bar,
+        event_state.remaining,
+        draft.conditions.style,
+        event_state.repeat_lag,
+        draft.random,
     )
 
 
 def allowed_values(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray:
-    """Return which values of a field may be drawn; pitches as they are written."""
+    """Return which values of a field are valid `[V]` bool; pitches are relative."""
     if field == STEP:
-        return event_state.steps()
+        return event_state.allowed_steps()
     if field == TRACK:
-        return event_state.tracks(event[STEP])
+        return event_state.allowed_tracks(event[STEP])
     if field == PITCH:
-        allowed = np.zeros(SIZES[PITCH], bool)
-        first = -LOWEST - event_state.shift  # as it is written, of the lowest pitch that sounds
-        allowed[first : first + v.PITCHES] = event_state.pitches(event[STEP], event[TRACK])
+        allowed = np.zeros(FIELD_SIZES[PITCH], bool)
+        first = -LOWEST_RELATIVE_PITCH - event_state.shift  # index of the relative pitch of MIDI pitch 0
+        allowed[first : first + v.PITCHES] = event_state.allowed_pitches(event[STEP], event[TRACK])
         return allowed
-    return _EVERYTHING[field]
+    return _ALL_VALUES[field]
 
 
-_EVERYTHING = [np.ones(size, bool) for size in SIZES]
+_ALL_VALUES = [np.ones(size, bool) for size in FIELD_SIZES]
 
 
-def _read(model: MusicModel, step: EventStep, way: _Way) -> list[Memory]:
-    """Let the model read what there is of a draft, and return what is remembered of it."""
+def _read_primer(model: MusicModel, step: EventStep, active: _ActiveDraft) -> list[ArrayState]:
+    """Read the events of a draft with the model, and return the states of the recurrent layers."""
     device = next(model.parameters()).device
     state: tuple[State, ...] | None = None
-    for start in range(0, len(way.draft.events), STRETCH):
+    events = active.draft.events
+    for start in range(0, len(events), PRIMER_CHUNK_EVENTS):
         rows = []
-        for event in way.draft.events[start : start + STRETCH]:
-            rows.append(way.event_state.features())
-            way.push(event, way.hear(event))
+        for event in events[start : start + PRIMER_CHUNK_EVENTS]:
+            rows.append(active.event_state.features())
+            active.push(event, active.detect(event))
         _, state = model(torch.tensor([rows], device=device), state)
-    return step.stack.start(1) if state is None else to_memories(state)
+    return step.stack.initial_states(1) if state is None else to_array_states(state)

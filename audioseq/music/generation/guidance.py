@@ -1,4 +1,4 @@
-"""What leads a piece that is being composed to what was asked for, and to itself."""
+"""Guidance: logit biases that keep a piece close to its conditions and to its own earlier bars."""
 
 from __future__ import annotations
 
@@ -7,86 +7,106 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import LOWEST, NOTHING, RELATIVE_PITCHES, EventState
+from audioseq.music.representation.event_state import (
+    LOWEST_RELATIVE_PITCH,
+    NO_LOOKBACK,
+    RELATIVE_PITCHES,
+    EventState,
+)
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK
 
-HASTE = 0.4
-"""Nats that a quarter's wait for the next note costs for each class of density that is missing."""
-RECALL = 4.0
-"""Nats by which each field is led to what came next in the bar to which a piece comes back."""
-RECALLED = (STEP, TRACK, PITCH, DURATION)
-"""The fields that are led so, as `Walk.look` returns them."""
-SUNG = (v.STYLES.index("chorale"),)
-"""Styles in which each track is a voice that goes on from note to note."""
-SINGING = 8.0
-"""Nats that it costs a voice there to sing two notes at once, or none."""
-MELODY, RHYTHM = 1.4, 1.3
-"""What the scores of pitches are multiplied by there, and those of steps everywhere else."""
+DENSITY_BIAS_NATS = 0.4
+"""Penalty of a step for each quarter until it, for each class of `density_deficit`."""
+REPETITION_BIAS_NATS = 4.0
+"""Bonus of the values of the corresponding event in the bar that is repeated."""
+REPETITION_FIELDS = (STEP, TRACK, PITCH, DURATION)
+"""The fields with this bonus, in the order of `EventState.lookback`."""
+VOICE_STYLES = (v.STYLES.index("chorale"),)
+"""Styles in which each track is a voice that always sounds exactly one note."""
+VOICE_PENALTY_NATS = 8.0
+"""Penalty of overlaps and of rests in a voice."""
+PITCH_SCALE = 1.4
+"""Inverse temperature of the pitches in `VOICE_STYLES`."""
+STEP_SCALE = 1.3
+"""Inverse temperature of the steps in the other styles."""
 
 
 def apply_guidance(
     event_state: EventState, field: int, event: Sequence[int], scores: np.ndarray
 ) -> np.ndarray:
-    """Return the scores of a field's values as they are led.
+    """Return the scores of the values of a field with all biases; unchanged unless the state is guided.
 
     Args:
-        walk: through the piece so far.
+        event_state: state of the piece so far.
         field: column of an event.
-        event: as far as it is known, its pitch as it is written.
+        event: the fields sampled so far, with its relative pitch.
         scores: of the model `[V]`.
     """
-    if not event_state.steered:
+    if not event_state.guided:
         return scores
-    sung = event_state.conditions.style in SUNG
-    if field == (PITCH if sung else STEP):
-        scores = scores * (MELODY if sung else RHYTHM)
-    if sung:
-        scores = scores + _sung(event_state, field, event)
+    has_voices = event_state.conditions.style in VOICE_STYLES
+    if field == (PITCH if has_voices else STEP):
+        scores = scores * (PITCH_SCALE if has_voices else STEP_SCALE)
+    if has_voices:
+        scores = scores + _voice_bias(event_state, field, event)
     if field == STEP and event_state.length:
-        scores = scores - HASTE * event_state.missing * _ahead(event_state) / v.TICKS
+        bias_per_quarter = DENSITY_BIAS_NATS * event_state.density_deficit
+        scores = scores - bias_per_quarter * _ticks_ahead(event_state) / v.TICKS_PER_QUARTER
     if field == PITCH and event_state.conditions.programs[event[TRACK]] != v.DRUMS:
-        sounding = np.arange(RELATIVE_PITCHES) + LOWEST + event_state.shift
+        sounding = np.arange(RELATIVE_PITCHES) + LOWEST_RELATIVE_PITCH + event_state.shift
         scores = scores + event_state.key_tracker.logit_bias()[sounding % 12]
-    if event_state.back and field in RECALLED:
-        scores = scores + _recalled(event_state, field, event)
+    if event_state.repeat_lag and field in REPETITION_FIELDS:
+        scores = scores + _repetition_bias(event_state, field, event)
     return scores
 
 
-def _ahead(event_state: EventState) -> np.ndarray:
-    """Return how many ticks away each step is `[STEPS]`."""
-    place = max(event_state.position, 0)
-    ahead = np.arange(v.STEPS) - place
-    ahead[SAME], ahead[BAR], ahead[END] = 0, event_state.length - place, event_state.length - place
+def _ticks_ahead(event_state: EventState) -> np.ndarray:
+    """Return how far each step is from the last onset, in ticks `[STEPS]`."""
+    position = max(event_state.position, 0)
+    ahead = np.arange(v.STEPS) - position
+    ahead[SAME], ahead[BAR], ahead[END] = 0, event_state.length - position, event_state.length - position
     return ahead
 
 
-def _recalled(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
-    """Lead to what came next in the bar to which the piece comes back, while the event goes along with it."""
-    recalled, at = event_state.look(event_state.back), RECALLED.index(field)
-    apart = any(event[known] != value for known, value in zip(RECALLED[:at], recalled, strict=False))
-    if apart or recalled[at] == NOTHING[at]:
+def _repetition_bias(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
+    """Favour the next event of the repeated bar, as long as the fields sampled so far agree with it.
+
+    Once a field differs, the rest of the event is free: the pitch of one note must not be combined with the
+    duration of another.
+    """
+    repeated, index = event_state.lookback(event_state.repeat_lag), REPETITION_FIELDS.index(field)
+    differs = any(
+        event[known] != value for known, value in zip(REPETITION_FIELDS[:index], repeated, strict=False)
+    )
+    if differs or repeated[index] == NO_LOOKBACK[index]:
         return 0.0
-    led = np.zeros(NOTHING[at])
-    led[recalled[at]] = RECALL
-    return led
+    bias = np.zeros(NO_LOOKBACK[index])
+    bias[repeated[index]] = REPETITION_BIAS_NATS
+    return bias
 
 
-def _sung(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
-    """Lead voices from note to note: none sings two at once, none is silent while others sing."""
+def _voice_bias(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
+    """Penalise steps and tracks with which a voice would sound two notes at once, or none."""
     if field == STEP and event_state.ends and event_state.length:
-        here, first = event_state.start + max(event_state.position, 0), min(event_state.ends.values())
-        times = here + _ahead(event_state)
-        wrong = times != first
-        wrong[[BAR, END]] = times[BAR] > first
-        wrong[SAME] = not (_free(event_state, here) & event_state.tracks(SAME)).any()
-        return np.where(wrong, -SINGING, 0.0)
+        # The only good step is the tick at which the first of the sounding notes ends. A bar line is good
+        # while no note ends within the bar, and SAME while another voice is free at this tick.
+        here, first_end = event_state.start + max(event_state.position, 0), min(event_state.ends.values())
+        ticks = here + _ticks_ahead(event_state)
+        wrong = ticks != first_end
+        wrong[[BAR, END]] = ticks[BAR] > first_end
+        wrong[SAME] = not (_free_tracks(event_state, here) & event_state.allowed_tracks(SAME)).any()
+        return np.where(wrong, -VOICE_PENALTY_NATS, 0.0)
     if field == TRACK:
         step = event[STEP]
-        waiting = np.flatnonzero(_free(event_state, event_state.onset(step)) & event_state.tracks(step))
-        return np.where(np.arange(v.TRACKS) == waiting[0], 0.0, -SINGING) if len(waiting) else 0.0
+        free = _free_tracks(event_state, event_state.onset(step)) & event_state.allowed_tracks(step)
+        candidates = np.flatnonzero(free)
+        # Take the first of the free voices: the tracks of one onset are in ascending order, so a voice that
+        # is passed over stays silent.
+        if len(candidates):
+            return np.where(np.arange(v.TRACKS) == candidates[0], 0.0, -VOICE_PENALTY_NATS)
     return 0.0
 
 
-def _free(event_state: EventState, tick: int) -> np.ndarray:
+def _free_tracks(event_state: EventState, tick: int) -> np.ndarray:
     """Return which tracks have no note that sounds on at a tick `[TRACKS]` bool."""
     return np.array([event_state.ends.get(track, 0) <= tick for track in range(v.TRACKS)])

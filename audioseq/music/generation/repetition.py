@@ -1,4 +1,4 @@
-"""When a piece comes back to what was heard in it before."""
+"""Plan repetition: which earlier bar each bar of a piece repeats."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ import numpy as np
 
 from audioseq.music.representation.vocabulary import STYLES
 
-PHRASE = 4
-"""Bars after which it is decided anew."""
-LAGS = (4, 8, 16)
-"""Bars ago at which that was to which a piece comes back."""
-SHARES = {"pop": 0.5, "lied": 0.5, "quartet": 0.4, "chorale": 0.05, "other": 0.4}
-"""How many phrases come back, of those that can; of real pieces, so many bars are mostly as one before."""
-_SHARES = [SHARES[style] for style in STYLES]
-ENDING = 2
-"""Bars at the end that are free."""
+PHRASE_BARS = 4
+"""The lag is sampled at the start of each phrase of this length."""
+LAG_BARS = (4, 8, 16)
+"""How many bars ago the repeated bar can be."""
+REPETITION_PROBABILITIES = {"pop": 0.5, "lied": 0.5, "quartet": 0.4, "chorale": 0.05, "other": 0.4}
+"""Share of the phrases that repeat an earlier one, if any exists. In real pieces, this share of the bars is
+mostly equal to an earlier bar."""
+_PROBABILITIES = [REPETITION_PROBABILITIES[style] for style in STYLES]
+FREE_ENDING_BARS = 2
+"""Bars at the end that repeat none."""
 
 
-def bars_back(bar: int, remaining: int, style: int, before: int, random: np.random.Generator) -> int:
-    """Return how many bars ago that was to which a bar comes back; 0 if it is free.
+def sample_repeat_lag(
+    bar: int, remaining: int, style: int, previous: int, random: np.random.Generator
+) -> int:
+    """Return how many bars ago the bar is that a bar repeats; 0 if it repeats none.
 
     Args:
-        bar: which bar of the piece it is, from 0.
-        remaining: bars after it.
+        bar: index of the bar, from 0.
+        remaining: number of bars after it.
         style: index into `vocabulary.STYLES`.
-        before: what was returned for the bar before.
-        random: where the choice comes from.
+        previous: result for the bar before.
+        random: source of randomness.
     """
-    if remaining < ENDING:
+    if remaining < FREE_ENDING_BARS:
         return 0
-    if bar % PHRASE:
-        return before
-    possible = [lag for lag in LAGS if lag <= bar]
-    if not possible or random.random() >= _SHARES[style]:
+    if bar % PHRASE_BARS:
+        return previous
+    possible = [lag for lag in LAG_BARS if lag <= bar]
+    if not possible or random.random() >= _PROBABILITIES[style]:
         return 0
     return possible[int(random.integers(len(possible)))]

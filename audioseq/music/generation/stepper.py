@@ -1,4 +1,4 @@
-"""The network one event at a time, on the processor: what composing needs of it."""
+"""The network one event at a time in numpy, for generation on the CPU."""
 
 from __future__ import annotations
 
@@ -9,55 +9,64 @@ import numpy as np
 from scipy.special import ndtr
 from torch import nn
 
-from audioseq.music.model import SIZES, MusicModel
-from audioseq.music.representation.event_state import COLUMNS, FEATURES, LAGS, LOOKBACK
-from audioseq.nn.step import Memory, StackStep, to_array
+from audioseq.music.model import FIELD_SIZES, MusicModel
+from audioseq.music.representation.event_state import COLUMNS, FEATURES, LOOKBACK_BARS, LOOKBACK_SIZES
+from audioseq.nn.step import ArrayState, StackStep, to_array
 
 
 class EventStep:
-    """One step of a music model; its weights are copied, once.
+    """One step of a music model. The weights are copied once.
 
     Args:
-        model: scores the same, but for rounding.
+        model: the scores equal those of this model up to rounding.
     """
 
     def __init__(self, model: MusicModel) -> None:
         self.stack = StackStep(model.stack)
-        self._table, self._look = to_array(model.table.weight), to_array(model.look.weight)
-        self._offsets, self._look_offsets = to_array(model.offsets), to_array(model.look_offsets)
-        self._bits = to_array(model.bits)
+        self._table, self._lookback_table = to_array(model.table.weight), to_array(model.look.weight)
+        self._offsets, self._lookback_offsets = to_array(model.offsets), to_array(model.lookback_offsets)
+        self._pitch_class_bits = to_array(model.pitch_class_bits)
         self._project = _linear(model.project)
         self._heads = [_linear(cast(nn.Linear, head)) for head in model.heads]
         self._rows = [
-            self._table[start : start + size] for start, size in zip(model.places, SIZES, strict=True)
+            self._table[start : start + size]
+            for start, size in zip(model.row_offsets, FIELD_SIZES, strict=True)
         ]
         self._columns = [np.ascontiguousarray(rows.T) for rows in self._rows]
         self._biases = [to_array(bias) for bias in model.biases]
 
-    def __call__(self, features: np.ndarray, memories: Sequence[Memory]) -> tuple[np.ndarray, list[Memory]]:
-        """Return what the heads read `[B, width]`, and the memories to go on from.
+    def __call__(
+        self, features: np.ndarray, states: Sequence[ArrayState]
+    ) -> tuple[np.ndarray, list[ArrayState]]:
+        """Return the input of the heads `[B, width]`, and the states after the event.
 
         Args:
-            features: `[B, FEATURES]` int64, as `grammar.Walk.features` tells.
-            memories: of the recurrent layers, after the events before.
+            features: `[B, FEATURES]` int64, see `EventState.features`.
+            states: of the recurrent layers, after the events before.
         """
         columns = features[:, : len(COLUMNS)] + self._offsets
-        looks = features[:, len(COLUMNS) : FEATURES - 1].reshape(-1, len(LAGS), len(LOOKBACK))
-        known = np.add.reduce(self._table.take(columns, axis=0), axis=1)
-        seen = np.add.reduce(self._look.take(looks + self._look_offsets, axis=0), axis=2)
-        chord = (features[:, FEATURES - 1 :] & self._bits) > 0
-        y, memories = self.stack(
-            np.concatenate((known, seen.reshape(len(features), -1), chord), axis=1, dtype=known.dtype),
-            memories,
+        lookbacks = features[:, len(COLUMNS) : FEATURES - 1].reshape(
+            -1, len(LOOKBACK_BARS), len(LOOKBACK_SIZES)
+        )
+        embedded = np.add.reduce(self._table.take(columns, axis=0), axis=1)
+        repeated = np.add.reduce(
+            self._lookback_table.take(lookbacks + self._lookback_offsets, axis=0), axis=2
+        )
+        chord = (features[:, FEATURES - 1 :] & self._pitch_class_bits) > 0
+        y, states = self.stack(
+            np.concatenate(
+                (embedded, repeated.reshape(len(features), -1), chord), axis=1, dtype=embedded.dtype
+            ),
+            states,
         )
         weight, bias = self._project
-        return y @ weight + bias, memories
+        return y @ weight + bias, states
 
     def scores(self, summary: np.ndarray, field: int) -> np.ndarray:
-        """Score the values of one field: unnormalised log-probabilities `[B, V]`.
+        """Return the scores of the values of a field: unnormalised log-probabilities `[B, V]`.
 
         Args:
-            summary: what the step returned, told of the fields before `[B, width]`.
+            summary: input of the heads, conditioned on the fields before `[B, width]`.
             field: column of an event.
         """
         weight, bias = self._heads[field]
@@ -65,10 +74,10 @@ class EventStep:
         scores: np.ndarray = z * ndtr(z) @ self._columns[field] + self._biases[field]  # z Φ(z) is GELU
         return scores
 
-    def tell(self, summary: np.ndarray, field: int, values: np.ndarray) -> np.ndarray:
-        """Return a summary that also tells the values that were chosen for a field `[B, width]`."""
-        told: np.ndarray = summary + self._rows[field].take(values, axis=0)
-        return told
+    def condition(self, summary: np.ndarray, field: int, values: np.ndarray) -> np.ndarray:
+        """Return the input of the heads, conditioned on the values of one more field `[B, width]`."""
+        conditioned: np.ndarray = summary + self._rows[field].take(values, axis=0)
+        return conditioned
 
 
 def _linear(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:

@@ -1,1 +1,1 @@
-"""Copies of training data: found in finished pieces, prevented while sampling."""
+"""Memorisation: find copies of training data in pieces, and prevent them during generation."""

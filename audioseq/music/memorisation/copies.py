@@ -1,4 +1,4 @@
-"""How much of a piece is copied: the longest run of notes that is in other pieces too."""
+"""Find copies: the longest run of notes that a piece shares with other pieces."""
 
 from __future__ import annotations
 
@@ -9,114 +9,120 @@ from typing import NamedTuple
 import numpy as np
 
 from audioseq.music.representation.grid import Piece
-from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS
+from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS_PER_QUARTER
 
-SIXTEENTH = TICKS // 4
-SEED = 8
-"""Steps of the runs that are looked for first: only the few places that have one are searched further."""
-WIDEST, SLOWEST = 64, 64
-"""Semitones and sixteenths; a larger step counts as this one."""
+TICKS_PER_SIXTEENTH = TICKS_PER_QUARTER // 4
+SEED_STEPS = 8
+"""Length of the runs that are searched first; longer runs are searched only where one of these is found."""
+MAX_INTERVAL_SEMITONES, MAX_GAP_SIXTEENTHS = 64, 64
+"""Larger steps are clipped to these."""
 _RANDOM = np.random.default_rng(20250101)
-NUMBERS = _RANDOM.integers(2**63, size=(2 * WIDEST + 1) * (SLOWEST + 1), dtype=np.uint64)
-"""A random number for each step from a note to the next."""
-BASE = int(_RANDOM.integers(2**62)) * 2 + 1
-"""Odd, so that it has an inverse among the numbers of 64 bits."""
+STEP_HASHES = _RANDOM.integers(
+    2**63, size=(2 * MAX_INTERVAL_SEMITONES + 1) * (MAX_GAP_SIXTEENTHS + 1), dtype=np.uint64
+)
+"""A random number for each possible step from a note to the next."""
+HASH_BASE = int(_RANDOM.integers(2**62)) * 2 + 1
+"""Base of the polynomial hash. It is odd, so it has an inverse modulo 2^64."""
 
 
 class SharedRun(NamedTuple):
-    """A run of notes that two pieces share, whatever the key and the tempo."""
+    """The longest run of notes that two pieces share in any key and tempo."""
 
     notes: int
     source: int
-    """Which of the pieces searched has it; -1 if none has any."""
+    """Index of the piece that has the run; -1 if no run is shared."""
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Pieces, ready to be searched.
+class CopyIndex:
+    """An index of pieces to search for shared runs of notes.
 
-    A piece is read as the steps from each note to the next (semitones, sixteenths), of all its tracks
-    together and of each by itself, so that neither another key nor another accompaniment hides a copy. Runs
-    of equal steps have equal hashes (Karp & Rabin 1987, here with 64 bits); sums of the steps from the
-    beginning give that of any stretch.
+    A piece is reduced to the steps from each note to the next (semitones, sixteenths), of all its tracks
+    together and of each track, so that a copy is found in another key and with another accompaniment. Equal
+    runs of steps have equal 64-bit polynomial hashes (Karp & Rabin 1987), computed from prefix sums.
 
     Example:
         >>> from audioseq.music.representation.grid import GridNote
         >>> tune = [GridNote(6 * n * n, 0, -60 - n * n % 7, 6, 80) for n in range(20)]
-        >>> higher = [note._replace(down=note.down - 5) for note in tune[4:14]]
-        >>> index = Copies.of([Piece(tuple(tune), (0,), (0,))])
+        >>> higher = [note._replace(negative_pitch=note.negative_pitch - 5) for note in tune[4:14]]
+        >>> index = CopyIndex.from_pieces([Piece(tuple(tune), (0,), (0,))])
         >>> index.longest_run(Piece(tuple(higher), (0,), (0,)))
-        Run(notes=10, source=0)
+        SharedRun(notes=10, source=0)
     """
 
     hashes: Hashes
     bounds: np.ndarray
-    """Where the steps of each piece end `[pieces]`."""
+    """End of the steps of each piece `[pieces]`."""
 
     @classmethod
-    def of(cls, pieces: Iterable[Piece]) -> Copies:
-        """Index pieces, such as those that a model was trained on."""
-        steps = [list(voices(piece)) for piece in pieces]
+    def from_pieces(cls, pieces: Iterable[Piece]) -> CopyIndex:
+        """Index pieces, such as the training data of a model."""
+        steps = [list(voice_steps(piece)) for piece in pieces]
         sizes = [sum(len(voice) + 1 for voice in piece) for piece in steps]
-        every = [voice for piece in steps for voice in piece]
-        return cls(Hashes.of(every, np.random.default_rng(1)), np.cumsum(sizes))
+        voices = [voice for piece in steps for voice in piece]
+        return cls(Hashes.from_voices(voices, np.random.default_rng(1)), np.cumsum(sizes))
 
     def longest_run(self, piece: Piece) -> SharedRun:
-        """Return the longest run of notes that the piece shares with an indexed one."""
-        steps = list(voices(piece))
-        asked = Hashes.of(steps, np.random.default_rng(2))
-        most = max((len(voice) for voice in steps), default=0)
-        places = np.arange(len(self.hashes.sums) - 1)
-        low, high = 0, most
-        if most > SEED:
-            found = self._matches(asked, SEED, places)
+        """Return the longest run of notes that a piece shares with an indexed piece."""
+        steps = list(voice_steps(piece))
+        query = Hashes.from_voices(steps, np.random.default_rng(2))
+        longest = max((len(voice) for voice in steps), default=0)
+        starts = np.arange(len(self.hashes.sums) - 1)
+        low, high = 0, longest
+        if longest > SEED_STEPS:
+            found = self._matches(query, SEED_STEPS, starts)
             if len(found):
-                low, places = SEED, found
+                low, starts = SEED_STEPS, found
             else:
-                high = SEED - 1
+                high = SEED_STEPS - 1
         source = -1
+        # A binary search over the length: each part of a shared run is shared too, so longer matches start
+        # among the starts of shorter ones.
         while low < high:
             length = (low + high + 1) // 2
-            found = self._matches(asked, length, places)
+            found = self._matches(query, length, starts)
             if len(found):
-                low, places = length, found
+                low, starts = length, found
             else:
                 high = length - 1
         if low:
-            source = int(np.searchsorted(self.bounds, places[0], side="right"))
+            source = int(np.searchsorted(self.bounds, starts[0], side="right"))
         return SharedRun(low + 1 if low else 0, source)
 
-    def _matches(self, asked: Hashes, length: int, places: np.ndarray) -> np.ndarray:
-        """Return those of the places where a run of so many steps begins that the other has too."""
-        places = places[places + length < len(self.hashes.sums)]
-        ours = self.hashes.windows(length, places)
-        theirs = asked.windows(length, np.arange(len(asked.sums) - length))
-        # Most are ruled out by 20 of their bits, which takes a look into a table.
+    def _matches(self, query: Hashes, length: int, starts: np.ndarray) -> np.ndarray:
+        """Return the starts at which a run of this many steps is in the query too."""
+        starts = starts[starts + length < len(self.hashes.sums)]
+        ours = self.hashes.windows(length, starts)
+        theirs = query.windows(length, np.arange(len(query.sums) - length))
+        # A table of 20 bits of the hashes rules out most starts, at the cost of one lookup each.
         table = np.zeros(1 << 20, dtype=bool)
         table[theirs >> np.uint64(44)] = True
-        likely = np.flatnonzero(table[ours >> np.uint64(44)])
-        return places[likely[np.isin(ours[likely], theirs)]]
+        candidates = np.flatnonzero(table[ours >> np.uint64(44)])
+        return starts[candidates[np.isin(ours[candidates], theirs)]]
 
 
 class Hashes(NamedTuple):
-    """Sums of steps times powers, from which the hash of any stretch follows."""
+    """Prefix sums of hashed steps times powers of the base; the hash of any run is a difference of two."""
 
     sums: np.ndarray
     inverses: np.ndarray
+    """Powers of the inverse base, which make hashes independent of the position."""
 
     @classmethod
-    def of(cls, voices: Sequence[np.ndarray], ends: np.random.Generator) -> Hashes:
-        """Chain voices; each ends with a random number, so that no run goes on into the next."""
-        numbers = ends.integers(2**63, size=len(voices), dtype=np.uint64)
-        parts = [part for voice, end in zip(voices, numbers, strict=True) for part in (NUMBERS[voice], [end])]
+    def from_voices(cls, voices: Sequence[np.ndarray], separators: np.random.Generator) -> Hashes:
+        """Concatenate voices, each followed by a random number, so that no run extends into the next."""
+        ends = separators.integers(2**63, size=len(voices), dtype=np.uint64)
+        parts = [
+            part for voice, end in zip(voices, ends, strict=True) for part in (STEP_HASHES[voice], [end])
+        ]
         steps = np.concatenate(parts).astype(np.uint64) if parts else np.zeros(0, np.uint64)
         sums = np.zeros(len(steps) + 1, np.uint64)
-        np.cumsum(steps * _powers(BASE, len(steps)), out=sums[1:])
-        return cls(sums, _powers(pow(BASE, -1, 2**64), len(steps) + 1))
+        np.cumsum(steps * _powers(HASH_BASE, len(steps)), out=sums[1:])
+        return cls(sums, _powers(pow(HASH_BASE, -1, 2**64), len(steps) + 1))
 
-    def windows(self, length: int, places: np.ndarray) -> np.ndarray:
-        """Return the hashes of the stretches of one length that begin at these places."""
-        return np.asarray((self.sums[places + length] - self.sums[places]) * self.inverses[places])
+    def windows(self, length: int, starts: np.ndarray) -> np.ndarray:
+        """Return the hashes of the runs of one length with these starts."""
+        return np.asarray((self.sums[starts + length] - self.sums[starts]) * self.inverses[starts])
 
 
 def _powers(base: int, count: int) -> np.ndarray:
@@ -125,26 +131,28 @@ def _powers(base: int, count: int) -> np.ndarray:
     return np.multiply.accumulate(factors)
 
 
-def voices(piece: Piece) -> Iterator[np.ndarray]:
-    """Yield the steps from note to note of all tracks together, and of each."""
+def voice_steps(piece: Piece) -> Iterator[np.ndarray]:
+    """Yield the indices of the steps from note to note: of all tracks together, and of each track."""
     notes = [
         (note.onset, note.pitch, note.track) for note in piece.notes if piece.programs[note.track] != DRUMS
     ]
     onsets, pitches, tracks = np.array(notes, dtype=np.int64).reshape(-1, 3).T
-    places = np.rint(onsets / SIXTEENTH).astype(np.int64) * PITCHES + pitches
-    several = np.unique(tracks)
-    for chosen in [places, *(places[tracks == track] for track in several if len(several) > 1)]:
-        struck = np.unique(chosen)  # in order, what is doubled once
-        times = np.minimum(np.diff(struck // PITCHES), SLOWEST)
-        intervals = np.clip(np.diff(struck % PITCHES), -WIDEST, WIDEST)
-        yield times * (2 * WIDEST + 1) + intervals + WIDEST
+    keys = np.rint(onsets / TICKS_PER_SIXTEENTH).astype(np.int64) * PITCHES + pitches
+    used = np.unique(tracks)
+    for chosen in [keys, *(keys[tracks == track] for track in used if len(used) > 1)]:
+        ordered = np.unique(chosen)  # sorted; doubled notes count once
+        gaps = np.minimum(np.diff(ordered // PITCHES), MAX_GAP_SIXTEENTHS)
+        intervals = np.clip(np.diff(ordered % PITCHES), -MAX_INTERVAL_SEMITONES, MAX_INTERVAL_SEMITONES)
+        yield gaps * (2 * MAX_INTERVAL_SEMITONES + 1) + intervals + MAX_INTERVAL_SEMITONES
 
 
-def place_of(onset: int) -> int:
-    """Return the sixteenth that is nearest to an onset in ticks, as `voices` does."""
-    return round(onset / SIXTEENTH)
+def nearest_sixteenth(onset: int) -> int:
+    """Return the sixteenth nearest to an onset in ticks, rounded as in `voice_steps`."""
+    return round(onset / TICKS_PER_SIXTEENTH)
 
 
-def step_of(time: int, interval: int) -> int:
-    """Return the step of so many sixteenths and semitones, as `voices` does."""
-    return min(time, SLOWEST) * (2 * WIDEST + 1) + min(max(interval, -WIDEST), WIDEST) + WIDEST
+def step_index(sixteenths: int, semitones: int) -> int:
+    """Return the index of a step, as in `voice_steps`."""
+    interval = min(max(semitones, -MAX_INTERVAL_SEMITONES), MAX_INTERVAL_SEMITONES)
+    gap = min(sixteenths, MAX_GAP_SIXTEENTHS)
+    return gap * (2 * MAX_INTERVAL_SEMITONES + 1) + interval + MAX_INTERVAL_SEMITONES

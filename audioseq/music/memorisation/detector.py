@@ -1,4 +1,4 @@
-"""A piece heard note by note: whether it repeats what is known from elsewhere."""
+"""Detect copies note by note: whether the last note completes a run of notes of the training data."""
 
 from __future__ import annotations
 
@@ -6,81 +6,87 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from audioseq.music.memorisation.copies import BASE, NUMBERS, place_of, step_of
-from audioseq.music.memorisation.fingerprint import RUN, Fingerprint
+from audioseq.music.memorisation.copies import HASH_BASE, STEP_HASHES, nearest_sixteenth, step_index
+from audioseq.music.memorisation.fingerprint import RUN_STEPS, Fingerprint
 from audioseq.music.representation.vocabulary import DRUMS
 
-_ALL = 2**64 - 1
-_TURN = pow(BASE, -1, 2**64)
-_FAR = pow(_TURN, RUN, 2**64)
-_BACK = pow(BASE, RUN - 1, 2**64)
-_NUMBERS: list[int] = NUMBERS.tolist()
+_MASK = 2**64 - 1
+_INVERSE = pow(HASH_BASE, -1, 2**64)
+_INVERSE_POWER = pow(_INVERSE, RUN_STEPS, 2**64)
+_BASE_POWER = pow(HASH_BASE, RUN_STEPS - 1, 2**64)
+_STEP_HASHES: list[int] = STEP_HASHES.tolist()  # plain integers are faster than numpy scalars
 
 
 class _Voice(NamedTuple):
-    """The end of one voice, as far as it was heard.
+    """The last notes of a voice, with the sums that the hashes of its last runs follow from.
 
-    A hash is rolled on from note to note (Karp & Rabin 1987): that of a run is the difference of two sums of
-    steps. Notes of one sixteenth are read from the lowest up, and told from the highest down, so the steps to
-    them are known for good only when the next sixteenth comes.
+    The hash is a rolling one (Karp & Rabin 1987). `Hashes` multiplies the n-th step by the n-th power of the
+    base; here each new step instead multiplies the sum so far by the inverse base, so that a sum needs no
+    position. The hash of a run is the difference of two sums, scaled to that of `Hashes`.
+
+    Runs read a chord (notes of one sixteenth) from the lowest note up, but events add its notes from the
+    highest down. So the steps into and within a chord are final only when the next sixteenth begins; until
+    then they are recomputed with each note.
     """
 
-    place: int = -1
-    """Sixteenth of the last notes."""
+    sixteenth: int = -1
+    """Position of the last chord."""
     chord: tuple[int, ...] = ()
-    """Their pitches, from the lowest up."""
-    before: tuple[int, int] | None = None
-    """Sixteenth and pitch of the note before them."""
-    closed: tuple[int, ...] = (0,)
-    """Sums of the steps up to that note and to those before it, the latest last."""
+    """Its pitches, ascending."""
+    previous: tuple[int, int] | None = None
+    """Sixteenth and pitch of the note before the chord."""
+    final_sums: tuple[int, ...] = (0,)
+    """Sums of the steps up to the previous note and to the notes before it, the latest last."""
     sums: tuple[int, ...] = (0,)
-    """The same, and then those of the chord."""
+    """The final sums, and then those of the chord."""
 
-    def then(self, place: int, pitch: int) -> _Voice:
+    def with_note(self, sixteenth: int, pitch: int) -> _Voice:
         """Return the voice with one more note."""
-        if place == self.place:
-            chord, before, closed = tuple(sorted({*self.chord, pitch})), self.before, self.closed
+        if sixteenth == self.sixteenth:
+            chord, previous = tuple(sorted({*self.chord, pitch})), self.previous
+            final_sums = self.final_sums
         else:
-            before = (self.place, self.chord[-1]) if self.chord else None
-            chord, closed = (pitch,), self.sums[-RUN:]
-        sums, last = list(closed), before
-        for high in chord:
+            previous = (self.sixteenth, self.chord[-1]) if self.chord else None
+            # A run that ends in the new chord starts at most RUN_STEPS sums before it.
+            chord, final_sums = (pitch,), self.sums[-RUN_STEPS:]
+        sums, last = list(final_sums), previous
+        for chord_pitch in chord:
             if last is not None:
-                number = _NUMBERS[step_of(place - last[0], high - last[1])]
-                sums.append(sums[-1] * _TURN + number & _ALL)
-            last = place, high
-        return _Voice(place, chord, before, closed, tuple(sums))
+                step = _STEP_HASHES[step_index(sixteenth - last[0], chord_pitch - last[1])]
+                sums.append(sums[-1] * _INVERSE + step & _MASK)
+            last = sixteenth, chord_pitch
+        return _Voice(sixteenth, chord, previous, final_sums, tuple(sums))
 
     def runs(self) -> Iterator[int]:
         """Yield the hashes of the runs that end in the last chord."""
-        for end in range(max(len(self.closed), RUN), len(self.sums)):
-            yield (self.sums[end] - self.sums[end - RUN] * _FAR) * _BACK & _ALL
+        for end in range(max(len(self.final_sums), RUN_STEPS), len(self.sums)):
+            yield (self.sums[end] - self.sums[end - RUN_STEPS] * _INVERSE_POWER) * _BASE_POWER & _MASK
 
 
 @dataclass(frozen=True)
 class CopyDetector:
-    """What was heard of a piece, beside what is known from other pieces.
+    """The state of copy detection in a piece; immutable, so that a candidate note can be tried and rejected.
 
     Args:
-        known: of the other pieces.
-        programs: of the tracks; drums are not listened to.
+        training_runs: runs of notes of the training data.
+        programs: of the tracks; drums are ignored.
     """
 
-    known: Fingerprint
+    training_runs: Fingerprint
     programs: tuple[int, ...]
     voices: dict[int, _Voice] = field(default_factory=dict)
-    """Of each track; of all together that of -1."""
-    repeats: bool = False
-    """Whether the last note completes a run that is known."""
+    """The voice of each track, and with the key -1 that of all tracks together."""
+    completes_run: bool = False
+    """Whether the last note completes a run of the training data."""
 
-    def then(self, onset: int, track: int, pitch: int) -> CopyDetector:
-        """Return what was heard with one more note, in the order of events."""
+    def with_note(self, onset: int, track: int, pitch: int) -> CopyDetector:
+        """Return the state after one more note; notes are added in the order of events."""
         if self.programs[track] == DRUMS:
-            return replace(self, repeats=False)
-        place = place_of(onset)
-        heard = {
-            key: self.voices.get(key, _Voice()).then(place, pitch)
+            return replace(self, completes_run=False)
+        sixteenth = nearest_sixteenth(onset)
+        changed = {
+            key: self.voices.get(key, _Voice()).with_note(sixteenth, pitch)
             for key in ((-1, track) if len(self.programs) > 1 else (-1,))
         }
-        repeats = any(run in self.known for voice in heard.values() for run in voice.runs())
-        return CopyDetector(self.known, self.programs, {**self.voices, **heard}, repeats)
+        completes_run = any(run in self.training_runs for voice in changed.values() for run in voice.runs())
+        return CopyDetector(self.training_runs, self.programs, {**self.voices, **changed}, completes_run)

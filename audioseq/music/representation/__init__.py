@@ -1,1 +1,1 @@
-"""Scores as events: the grid, the vocabulary, tokenisation, and which event may follow which."""
+"""Pieces as events: the grid, the vocabulary, the tokenizer, and the state that constrains the next event."""

@@ -1,4 +1,4 @@
-"""Which event may follow which, and what the model is told before each: one walk does both."""
+"""The state of a piece, event by event: which event may come next, and the input of the model."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from audioseq.music.representation.vocabulary import (
     VELOCITY,
 )
 
-LAGS = (1, 2, 4, 8)
-"""Bars ago at which the model looks back."""
+LOOKBACK_BARS = (1, 2, 4, 8)
+"""How many bars ago the model sees events."""
 RELATIVE_PITCHES = v.PITCHES + 12
-"""Pitches as they are written in C major or A minor: 5 semitones lower to 6 higher than they sound."""
-LOWEST = -6
-MOST_NOTES = 512
-"""Notes in a bar after which a sampled bar must end."""
-MOST_AMISS = 4
-"""Classes of density that a piece is led by at once, at most: a doubling."""
+"""Number of relative pitches: pitches transposed to C major or A minor, by 5 semitones down to 6 up."""
+LOWEST_RELATIVE_PITCH = -6
+"""The relative pitch with index 0."""
+MAX_NOTES_PER_BAR = 512
+"""Notes after which a generated bar ends."""
+MAX_DENSITY_DEFICIT = 4
+"""Density classes: the largest correction of the requested density, a factor of two."""
 
 COLUMNS = {
     "position": v.STEPS,
@@ -46,7 +47,7 @@ COLUMNS = {
     "above_bass": 50,
     "degree": 25,
     "bar": 8,
-    "beat": v.TICKS + 1,
+    "beat": v.TICKS_PER_QUARTER + 1,
     "program": v.DRUMS + 2,
     "tracks": v.TRACKS + 1,
     "style": len(v.STYLES),
@@ -55,25 +56,26 @@ COLUMNS = {
     "tempo": v.TEMPOS,
     "density": v.DENSITIES,
 }
-"""What the model is told of the last event, the place in the piece, and what was asked: so many values."""
-INDEX = {name: i for i, name in enumerate(COLUMNS)}
-LOOKBACK = (v.STEPS + 1, v.TRACKS + 1, RELATIVE_PITCHES + 1, v.DURATIONS + 1)
-"""The same of each event that the model sees when it looks back: step, track, pitch, duration."""
-NOTHING = tuple(size - 1 for size in LOOKBACK)
-FEATURES = len(COLUMNS) + len(LAGS) * len(LOOKBACK) + 1
-"""Columns, looks back, and the pitch classes that sound, as bits."""
+"""Input of the model: name and number of values of each column. They describe the last event (the last value
+means none), the position in the piece, and the conditions."""
+COLUMN_INDEX = {name: i for i, name in enumerate(COLUMNS)}
+LOOKBACK_SIZES = (v.STEPS + 1, v.TRACKS + 1, RELATIVE_PITCHES + 1, v.DURATIONS + 1)
+"""Number of values of step, track, pitch and duration of each lookback event; the last value means none."""
+NO_LOOKBACK = tuple(size - 1 for size in LOOKBACK_SIZES)
+FEATURES = len(COLUMNS) + len(LOOKBACK_BARS) * len(LOOKBACK_SIZES) + 1
+"""The columns, the lookback events, and the bit mask of the pitch classes that sound."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is asked of a piece; each is one class, for the words see `vocabulary`.
+    """The requested properties of a piece, as classes of `vocabulary`.
 
     Args:
         style: index into `STYLES`.
         tonic: 0 (C) to 11 (B).
         minor: whether the key is minor.
         tempo: class of the tempo.
-        density: class of the notes in a quarter.
+        density: class of the notes per quarter.
         bars: length of the piece.
         programs: one for each track, 0 to 127, or `DRUMS`.
     """
@@ -88,54 +90,57 @@ class Conditions:
 
     @property
     def shift(self) -> int:
-        """Semitones from how the piece is written, in C major or A minor, up to how it sounds: -6 to 5."""
+        """Semitones from relative pitches, in C major or A minor, up to sounding pitches: -6 to 5."""
         return (self.tonic - (9 if self.minor else 0) + 6) % 12 - 6
 
 
 class EventState:
-    """A way through a piece, event by event.
+    """What is known of a piece after some events.
+
+    The same state computes the input of the model and the set of valid next events, in training and in
+    generation, so the two cannot differ.
 
     Args:
-        conditions: what is asked of the piece.
-        steered: the piece is being composed: a higher density is asked for where it was too low so far, and
-            the key is listened for; see `lead`.
+        conditions: requested properties of the piece.
+        guided: whether the piece is being generated: the requested density is raised where the density so far
+            is too low, and the key is tracked; see `guidance`.
     """
 
     key_tracker: KeyTracker
-    """Which key the piece is in."""
-    missing: float
-    """Classes of density by which there were too few notes so far."""
-    back: int
-    """How many bars ago that was to which this bar comes back; 0 if to none."""
+    """Tracks the key of the piece."""
+    density_deficit: float
+    """Requested density minus the density so far, in density classes."""
+    repeat_lag: int
+    """How many bars ago the bar is that this bar repeats; 0 if it repeats none."""
     start: int
-    """Of this bar, in ticks from the beginning of the piece."""
+    """Start of this bar, in ticks from the beginning of the piece."""
     length: int
-    """Of this bar, in ticks; 0 before the first."""
+    """Length of this bar, in ticks; 0 before the first bar."""
     position: int
-    """Of the last note in this bar, in ticks; -1 if there is none."""
+    """Onset of the last note within this bar, in ticks; -1 if the bar is empty."""
     ends: dict[int, int]
-    """Of each track, when its last note ends, in ticks from the beginning."""
+    """End of the last note of each track, in ticks from the beginning of the piece."""
 
-    def __init__(self, conditions: Conditions, steered: bool = False) -> None:
+    def __init__(self, conditions: Conditions, guided: bool = False) -> None:
         self.conditions = conditions
-        self.steered = steered
+        self.guided = guided
         self.key_tracker = KeyTracker(conditions.tonic, conditions.minor)
-        self.missing = 0.0
+        self.density_deficit = 0.0
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
         self.length = 0
         self.position = -1
         self._track = self._pitch = -1  # of the last note in this bar
-        self._notes = 0  # in this bar
-        self._played = 0  # in the bars before
+        self._bar_notes = 0
+        self._earlier_notes = 0  # in the bars before
         self.start = 0
         self._bars: list[list[tuple[int, int, int, int]]] = []  # position, track, -pitch, duration class
-        self._pointers: dict[int, int] = {}  # how far the bars were read at which it looks back
-        self.back = 0
+        self._cursors: dict[int, int] = {}  # of each lookback: how many notes of its bar have been passed
+        self.repeat_lag = 0
         self.ends = {}
-        self._before: dict[int, int] = {}  # the last pitch of each track
-        self._sounding: list[tuple[int, int]] = []  # end, pitch
+        self._last_pitch: dict[int, int] = {}  # of each track
+        self._sounding: list[tuple[int, int]] = []  # heap of (end, pitch)
         self._features = [size - 1 for size in COLUMNS.values()]
         minor = int(conditions.minor)
         for name, value in {
@@ -143,31 +148,32 @@ class EventState:
             "shift": conditions.shift + 6, "style": conditions.style, "tempo": conditions.tempo,
             "density": conditions.density, "tracks": len(conditions.programs),
         }.items():  # fmt: skip
-            self._features[INDEX[name]] = value
+            self._features[COLUMN_INDEX[name]] = value
 
     def push(self, event: Sequence[int]) -> None:
-        """Take the next event: step, meter, track, pitch, duration, velocity."""
+        """Append an event: step, meter, track, pitch, duration, velocity."""
         step, features = event[STEP], self._features
         if step == END:
             self.ended = True
         elif step == BAR:
             self.start += self.length
-            self._played += self._notes
-            if self.steered and self.start > 0:
-                self._steer()
+            self._earlier_notes += self._bar_notes
+            if self.guided and self.start > 0:
+                self._correct_density()
             self.length = v.METER_TICKS[event[METER]]
             self.position = self._track = self._pitch = -1
-            self._notes = 0
+            self._bar_notes = 0
             self.remaining -= 1
+            # Slices in the order of COLUMNS; a bar line has no track, pitch, duration or velocity.
             features[0:6] = BAR, 1, v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES
             features[6:11] = event[METER], v.countdown_class(max(self.remaining, 0)), 49, 49, 24
-            features[11:14] = len(self._bars) % 8, v.TICKS, v.DRUMS + 1
+            features[11:14] = len(self._bars) % 8, v.TICKS_PER_QUARTER, v.DRUMS + 1
             self._bars.append([])
-            self._pointers.clear()
+            self._cursors.clear()
         else:
-            self._note(step, event[TRACK], event[PITCH], event[DURATION], event[VELOCITY])
+            self._push_note(step, event[TRACK], event[PITCH], event[DURATION], event[VELOCITY])
 
-    def _note(self, step: int, track: int, pitch: int, duration: int, velocity: int) -> None:
+    def _push_note(self, step: int, track: int, pitch: int, duration: int, velocity: int) -> None:
         features, conditions = self._features, self.conditions
         if step != SAME:
             self.position = step
@@ -175,103 +181,117 @@ class EventState:
             while self._sounding and self._sounding[0][0] <= now:
                 heapq.heappop(self._sounding)
         self._track, self._pitch = track, pitch
-        self._notes += 1
+        self._bar_notes += 1
         self._bars[-1].append((self.position, track, -pitch, duration))
         end = self.start + self.position + v.DURATION_TICKS[duration]
         self.ends[track] = max(end, self.ends.get(track, 0))
         heapq.heappush(self._sounding, (end, pitch))
-        written = pitch - self.shift
-        if self.steered and conditions.programs[track] != v.DRUMS:
+        relative_pitch = pitch - self.shift
+        if self.guided and conditions.programs[track] != v.DRUMS:
             self.key_tracker.push(pitch)
-        before = self._before.get(track)
-        self._before[track] = pitch
+        previous = self._last_pitch.get(track)
+        self._last_pitch[track] = pitch
         bass = min(other for _, other in self._sounding)
-        features[0:6] = self.position, 2 + (step == SAME), track, written - LOWEST, duration, velocity
-        features[8] = 49 if before is None else max(-24, min(24, pitch - before)) + 24
+        pitch_index = relative_pitch - LOWEST_RELATIVE_PITCH
+        features[0:6] = self.position, 2 + (step == SAME), track, pitch_index, duration, velocity
+        features[8] = 49 if previous is None else max(-24, min(24, pitch - previous)) + 24
         features[9] = min(48, pitch - bass)
-        features[10] = written % 12 + 12 * conditions.minor
-        features[12] = self.position % v.TICKS
+        features[10] = relative_pitch % 12 + 12 * conditions.minor
+        features[12] = self.position % v.TICKS_PER_QUARTER
         features[13] = conditions.programs[track]
 
-    def _steer(self) -> None:
-        """Ask for more notes where there were too few, and for fewer where there were too many."""
-        asked = self.conditions.density
-        missing = asked - 4 * math.log2(max(self._played, 1) * v.TICKS / self.start)
-        missing = min(max(missing, -MOST_AMISS), MOST_AMISS)
-        self._features[INDEX["density"]] = min(max(asked + round(missing), 0), v.DENSITIES - 1)
-        self.missing = missing
+    def _correct_density(self) -> None:
+        """Raise the requested density where the density so far is too low, and lower it where it is too high.
+
+        The input of the model has the requested density, but not the density so far.
+        """
+        requested = self.conditions.density
+        notes_per_quarter = max(self._earlier_notes, 1) * v.TICKS_PER_QUARTER / self.start
+        deficit = requested - 4 * math.log2(notes_per_quarter)  # four classes per doubling, as density_class
+        deficit = min(max(deficit, -MAX_DENSITY_DEFICIT), MAX_DENSITY_DEFICIT)
+        corrected = min(max(requested + round(deficit), 0), v.DENSITIES - 1)
+        self._features[COLUMN_INDEX["density"]] = corrected
+        self.density_deficit = deficit
 
     @property
     def bar(self) -> int:
-        """Which bar this is, from 0."""
+        """Index of this bar, from 0."""
         return len(self._bars) - 1
 
     def onset(self, step: int) -> int:
-        """Return when a note at a step begins, in ticks from the beginning of the piece."""
+        """Return the onset of a note with this step, in ticks from the beginning of the piece."""
         return self.start + (self.position if step == SAME else step)
 
-    def aim(self, ticks: float) -> None:
-        """Count the bars that remain after this one anew: as many like it as make the piece so long."""
+    def set_target_length(self, ticks: float) -> None:
+        """Recompute the number of remaining bars from a length of the piece, as if all were like this bar."""
         self.remaining = max(0, round((ticks - self.start) / self.length) - 1)
-        self._features[INDEX["countdown"]] = v.countdown_class(self.remaining)
+        self._features[COLUMN_INDEX["countdown"]] = v.countdown_class(self.remaining)
 
     def features(self) -> list[int]:
-        """Return what the model is told before the next event `[FEATURES]`; see `COLUMNS`."""
+        """Return the input of the model before the next event `[FEATURES]`; see `COLUMNS`."""
         result = self._features.copy()
-        for lag in LAGS:
-            result += self.look(lag)
-        bits = 0
+        for lag in LOOKBACK_BARS:
+            result += self.lookback(lag)
+        pitch_classes = 0
         for _, pitch in self._sounding:
-            bits |= 1 << (pitch - self.shift) % 12
-        result.append(bits)
+            pitch_classes |= 1 << (pitch - self.shift) % 12
+        result.append(pitch_classes)
         return result
 
-    def look(self, lag: int) -> tuple[int, ...]:
-        """Return what came next, so many bars ago: step, track, pitch as it is written, duration."""
-        if lag >= len(self._bars):
-            return NOTHING
-        bar, at = self._bars[-1 - lag], self._pointers.get(lag, 0)
-        here = (self.position, self._track, -self._pitch)
-        while at < len(bar) and bar[at][:3] <= here:
-            at += 1
-        self._pointers[lag] = at
-        if at == len(bar):
-            return BAR, *NOTHING[1:]
-        position, track, down, duration = bar[at]
-        step = SAME if position == self.position else position
-        return step, track, -down - self.shift - LOWEST, duration
+    def lookback(self, lag: int) -> tuple[int, ...]:
+        """Return step, track, relative pitch and duration of what followed this position some bars ago.
 
-    def steps(self) -> np.ndarray:
-        """Return which steps may come next `[STEPS]` bool; at least one, unless the piece has ended."""
+        Each lag keeps a cursor into its bar. Notes are pushed in order, so a cursor only moves forward within
+        a bar, and all lookbacks of a bar together pass each note once.
+        """
+        if lag >= len(self._bars):
+            return NO_LOOKBACK
+        bar, cursor = self._bars[-1 - lag], self._cursors.get(lag, 0)
+        here = (self.position, self._track, -self._pitch)
+        while cursor < len(bar) and bar[cursor][:3] <= here:
+            cursor += 1
+        self._cursors[lag] = cursor
+        if cursor == len(bar):
+            return BAR, *NO_LOOKBACK[1:]
+        position, track, negative_pitch, duration = bar[cursor]
+        step = SAME if position == self.position else position
+        return step, track, -negative_pitch - self.shift - LOWEST_RELATIVE_PITCH, duration
+
+    def allowed_steps(self) -> np.ndarray:
+        """Return which steps are valid next `[STEPS]` bool; at least one, unless the piece has ended."""
         allowed = np.zeros(v.STEPS, bool)
-        begun = self.length > 0
-        full = self._notes >= MOST_NOTES
-        if begun and not full:
+        in_bar = self.length > 0
+        if in_bar and self._bar_notes < MAX_NOTES_PER_BAR:
             allowed[self.position + 1 : self.length] = True
-            allowed[SAME] = self.position >= 0 and self.tracks(SAME).any()
+            allowed[SAME] = self.position >= 0 and self.allowed_tracks(SAME).any()
         allowed[BAR] = self.remaining > 0
-        allowed[END] = begun and self.remaining <= 0
+        allowed[END] = in_bar and self.remaining <= 0
         return allowed
 
-    def tracks(self, step: int) -> np.ndarray:
-        """Return which tracks the note at a step may be in `[TRACKS]` bool: together, from the first down."""
+    def allowed_tracks(self, step: int) -> np.ndarray:
+        """Return which tracks are valid for a note with this step `[TRACKS]` bool.
+
+        Notes with the same onset are sorted by track, then by descending pitch, so each chord has exactly one
+        encoding. A track whose last note has pitch 0 cannot have another.
+        """
         allowed = np.zeros(v.TRACKS, bool)
         first = 0 if step != SAME else self._track + (self._pitch == 0)
         allowed[first : len(self.conditions.programs)] = True
         return allowed
 
-    def pitches(self, step: int, track: int) -> np.ndarray:
-        """Return which pitches the note may have `[PITCHES]` bool: chords are told from the top down."""
+    def allowed_pitches(self, step: int, track: int) -> np.ndarray:
+        """Return which pitches are valid for the note `[PITCHES]` bool: below the last note of the chord."""
         allowed = np.ones(v.PITCHES, bool)
         if step == SAME and track == self._track:
             allowed[self._pitch :] = False
         return allowed
 
     def allows(self, event: Sequence[int]) -> bool:
-        """Return whether an event may come next."""
+        """Return whether an event is valid next."""
         step = event[STEP]
-        if self.ended or not self.steps()[step]:
+        if self.ended or not self.allowed_steps()[step]:
             return False
         if step in (BAR, END):
             return step == END or 0 <= event[METER] < len(v.METERS)
-        return bool(self.tracks(step)[event[TRACK]] and self.pitches(step, event[TRACK])[event[PITCH]])
+        tracks, pitches = self.allowed_tracks(step), self.allowed_pitches(step, event[TRACK])
+        return bool(tracks[event[TRACK]] and pitches[event[PITCH]])

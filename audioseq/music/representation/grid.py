@@ -1,4 +1,4 @@
-"""Scores on a grid of bars and ticks: what the events of the model are made of."""
+"""Pieces on a grid of bars and ticks, between MIDI scores and events."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from audioseq.music.representation.keys import best_key
 from audioseq.music.representation.vocabulary import (
     DRUMS,
     DURATION_TICKS,
-    LONGEST_BAR,
+    MAX_BAR_TICKS,
     METER_TICKS,
     METERS,
-    TICKS,
+    TICKS_PER_QUARTER,
     TRACKS,
     duration_class,
 )
 
-MOST_BARS = 4000
-"""Bars of a piece; one with more is no single piece, or has a time signature that is a mistake."""
+MAX_BARS = 4000
+"""A score with more bars is a collection, or has a wrong time signature."""
 
 
 class GridNote(NamedTuple):
-    """A note in ticks, 24 to the quarter; sorted as events are told."""
+    """A note in ticks, 24 per quarter; notes sort in the order of events."""
 
     onset: int
     track: int
-    down: int
-    """The pitch below 0: chords are told from the top down."""
+    negative_pitch: int
+    """The pitch times -1, so that the notes of a chord sort from the highest to the lowest."""
     duration: int
     velocity: int
 
     @property
     def pitch(self) -> int:
-        """0 to 127."""
-        return -self.down
+        """MIDI pitch, 0 to 127."""
+        return -self.negative_pitch
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Music on the grid.
+    """A piece on the grid.
 
     Args:
-        notes: in the order of events; none sounds in its track when its pitch is struck there again.
+        notes: in the order of events; notes of the same track and pitch do not overlap.
         meters: index of the time signature of each bar.
-        programs: of each track, 0 to 127, or `DRUMS`.
-        bpm: quarter notes a minute.
+        programs: one for each track, 0 to 127, or `DRUMS`.
+        bpm: quarter notes per minute.
     """
 
     notes: tuple[GridNote, ...]
@@ -63,17 +63,17 @@ class Piece:
 
     @property
     def starts(self) -> list[int]:
-        """Ticks at which the bars begin, and at the end the one at which the last ends."""
+        """Start of each bar and end of the last bar, in ticks."""
         return [0, *accumulate(METER_TICKS[meter] for meter in self.meters)]
 
     @property
     def density(self) -> float:
-        """Notes in a quarter."""
-        return len(self.notes) * TICKS / max(self.starts[-1], TICKS)
+        """Notes per quarter note."""
+        return len(self.notes) * TICKS_PER_QUARTER / max(self.starts[-1], TICKS_PER_QUARTER)
 
     @property
     def final_bass(self) -> int | None:
-        """Pitch class of the lowest note that sounds when the last one begins; None if there are no notes."""
+        """Pitch class of the lowest note that sounds at the last onset; None without pitched notes."""
         pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
         last = max((note.onset for note in pitched), default=0)
         sounding = (note.pitch for note in pitched if note.onset + note.duration > last)
@@ -81,10 +81,10 @@ class Piece:
         return None if bass is None else bass % 12
 
     def key(self) -> tuple[int, bool]:
-        """Return the tonic (0 is C) and whether the key is minor: the profile that fits best.
+        """Estimate the key: return the tonic (0 is C) and whether it is minor.
 
-        The time for which each pitch class sounds is compared with what is usual in each key; that the piece
-        ends on the tonic in the bass speaks for a key.
+        The time for which each pitch class sounds is correlated with key profiles; a key whose tonic is the
+        final bass note is favoured. See `best_key`.
         """
         pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
         if not pitched:
@@ -96,36 +96,34 @@ class Piece:
 
 
 def to_grid(score: Score) -> Piece:
-    """Put a score on the grid.
+    """Quantise a score to the grid.
 
-    Onsets and ends go to the nearest tick (a 24th of a quarter: at most a 48th off); durations beyond eight
-    quarters are cut to whole quarters. Tempo changes become the tempo at which most of the piece goes. Tracks
-    beyond the eighth join another, one of the same instrument if there is one.
+    Onsets and ends are rounded to the nearest tick (a 24th of a quarter, so the error is at most a 48th).
+    Durations above eight quarters are shortened to whole quarters. Tempo changes are replaced by the median
+    tempo. Tracks beyond the eighth are merged into another track, of the same instrument if possible.
 
     Raises:
-        DataError: the score has no notes, or too many bars.
+        DataError: the score has no notes or too many bars.
     """
     if not score.notes:
         raise DataError("the piece has no notes")
-    track_of, programs = _tracks(score.notes)
-    lines = np.asarray(score.beats(score.bars())) * TICKS
-    if len(lines) > MOST_BARS:
-        raise DataError(
-            f"the piece has {len(lines) - 1} bars, and {MOST_BARS} are the limit; cut it into parts"
-        )
-    changes = [score.beats(seconds) * TICKS for seconds, _, _ in score.time_signatures]
+    track_of, programs = _assign_tracks(score.notes)
+    lines = np.asarray(score.beats(score.bars())) * TICKS_PER_QUARTER
+    if len(lines) > MAX_BARS:
+        raise DataError(f"the piece has {len(lines) - 1} bars; split it into parts of at most {MAX_BARS}")
+    changes = [score.beats(seconds) * TICKS_PER_QUARTER for seconds, _, _ in score.time_signatures]
     signatures = [(numerator, denominator) for _, numerator, denominator in score.time_signatures]
     meters: list[int] = []
     reached = 0
     for start, end in pairwise(lines):
         index = max(0, int(np.searchsorted(changes, start + 0.5)) - 1) if changes else -1
         signature = signatures[index] if changes else (4, 4)
-        for meter in _meters(round(end) - reached, signature):
+        for meter in _split_bar(round(end) - reached, signature):
             meters.append(meter)
             reached += METER_TICKS[meter]
-    onsets = np.rint(score.beats(np.array([note.onset for note in score.notes])) * TICKS).astype(int).tolist()
-    ends = np.rint(score.beats(np.array([note.end for note in score.notes])) * TICKS).astype(int).tolist()
-    notes = _untangle(
+    onsets = _to_ticks(score, [note.onset for note in score.notes])
+    ends = _to_ticks(score, [note.end for note in score.notes])
+    notes = _resolve_overlaps(
         [
             GridNote(onset, track_of[_voice(note)], -note.pitch, max(end - onset, 1), note.velocity)
             for note, onset, end in zip(score.notes, onsets, ends, strict=True)
@@ -134,12 +132,12 @@ def to_grid(score: Score) -> Piece:
     while reached <= notes[-1].onset:
         meters.append(meters[-1] if meters else 0)
         reached += METER_TICKS[meters[-1]]
-    return Piece(tuple(notes), tuple(meters), programs, _main_tempo(score))
+    return Piece(tuple(notes), tuple(meters), programs, _median_tempo(score))
 
 
 def to_score(piece: Piece, text: str = "", names: Sequence[str] = ()) -> Score:
     """Return the score of a piece."""
-    tick = 60 / (piece.bpm * TICKS)
+    tick = 60 / (piece.bpm * TICKS_PER_QUARTER)
     starts = piece.starts
     return Score(
         notes=tuple(
@@ -165,12 +163,22 @@ def to_score(piece: Piece, text: str = "", names: Sequence[str] = ()) -> Score:
     )
 
 
+def _to_ticks(score: Score, seconds: Sequence[float]) -> list[int]:
+    ticks: list[int] = np.rint(score.beats(np.array(seconds)) * TICKS_PER_QUARTER).astype(int).tolist()
+    return ticks
+
+
 def _voice(note: Note) -> tuple[int, int]:
+    """Return the track and the program of a note."""
     return note.track, DRUMS if note.drum else note.program
 
 
-def _tracks(notes: Sequence[Note]) -> tuple[dict[tuple[int, int], int], tuple[int, ...]]:
-    """Give each voice a track; those beyond the last join the busiest of their program, or the last."""
+def _assign_tracks(notes: Sequence[Note]) -> tuple[dict[tuple[int, int], int], tuple[int, ...]]:
+    """Assign a track to each voice, and return the programs of the tracks.
+
+    The voices with the most notes get a track each. The others share the first track of their program, or the
+    last track.
+    """
     counts = Counter(map(_voice, notes))
     kept = sorted(sorted(counts, key=lambda voice: -counts[voice])[:TRACKS])
     by_program: dict[int, int] = {}
@@ -182,14 +190,17 @@ def _tracks(notes: Sequence[Note]) -> tuple[dict[tuple[int, int], int], tuple[in
     return places, tuple(program for _, program in kept)
 
 
-def _meters(length: int, signature: tuple[int, int]) -> list[int]:
-    """Return bars that together are as long as one: itself where it is known, else others, longest first."""
+def _split_bar(length: int, signature: tuple[int, int]) -> list[int]:
+    """Return the meters of bars that together are as long as one bar.
+
+    That is the bar itself if `METERS` has its signature, else shorter bars, the longest first.
+    """
     if signature in METERS and METER_TICKS[METERS.index(signature)] == length:
         return [METERS.index(signature)]
     meters: list[int] = []
     while length >= min(METER_TICKS):
         meter = max(
-            (index for index, ticks in enumerate(METER_TICKS) if ticks <= min(length, LONGEST_BAR)),
+            (index for index, ticks in enumerate(METER_TICKS) if ticks <= min(length, MAX_BAR_TICKS)),
             key=lambda index: (METER_TICKS[index], -index),
         )
         meters.append(meter)
@@ -197,26 +208,26 @@ def _meters(length: int, signature: tuple[int, int]) -> list[int]:
     return meters
 
 
-def _untangle(notes: Sequence[GridNote]) -> list[GridNote]:
-    """Sort notes; end each where its pitch is struck again in its track; of two at once keep the longer."""
+def _resolve_overlaps(notes: Sequence[GridNote]) -> list[GridNote]:
+    """Sort notes, end each at the next onset of its pitch and track, and keep the longer of two at once."""
     by_key: dict[tuple[int, int], list[GridNote]] = defaultdict(list)
     for note in sorted(notes):
-        held = by_key[note.track, note.down]
-        if held and held[-1].onset == note.onset:
-            held[-1] = max(held[-1], note, key=lambda note: note.duration)
+        earlier = by_key[note.track, note.negative_pitch]
+        if earlier and earlier[-1].onset == note.onset:
+            earlier[-1] = max(earlier[-1], note, key=lambda note: note.duration)
             continue
-        if held and held[-1].onset + held[-1].duration > note.onset:
-            held[-1] = held[-1]._replace(duration=note.onset - held[-1].onset)
-        held.append(note)
+        if earlier and earlier[-1].onset + earlier[-1].duration > note.onset:
+            earlier[-1] = earlier[-1]._replace(duration=note.onset - earlier[-1].onset)
+        earlier.append(note)
     return sorted(
         note._replace(duration=DURATION_TICKS[duration_class(note.duration)])
-        for held in by_key.values()
-        for note in held
+        for earlier in by_key.values()
+        for note in earlier
     )
 
 
-def _main_tempo(score: Score) -> float:
-    """Return the tempo at which half of the piece is slower, and half faster."""
+def _median_tempo(score: Score) -> float:
+    """Return the median tempo, weighted by time."""
     end = score.end
     spans: list[tuple[float, float]] = []
     tempos = score.tempos or ((0.0, 120.0),)

@@ -1,4 +1,4 @@
-"""Pieces to events and back."""
+"""Encode pieces as events, and decode events to pieces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audioseq.music.representation.vocabulary import BAR, END, SAME
 
 
 def encode(piece: Piece) -> np.ndarray:
-    """Return the events of a piece `[E, 6]` int16, with the columns of `vocabulary`; the last is the end."""
+    """Return the events of a piece `[E, 6]` int16, with the columns of `vocabulary`; the last is `END`."""
     events: list[tuple[int, ...]] = []
     starts = piece.starts
     notes = iter(piece.notes)
@@ -40,7 +40,7 @@ def encode(piece: Piece) -> np.ndarray:
 
 
 def decode(events: Iterable[Sequence[int]], programs: Sequence[int], bpm: float) -> Piece:
-    """Return the piece that events tell of; a note ends where its pitch is struck again in its track."""
+    """Return the piece of some events; a note ends at the next onset of its pitch in its track."""
     notes: list[GridNote] = []
     meters: list[int] = []
     open_notes: dict[tuple[int, int], int] = {}
@@ -66,7 +66,7 @@ def decode(events: Iterable[Sequence[int]], programs: Sequence[int], bpm: float)
 
 
 def conditions_of(piece: Piece, style: int) -> Conditions:
-    """Return what one would have to ask for to get a piece like this one."""
+    """Return the conditions that describe a piece."""
     tonic, minor = piece.key()
     return Conditions(
         style=style,
@@ -80,7 +80,7 @@ def conditions_of(piece: Piece, style: int) -> Conditions:
 
 
 def features(events: np.ndarray, conditions: Conditions) -> np.ndarray:
-    """Return what the model is told before each event `[E, FEATURES]` int16."""
+    """Return the input of the model before each event `[E, FEATURES]` int16."""
     event_state = EventState(conditions)
     rows = np.empty((len(events), FEATURES), np.int16)
     for i, event in enumerate(events.tolist()):

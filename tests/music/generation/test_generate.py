@@ -1,4 +1,4 @@
-"""Composing in numpy against the same with the modules of torch, event by event."""
+"""Generation in numpy equals the reference implementation with torch modules."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from audioseq.music.config import ModelConfig
 from audioseq.music.generation.generate import Draft, generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.generation.stepper import EventStep
-from audioseq.music.model import GIVEN, SIZES, MusicModel, build
+from audioseq.music.model import FIELD_SIZES, KNOWN_FIELDS, MusicModel, build
 from audioseq.music.representation.event_state import Conditions, EventState
 from tests.music import plain, tiny
 
 
 def network(cell: str = "lstm", scale: float = 3.0, seed: int = 0) -> MusicModel:
-    """A model with strong opinions, in float64."""
+    """A model with peaked distributions, in float64."""
     torch.manual_seed(seed)
     model = build(ModelConfig(**tiny.MODEL.model_dump() | {"cell": cell})).double().eval()
     with torch.no_grad():
@@ -30,7 +30,7 @@ def network(cell: str = "lstm", scale: float = 3.0, seed: int = 0) -> MusicModel
 
 
 def drafts(count: int, seed: int = 0, bars: int = 3, ticks: float | None = None) -> list[Draft]:
-    """Wishes of several kinds."""
+    """Drafts with different conditions."""
     return [
         Draft(
             Conditions(i % 4, (5 * i + seed) % 12, bool(i % 2), 12, 8, bars, (0, 40, 52)[: 1 + i % 3]),
@@ -42,7 +42,7 @@ def drafts(count: int, seed: int = 0, bars: int = 3, ticks: float | None = None)
 
 
 def primed(events: int = 40) -> Draft:
-    """A tune that has begun."""
+    """A draft with a primer."""
     example = tiny.examples(1)[0]
     conditions = replace(example.conditions, bars=7)
     return Draft(conditions, np.random.default_rng(5), None, example.events[:events].tolist())
@@ -59,7 +59,7 @@ def primed(events: int = 40) -> Draft:
         Sampling, temperature=st.floats(0.3, 1.5), top_k=st.integers(0, 9), top_p=st.floats(0.5, 1)
     ),
 )
-def test_pieces_are_those_of_the_plain_way(
+def test_pieces_equal_those_of_the_reference(
     cell: str, seed: int, scale: float, count: int, ticks: float | None, sampling: Sampling
 ) -> None:
     model = network(cell, scale, seed)
@@ -72,27 +72,27 @@ def test_pieces_are_those_of_the_plain_way(
         assert np.isclose(one.nats, other.nats, rtol=1e-9)
 
 
-def test_every_step_scores_as_the_model_does() -> None:
+def test_step_gives_the_scores_of_the_model() -> None:
     model, example = network(), tiny.examples(1)[0]
     step, event_state = EventStep(model), EventState(example.conditions)
-    events, told = example.written()
-    summaries, _ = model(torch.from_numpy(told.astype(np.int64))[None])
-    memories = step.stack.start(1)
+    events, inputs = example.model_arrays()
+    summaries, _ = model(torch.from_numpy(inputs.astype(np.int64))[None])
+    states = step.stack.initial_states(1)
     for i, event in enumerate(events):
-        summary, memories = step(np.array([event_state.features()]), memories)
+        summary, states = step(np.array([event_state.features()]), states)
         event_state.push(example.events[i].tolist())
-        for field in range(len(SIZES)):
+        for field in range(len(FIELD_SIZES)):
             if event[field] < 0:
                 continue
-            known, told_so_far = {}, summary
-            for given_field in GIVEN[field]:
-                known[given_field] = torch.tensor([int(event[given_field])])
-                told_so_far = step.tell(told_so_far, given_field, np.array([event[given_field]]))
-            expected = model.choose(summaries[:, i], field, known).detach().numpy()
-            np.testing.assert_allclose(step.scores(told_so_far, field), expected, rtol=0, atol=1e-10)
+            chosen, conditioned = {}, summary
+            for known in KNOWN_FIELDS[field]:
+                chosen[known] = torch.tensor([int(event[known])])
+                conditioned = step.condition(conditioned, known, np.array([event[known]]))
+            expected = model.score_field(summaries[:, i], field, chosen).detach().numpy()
+            np.testing.assert_allclose(step.scores(conditioned, field), expected, rtol=0, atol=1e-10)
 
 
-def test_drafts_that_begin_and_end_at_different_events_do_not_mix() -> None:
+def test_drafts_of_different_lengths_are_independent() -> None:
     model, together, alone = network(), [*drafts(2), primed()], [*drafts(2), primed()]
     generate(model, together, Sampling())
     for draft, other in zip(alone, together, strict=True):

@@ -1,4 +1,4 @@
-"""What comes back from events is what went in, on the grid; the grammar admits it."""
+"""Encoding and decoding a piece is lossless on the grid, and all its events are valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATA = Path(os.environ.get("AUDIOSEQ_DATA", Path(__file__).parents[3] / "shared"
 
 
 def check_round_trip(score: Score) -> None:
-    """Pitches come back exactly, times within half a tick, and the grammar admits each event."""
+    """Pitches survive exactly, times within half a tick, and each event is valid."""
     piece = to_grid(score)
     events = encode(piece)
     back = decode(events.tolist(), piece.programs, piece.bpm)
@@ -35,12 +35,12 @@ def check_round_trip(score: Score) -> None:
 
     if len({(note.track, note.program, note.drum) for note in score.notes}) > v.TRACKS:
         return
-    heard = {(note.pitch, note.onset / v.TICKS) for note in back.notes}
-    pitches = np.array([pitch for pitch, _ in heard])
-    times = np.array([beats for _, beats in heard])
+    decoded = {(note.pitch, note.onset / v.TICKS_PER_QUARTER) for note in back.notes}
+    pitches = np.array([pitch for pitch, _ in decoded])
+    times = np.array([beats for _, beats in decoded])
     for note in score.notes:
         near = times[pitches == note.pitch] - score.beats(note.onset)
-        assert np.abs(near).min() <= 0.5 / v.TICKS + 1e-6
+        assert np.abs(near).min() <= 0.5 / v.TICKS_PER_QUARTER + 1e-6
 
 
 @given(scores())
@@ -67,23 +67,23 @@ def test_round_trip_of_all_real_music(folder: str) -> None:
         check_round_trip(Score.load(path))
 
 
-def test_a_score_of_a_piece_gives_the_piece() -> None:
+def test_score_of_a_piece_gives_the_piece() -> None:
     piece = song()
     assert to_grid(to_score(piece)) == piece
 
 
-def test_the_key_is_found_and_follows_a_transposition() -> None:
+def test_key_follows_a_transposition() -> None:
     piece = song()
     assert piece.key() == (0, False)
     for semitones in range(-6, 7):
         moved = Piece(
-            tuple(note._replace(down=note.down - semitones) for note in piece.notes),
+            tuple(note._replace(negative_pitch=note.negative_pitch - semitones) for note in piece.notes),
             piece.meters, piece.programs,
         )  # fmt: skip
         assert moved.key() == (semitones % 12, False)
 
 
-def test_looking_back_finds_what_comes_next_in_music_that_repeats() -> None:
+def test_lookback_shows_the_next_event_of_repeated_music() -> None:
     one = song(bars=1)
     length = one.starts[-1]
     piece = Piece(
