@@ -56,7 +56,7 @@ if __name__ == "__main__":
     for options in ways:
         name = f"beam size {options.limits.beam_size}, {options.lm or 'no language model'}"
         name += f", rescored by {options.rescorer}" if options.rescorer else ""
-        decoder = recogniser.decoder(options)
+        decoder = recogniser.load_decoder(options)
         began = time.process_time()
         rate = word_errors([each.decode(decoder) for each in emissions]).rate
         add(name, began, {"WER (%)": round(100 * rate, 2)})
