@@ -1,1 +1,1 @@
-"""What makes a sentence likely: models of words, estimated from text alone."""
+"""Language models: recurrent and n-gram models of words, subwords or characters."""

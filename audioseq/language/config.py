@@ -1,4 +1,4 @@
-"""What the `config.toml` of a language model may say."""
+"""The `config.toml` of a language model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
-    """The network; the meaning of each value is told in `LanguageModel`."""
+    """The network; `LanguageModel` describes each value."""
 
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
     embedding_size: Size = 256
@@ -29,30 +29,30 @@ class ModelConfig(Config):
 
 
 class DataConfig(Config):
-    """Texts (relative to the working directory), one sentence a line, and how they become batches."""
+    """Texts, one sentence a line, with paths relative to the working directory, and the batches."""
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
     streams: Size = 32
     """Parallel streams of sentences in one update over all processes."""
     window: Size = 64
-    """Tokens of each stream in one update: gradients reach back so far, what is remembered further."""
+    """Tokens of each stream in one update. Gradients stop at the window's start, the state does not."""
 
 
 class LanguageConfig(Config):
-    """A language model: the next token after those before it."""
+    """A recipe for a language model: predict each token from the tokens before it."""
 
     task: Literal["language"] = "language"
     alphabet: str = DEFAULT_ALPHABET
     words: Annotated[int, Field(ge=0)] = 0
-    """So many of the most frequent words are the tokens, all others are `<unk>`."""
+    """Number of words in the vocabulary, the most frequent ones; other words are `<unk>`."""
     subwords: Annotated[int, Field(ge=0, le=20000)] = 0
-    """So many frequent parts of words are the tokens. Neither words nor subwords: characters."""
+    """Number of subwords in the vocabulary. With neither words nor subwords, characters are the tokens."""
     data: DataConfig
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     card: dict[str, Any] = Field(default_factory=dict)
-    """What the model files say beside what training itself knows: data, licences, limits."""
+    """Entries of the model card that training does not fill in: data, licences, limits."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

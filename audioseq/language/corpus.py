@@ -1,4 +1,4 @@
-"""Text to words and word ids: plain or compressed files, one sentence a line."""
+"""Read text, plain or compressed, one sentence a line, as words and word ids."""
 
 from __future__ import annotations
 
@@ -17,39 +17,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.errors import DataError
-from audioseq.files import write_atomically
-from audioseq.language.vocabulary import MARKS, START, Vocabulary
+from audioseq.files import reading, write_atomically
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 from audioseq.text.tokenizer import normalise
 
 OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-END = MARKS.index("</s>")
-HELD_OUT = 100
-"""One sentence in so many is not trained on."""
+HELD_OUT_INTERVAL = 100
+"""Distance of held-out sentences: one in this many is not used for training."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Sentences as ids of all their words."""
+    """A text as word ids."""
 
     words: tuple[str, ...]
-    """Each word of the text once, after `<unk>`, `<s>` and `</s>`."""
+    """The special tokens, then each distinct word of the text."""
     tokens: NDArray[np.int32]
-    """Places in `words`, each sentence between `<s>` and `</s>` `[N]`."""
+    """Indices into `words`, each sentence between `<s>` and `</s>` `[N]`."""
     dropped: Counter[str]
-    """Characters that were left out, with their number."""
+    """Characters that normalisation removed, with their counts."""
 
     def counts(self) -> dict[str, int]:
-        """Return how often each word occurs."""
-        numbers = np.bincount(self.tokens, minlength=len(self.words))
-        return dict(zip(self.words[len(MARKS) :], numbers[len(MARKS) :].tolist(), strict=True))
+        """Count the occurrences of each word."""
+        counts, first = np.bincount(self.tokens, minlength=len(self.words)), len(SPECIAL_TOKENS)
+        return dict(zip(self.words[first:], counts[first:].tolist(), strict=True))
 
     def encode(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
-        """Return the text in ids of a vocabulary `[N]`."""
+        """Return the text as ids of a vocabulary `[N]`."""
         return np.array(vocabulary.encode(self.words), np.int32)[self.tokens]
 
     def summary(self) -> str:
-        """Tell in one line what was read, and what was left out."""
-        sentences = int((self.tokens == MARKS.index(START)).sum())
+        """Return a line with the size of the text and the characters that were removed."""
+        sentences = int((self.tokens == Vocabulary.bos).sum())
         line = f"{len(self.tokens) - 2 * sentences:,} words in {sentences:,} sentences"
         if self.dropped:
             most = " ".join(f"{char!r} {n:,}" for char, n in self.dropped.most_common(5))
@@ -57,81 +56,75 @@ class Corpus:
         return line
 
 
-def gather(lines: Iterable[str]) -> Corpus:
-    """Read sentences, one a line, normalised; empty ones are skipped.
+def build_corpus(lines: Iterable[str]) -> Corpus:
+    """Build a corpus from lines of one sentence each, which are normalised; empty lines are skipped.
 
     Example:
         >>> corpus = gather(["To be,", "or not to be?"])
         >>> corpus.words[3:], corpus.tokens.tolist()
         (('to', 'be', 'or', 'not'), [1, 3, 4, 2, 1, 5, 6, 3, 4, 2])
     """
-    ids = {mark: index for index, mark in enumerate(MARKS)}
+    ids = {token: index for index, token in enumerate(SPECIAL_TOKENS)}
     tokens = array("i")
     dropped: Counter[str] = Counter()
     for words in sentences(lines, dropped):
-        tokens.append(ids[START])
+        tokens.append(Vocabulary.bos)
         tokens.extend([ids.setdefault(word, len(ids)) for word in words])
-        tokens.append(END)
+        tokens.append(Vocabulary.eos)
     return Corpus(tuple(ids), np.frombuffer(tokens, np.int32) if tokens else np.zeros(0, np.int32), dropped)
 
 
 def sentences(lines: Iterable[str], dropped: Counter[str] | None = None) -> Iterator[list[str]]:
-    """Yield the words of each line that has any, normalised; what was left out is counted in `dropped`."""
-    plain: set[str] = set()
+    """Yield the words of each non-empty line, normalised; removed characters are counted in `dropped`."""
+    normalised: set[str] = set()  # words that normalisation does not change
     for line in lines:
         words = line.rstrip("\r\n").split(" ")
-        if not plain.issuperset(words):  # else there is nothing to normalise, which takes far longer
-            text, lost = normalise(line)
+        if not normalised.issuperset(words):  # a look-up is far faster than normalising again
+            text, removed = normalise(line)
             words = text.split()
-            plain.update(words)
+            normalised.update(words)
             if dropped is not None:
-                dropped.update(lost)
+                dropped.update(removed)
         if words:
             yield words
 
 
-def read(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Yield the lines of text files, also of compressed ones (.xz, .gz, .bz2); `-` is stdin.
+def read_lines(paths: Iterable[str | Path]) -> Iterator[str]:
+    """Yield the lines of text files, plain or compressed (.xz, .gz, .bz2); `-` is stdin.
 
     Raises:
         DataError: a file is missing, damaged, or not UTF-8 text.
     """
     for path in paths:
-        try:
+        with reading(path, DataError):
             if str(path) == "-":
                 yield from sys.stdin
                 continue
             with open_text(path) as file:
                 yield from file
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from None
-        except (OSError, EOFError, lzma.LZMAError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise DataError(f"{path}: cannot be read ({reason}); check the path") from None
 
 
 def open_text(path: str | Path) -> IO[str]:
-    """Open a text file for reading, decompressing it as its suffix says."""
+    """Open a text file for reading; the suffix selects the decompression."""
     opener = OPENERS.get(Path(path).suffix, open)
     return opener(path, "rt", encoding="utf-8-sig")  # type: ignore[operator, no-any-return]
 
 
 def hold_out(source: Path, train: Path, held_out: Path) -> str:
-    """Write the normalised sentences of a text, every hundredth to a file of its own.
+    """Split a text into training and held-out sentences, normalised; every hundredth is held out.
 
     Returns:
-        a line for each file: how many sentences and words it has.
+        a line for each file with its number of sentences and words.
     Raises:
         DataError: the text cannot be read.
-        CheckpointError: a file cannot be written.
+        FileError: a file cannot be written.
     """
-    lines = [" ".join(words) for words in sentences(read([source]))]
-    rest = [line for number, line in enumerate(lines) if number % HELD_OUT]
-    return f"{_save(held_out, lines[::HELD_OUT])}\n{_save(train, rest)}"
+    lines = [" ".join(words) for words in sentences(read_lines([source]))]
+    rest = [line for number, line in enumerate(lines) if number % HELD_OUT_INTERVAL]
+    return f"{_write(held_out, lines[::HELD_OUT_INTERVAL])}\n{_write(train, rest)}"
 
 
-def _save(path: Path, lines: list[str]) -> str:
+def _write(path: Path, lines: list[str]) -> str:
     content = "".join(f"{line}\n" for line in lines).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content), make_folder=True)
     return f"{path}: {len(lines):,} sentences, {len(content.split()):,} words"

@@ -1,4 +1,4 @@
-"""A language model and an n-gram on the same held-out sentences, side by side."""
+"""Perplexity of a recurrent and of an n-gram language model on the same held-out text."""
 
 from __future__ import annotations
 
@@ -13,62 +13,63 @@ from audioseq.language.ngram import binary
 from audioseq.language.ngram.files import load_ngram
 from audioseq.language.ngram.model import Perplexity
 from audioseq.language.task import read_text
-from audioseq.language.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class Report:
-    """How well models foresaw some text, by what they are."""
+    """Perplexity of a text under each model, by the kind of model."""
 
     rows: dict[str, Perplexity]
 
     def summary(self) -> str:
-        """Tell it in a line a model."""
+        """Return a line for each model."""
         return "\n".join(f"{name}: {row.summary()}" for name, row in self.rows.items())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON."""
+        """Return plain values for JSON."""
         return {name: asdict(row) for name, row in self.rows.items()}
 
 
-def evaluate(model: str | Path, text: Path, other: str | Path | None = None) -> Report:
-    """Measure a language model on text, whichever of both kinds it is.
+def evaluate(model: str | Path, text: Path, ngram: str | Path | None = None) -> Report:
+    """Compute the perplexity of a text under a recurrent or an n-gram language model.
 
     Args:
         model: name or path.
         text: held-out sentences, one a line.
-        other: of an n-gram model to stand beside, over the same words.
+        ngram: name or path of an n-gram model to compare a recurrent model with, over the same words.
     Raises:
-        CheckpointError, DataError: a file cannot be read, or is something else.
+        CheckpointError: a model cannot be read, or is not a language model.
+        DataError: the text cannot be read.
     """
     path = models.resolve(model)
     if checkpoint.read_header(path).task == binary.TASK:
-        return Report({"ngram": load_ngram(path).perplexity(corpus.sentences(corpus.read([text])))})
-    grams = None if other is None else models.resolve(other, task=binary.TASK)
-    return Report({name: Perplexity(**row) for name, row in compare(path, grams, text).items()})
+        return Report({"ngram": load_ngram(path).perplexity(corpus.sentences(corpus.read_lines([text])))})
+    ngram_path = None if ngram is None else models.resolve(ngram, task=binary.TASK)
+    return Report({name: Perplexity(**row) for name, row in compare(path, ngram_path, text).items()})
 
 
-def compare(model: str | Path, other: str | Path | None, text: Path) -> dict[str, dict[str, Any]]:
-    """Return the perplexities of a language model and of an n-gram model, over the same words.
+def compare(model: str | Path, ngram: str | Path | None, text: Path) -> dict[str, dict[str, Any]]:
+    """Compute the perplexities of a recurrent and of an n-gram model, over the same words.
 
-    Both count as known the words that the n-gram knows; where there is none, those of a model of words.
+    The vocabulary of the n-gram model decides which words are unknown; without one, that of a word model.
 
     Args:
-        model: name or path of a language model.
-        other: path of an n-gram model, if there is one.
+        model: name or path of a recurrent language model.
+        ngram: path of an n-gram model, or None.
         text: held-out sentences, one a line.
     Raises:
-        CheckpointError, DataError: a file cannot be read, or is something else.
+        CheckpointError: a model cannot be read, or is not a language model.
+        DataError: the text cannot be read.
     """
     predictor = pipeline.load_predictor(model)
     units = predictor.units
     texts = read_text([text], units.alphabet)
-    known = units.source if isinstance(units.source, Vocabulary) else None
+    vocabulary = units.vocabulary
     table = {}
-    if other is not None:
-        grams = load_ngram(other)
-        known = grams.vocabulary
-        table["ngram"] = asdict(grams.perplexity(line.split() for line in texts))
+    if ngram is not None:
+        ngram_model = load_ngram(ngram)
+        vocabulary = ngram_model.vocabulary
+        table["ngram"] = asdict(ngram_model.perplexity(line.split() for line in texts))
     scores = sentence_scores(predictor.model, units, texts)
-    table["lstm"] = asdict(word_perplexity(units, texts, scores, known))
+    table["lstm"] = asdict(word_perplexity(units, texts, scores, vocabulary))
     return table

@@ -1,4 +1,4 @@
-"""How well a language model foresees text: log probabilities of sentences and words, and perplexity."""
+"""Log probabilities of sentences and words under a language model, and perplexity."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from audioseq.language.model import log_probs
 from audioseq.language.ngram.model import Perplexity
 from audioseq.language.units import Units
 
-TOKENS_AT_ONCE = 4096
-"""Tokens, padding counted, whose scores are in memory at once."""
+MAX_BATCH_TOKENS = 4096
+"""Tokens in a batch, including padding; limits the memory of the scores."""
 
 
 @torch.no_grad()
 def sentence_scores(model: nn.Module, units: Units, texts: Sequence[str]) -> list[list[float]]:
-    """Return the natural log probability of each token of each sentence, that of its end last.
+    """Compute the natural log probability of each token of each sentence, with the end token last.
 
     Args:
         model: in evaluation mode.
         units: its tokens.
-        texts: normalised sentences; an empty one has an end only.
+        texts: normalised sentences; an empty sentence has only an end token.
     Raises:
         DataError: a character is not in the alphabet.
     """
@@ -35,36 +35,39 @@ def sentence_scores(model: nn.Module, units: Units, texts: Sequence[str]) -> lis
     for batch in _batches([len(row) - 1 for row in rows]):
         tokens, lengths = pad([rows[index] for index in batch])
         tokens = tokens.to(device)
-        found = log_probs(model(tokens[:, :-1])[0], tokens[:, 1:]).cpu()
-        for index, row, length in zip(batch, found, lengths.tolist(), strict=True):
+        batch_scores = log_probs(model(tokens[:, :-1])[0], tokens[:, 1:]).cpu()
+        for index, row, length in zip(batch, batch_scores, lengths.tolist(), strict=True):
             scores[index] = row[: length - 1].tolist()
     return scores
 
 
 def word_scores(units: Units, text: str, scores: Sequence[float]) -> list[float]:
-    """Add up the scores of the tokens of each word of a sentence; that of its end is the last.
+    """Sum the token scores of each word of a sentence; the last score is that of the sentence end.
 
-    That a word ends where it does is known only from the token after it, and counts there.
+    The end of a word is only predicted by the token after it, so it counts towards the next score.
     """
-    ends = [0, *accumulate(units.words(text)), len(scores)]
-    return [sum(scores[start:end]) for start, end in pairwise(ends)]
+    bounds = [0, *accumulate(units.tokens_per_word(text)), len(scores)]
+    return [sum(scores[start:end]) for start, end in pairwise(bounds)]
 
 
 def word_perplexity(
-    units: Units, texts: Sequence[str], scores: Iterable[Sequence[float]], known: Container[str] | None = None
+    units: Units,
+    texts: Sequence[str],
+    scores: Iterable[Sequence[float]],
+    vocabulary: Container[str] | None = None,
 ) -> Perplexity:
-    """Return the perplexity of words, which compares whatever the tokens are.
+    """Compute the perplexity per word, which is comparable across models with different tokens.
 
     Args:
         units: the tokens.
         texts: normalised sentences.
-        scores: of their tokens, as `sentence_scores` gives them.
-        known: words that count as known; all where it is not given.
+        scores: token scores from `sentence_scores`.
+        vocabulary: words that count as in-vocabulary; all words if not given.
     Returns:
-        as an n-gram says it. A model that spells has no `<unk>`: its perplexity with unknown words is that of
-        spelling them, which is harder.
+        the measures of an n-gram model. A model of subwords or characters has no `<unk>`: its perplexity with
+        unknown words includes the probability of their spelling, which is harder to predict.
     """
-    total = of_unknown = 0.0
+    total = unknown_total = 0.0
     words = unknown = sentences = 0
     for text, tokens in zip(texts, scores, strict=True):
         by_word = word_scores(units, text, tokens)
@@ -72,13 +75,13 @@ def word_perplexity(
         sentences += 1
         words += len(by_word) - 1
         for word, score in zip(text.split(), by_word, strict=False):
-            if known is not None and word not in known:
+            if vocabulary is not None and word not in vocabulary:
                 unknown += 1
-                of_unknown += score
-    counted = words + sentences
+                unknown_total += score
+    predicted = words + sentences
     return Perplexity(
-        math.exp((of_unknown - total) / max(1, counted - unknown)),
-        math.exp(-total / counted),
+        math.exp((unknown_total - total) / max(1, predicted - unknown)),
+        math.exp(-total / predicted),
         words,
         unknown,
         sentences,
@@ -86,10 +89,10 @@ def word_perplexity(
 
 
 def _batches(lengths: Sequence[int]) -> Iterable[list[int]]:
-    """Group indices of about the same length, so that a padded group has few enough tokens (or is one)."""
+    """Group sentences of similar length into batches of at most `MAX_BATCH_TOKENS`, but at least one each."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and lengths[index] * (len(batch) + 1) > TOKENS_AT_ONCE:
+        if batch and lengths[index] * (len(batch) + 1) > MAX_BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(index)

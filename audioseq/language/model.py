@@ -1,4 +1,4 @@
-"""The language model: tokens in, scores of the next token out, and what is remembered in between."""
+"""The recurrent language model: from tokens to the scores of the next token."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from audioseq.language.units import Units
 from audioseq.nn import CellName, LockedDropout, RecurrentStack
 
 State = tuple[Tensor, ...]
-"""What the model remembers, flat: of each layer h, and of an LSTM then c; each `[B, H]`."""
+"""The recurrent state as a flat tuple: h of each layer, followed by its c in an LSTM; each `[B, H]`."""
 
-SPREAD = 0.1
-"""Embeddings start uniform between minus and plus this."""
+EMBEDDING_INIT_RANGE = 0.1
+"""Embeddings are initialised uniformly between minus and plus this value."""
 
 
 class LanguageModel(nn.Module):
-    """Embedding, recurrent stack, and a head that scores each token by its embedding.
+    """Embedding, recurrent stack and output head, which shares its weights with the embedding.
 
-    Where the stack is of another size than the embedding, a linear map leads back. The ways of dropping are
-    those of Merity et al. 2018, "Regularizing and optimizing LSTM language models"; that input and output
-    share their embeddings is from Press & Wolf 2017 and Inan et al. 2017.
+    A linear layer maps the output of the stack to the embedding size where the two differ. Dropout follows
+    Merity et al. 2018, "Regularizing and optimizing LSTM language models"; weight tying follows Press & Wolf
+    2017 and Inan et al. 2017.
 
     Args:
         vocabulary: number of tokens V.
@@ -31,10 +31,10 @@ class LanguageModel(nn.Module):
         hidden_size: features H of each recurrent layer.
         num_layers: number of layers.
         cell: `lstm`, `gru`, `rnn_tanh` or `rnn_relu`.
-        dropout: probability of zeroing a feature for a whole window, of the embeddings and of each layer.
-        embedding_dropout: probability of zeroing all features of a token wherever it stands in a batch.
+        dropout: probability of zeroing a feature of the embeddings or of a layer for a whole window.
+        embedding_dropout: probability of zeroing the embedding of a token in the whole batch.
         weight_drop: probability of zeroing a recurrent weight.
-        tied: whether the head has the weights of the embedding.
+        tied: whether the head shares the weights of the embedding.
     Example:
         >>> model = LanguageModel(10, embedding_size=4, hidden_size=6, num_layers=2)
         >>> scores, state = model(torch.zeros(3, 5, dtype=torch.int64))
@@ -56,10 +56,10 @@ class LanguageModel(nn.Module):
         tied: bool = True,
     ) -> None:
         super().__init__()
-        self.pairs = cell == "lstm"
+        self.has_cell_state = cell == "lstm"
         self.embedding_dropout = embedding_dropout
         self.embedding = nn.Embedding(vocabulary, embedding_size)
-        nn.init.uniform_(self.embedding.weight, -SPREAD, SPREAD)
+        nn.init.uniform_(self.embedding.weight, -EMBEDDING_INIT_RANGE, EMBEDDING_INIT_RANGE)
         self.dropout = LockedDropout(dropout)
         self.stack = RecurrentStack(
             cell,
@@ -70,38 +70,38 @@ class LanguageModel(nn.Module):
             locked=True,
             weight_drop=weight_drop,
         )
-        same = hidden_size == embedding_size
-        self.projection = nn.Identity() if same else nn.Linear(hidden_size, embedding_size)
+        same_size = hidden_size == embedding_size
+        self.projection = nn.Identity() if same_size else nn.Linear(hidden_size, embedding_size)
         self.head = nn.Linear(embedding_size, vocabulary)
         nn.init.zeros_(self.head.bias)
         if tied:
             self.head.weight = self.embedding.weight
 
     def forward(self, tokens: Tensor, state: State = ()) -> tuple[Tensor, State]:
-        """Score the token that follows each one.
+        """Score the next token at each position.
 
         Args:
             tokens: ids, int64 `[B, T]`.
-            state: what was remembered of the tokens before; nothing where it is empty.
+            state: the state after the preceding tokens; empty at the start.
         Returns:
-            unnormalised log probabilities `[B, T, V]`, and what is remembered of all tokens.
+            unnormalised log probabilities `[B, T, V]`, and the state after all tokens.
         """
         weight = self.embedding.weight
         if self.training and self.embedding_dropout:
             weight = weight * nn.functional.dropout(weight.new_ones(len(weight), 1), self.embedding_dropout)
         x = self.dropout(nn.functional.embedding(tokens, weight))
-        before = tuple(zip(state[::2], state[1::2], strict=True)) if self.pairs else state
-        y, after = self.stack(x, state=before or None)
+        initial = tuple(zip(state[::2], state[1::2], strict=True)) if self.has_cell_state else state
+        y, final = self.stack(x, state=initial or None)
         scores: Tensor = self.head(self.projection(y))
-        return scores, tuple(chain.from_iterable(after)) if self.pairs else after
+        return scores, tuple(chain.from_iterable(final)) if self.has_cell_state else final
 
 
 def build(config: LanguageConfig, units: Units) -> LanguageModel:
-    """Make the model of a recipe for its units."""
+    """Build the model of a recipe with random weights."""
     return LanguageModel(units.size, **config.model.model_dump())
 
 
 def log_probs(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return the natural log probability of each target `[…]` under unnormalised scores `[…, V]`, in fp32."""
-    chosen = scores.gather(-1, targets[..., None]).squeeze(-1)
-    return chosen.float() - torch.logsumexp(scores.float(), dim=-1)
+    """Compute the natural log probability of each target `[…]` from unnormalised scores `[…, V]`, in fp32."""
+    selected = scores.gather(-1, targets[..., None]).squeeze(-1)
+    return selected.float() - torch.logsumexp(scores.float(), dim=-1)

@@ -1,4 +1,4 @@
-"""Language for the training loop: sentences to streams of tokens, windows to a loss, and perplexity."""
+"""Language modelling as a training task: token streams, windows, loss and perplexity."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from audioseq.language import corpus
 from audioseq.language.config import LanguageConfig
 from audioseq.language.metrics import sentence_scores, word_perplexity
 from audioseq.language.model import LanguageModel, build, log_probs
-from audioseq.language.units import Units, restore
+from audioseq.language.units import Units, restore_units
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.text.subwords import SubwordTokenizer
 from audioseq.text.tokenizer import CharTokenizer, normalise
-from audioseq.training import Loss, TrainingResult, fit
+from audioseq.training import CarriesState, HasConfig, Loss, TrainingResult, fit
 
-SAMPLE = 20_000
-"""Sentences, spread evenly, that subwords are learnt from: more change little and take long."""
+SUBWORD_SAMPLE_SENTENCES = 20_000
+"""Sentences, evenly spaced, from which subwords are learnt. More take long and change little."""
 
 
 def train(
@@ -42,25 +42,27 @@ def train(
     smoke: bool = False,
     device: str = "auto",
 ) -> TrainingResult:
-    """Train a language model as a recipe says.
+    """Train a language model from a recipe.
 
     Args:
         source: a recipe's `config.toml`.
-        run_dir: where models, metrics and training state go.
+        run_dir: run directory for models, metrics and training state.
         overrides: changes to the recipe, such as `training.epochs=2`.
         valid: text to validate on, instead of the recipe's.
-        start_from: name or path of a model whose tokens and fitting weights are taken.
-        resume: go on with the run in `run_dir`.
+        start_from: name or path of a model that provides the tokens and all weights of matching shape.
+        resume: resume the run in `run_dir`.
         smoke: apply the recipe's `[smoke]` table: seconds instead of hours.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
     Raises:
-        ConfigError, DataError, CheckpointError: what is wrong with the recipe, the texts or the model.
+        ConfigError: the recipe is invalid.
+        DataError: a text cannot be read, or is too short.
+        CheckpointError: the model cannot be read.
     """
     config = resolve(LanguageConfig, read_recipe(source, valid), overrides, smoke=smoke, where=str(source))
     units = None
     if start_from is not None:
         start_from = models.resolve(start_from, task="language")
-        units = restore(checkpoint.load(start_from, task="language").header.tokenizer)
+        units = restore_units(checkpoint.load(start_from, task="language").header.tokenizer)
     texts, held_out = (read_text(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
     task = LanguageTask(config, texts, held_out, units)
     return fit(
@@ -69,42 +71,41 @@ def train(
 
 
 def read_text(paths: Iterable[Path], alphabet: str) -> list[str]:
-    """Read the sentences of text files, one a line, normalised; empty lines are left out.
+    """Read the sentences of text files, one a line, normalised; empty lines are skipped.
 
     Raises:
-        DataError: a file cannot be read, or is no UTF-8 text.
+        DataError: a file cannot be read, or is not UTF-8 text.
     """
-    known = set(alphabet)
-    lines = (" ".join(line.split()) for line in corpus.read(paths))
-    # Normalising takes far longer than to see that there is nothing to do.
-    plain = (line if known.issuperset(line) else normalise(line, alphabet).text for line in lines)
-    return list(filter(None, plain))
+    allowed = set(alphabet)
+    lines = (" ".join(line.split()) for line in corpus.read_lines(paths))
+    # Checking whether a line is already normalised is far faster than normalising it.
+    normalised = (line if allowed.issuperset(line) else normalise(line, alphabet).text for line in lines)
+    return list(filter(None, normalised))
 
 
 class Window(NamedTuple):
-    """A stretch of each stream."""
+    """A batch: the same span of each stream."""
 
     tokens: Tensor
     """Ids `[B, T]`."""
     targets: Tensor
-    """The token that follows each of them `[B, T]`."""
-    begins: bool
-    """Whether the streams begin here."""
+    """The token after each of them `[B, T]`."""
+    is_first: bool
+    """Whether the window is at the start of the streams."""
 
 
-class LanguageTask:
-    """A language model, as the training loop wants it.
+class LanguageTask(HasConfig, CarriesState):
+    """Language modelling for the training loop, with truncated backpropagation through time.
 
-    In each epoch the sentences are put into another order and cut into parallel streams. A batch is a window
-    of all streams, and the next one goes on where it ended, with what was remembered: gradients are cut off
-    at the window's edge, memory is not. What stands before a sentence is any other, so the model learns that
-    sentences stand for themselves, as those to be scored do. Under torchrun each process has streams of its
-    own: the same places in every batch.
+    Each epoch shuffles the sentences and cuts them into parallel streams. A batch is a window of all streams;
+    the next window continues with the recurrent state of the previous one, but gradients stop at the window
+    boundary. Shuffling makes the preceding sentence uninformative, so the model learns to score each sentence
+    on its own. Under torchrun each process has its own streams: the same rows of every batch.
 
     Args:
         config: the recipe.
         train, valid: normalised sentences.
-        units: the tokens, where they are known; else they are taken from the texts.
+        units: the tokens; learnt from the training sentences if not given.
     Raises:
         DataError: there is too little text.
     """
@@ -118,15 +119,15 @@ class LanguageTask:
         self.config, self.valid = config, list(valid)
         if not train or not valid:
             raise DataError(
-                "no sentences to train or to validate on; name texts in data.train and data.valid"
+                "there are no sentences to train or validate on; set data.train and data.valid to text files"
             )
         self.units = units or learn_units(config, train)
         self.tokens, self.starts = _encode(self.units, train)
         self.windows = (len(self.tokens) - 1) // (config.data.streams * config.data.window)
         if not self.windows:
             raise DataError(
-                f"{len(self.tokens)} tokens to train on are too few for one window of "
-                f"{config.data.streams} streams; set data.streams and data.window lower"
+                f"{len(self.tokens)} training tokens are too few for one window of "
+                f"{config.data.streams} streams; lower data.streams or data.window"
             )
         torch.manual_seed(config.training.seed)
         self.model: LanguageModel = build(config, self.units)
@@ -134,12 +135,12 @@ class LanguageTask:
         self._stream: tuple[int, NDArray[np.integer]] = -1, self.tokens
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Return the windows of an epoch, each of all streams: of stream s, window w is `w * streams + s`."""
+        """Return the batches of an epoch; window w of stream s has the index `w * streams + s`."""
         streams = self.config.data.streams
         return [list(range(w * streams, (w + 1) * streams)) for w in range(self.windows)]
 
     def collate(self, indices: Sequence[int], epoch: int) -> Window:
-        """Cut a window out of the streams."""
+        """Cut a window from the streams."""
         data = self.config.data
         window = indices[0] // data.streams
         starts = [(i % data.streams * self.windows + i // data.streams) * data.window for i in indices]
@@ -150,55 +151,61 @@ class LanguageTask:
         return Window(rows[:, :-1], rows[:, 1:], window == 0)
 
     def loss(self, batch: Window, model: nn.Module) -> Loss:
-        """Return the negative log probability of all targets, in nats; its weight is their number."""
-        scores, state = model(batch.tokens, () if batch.begins else self.carry)
+        """Compute the negative log-likelihood of all targets in nats; the weight is the number of targets."""
+        scores, state = model(batch.tokens, () if batch.is_first else self.carry)
         self.carry = tuple(part.detach() for part in state)
         return Loss(-log_probs(scores, batch.targets).sum(), batch.targets.numel())
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return the perplexity of a word, or the end of a sentence, and nats of a token.
+        """Compute the perplexity per word (sentence ends included) and the nats per token.
 
-        Each sentence stands for itself. Of words as tokens, those outside the vocabulary do not count.
+        Each sentence is scored on its own. A word model does not count out-of-vocabulary words.
         """
         scores = sentence_scores(model, self.units, self.valid)
-        known = self.units.source if isinstance(self.units.source, Vocabulary) else None
         tokens = sum(len(each) for each in scores)
         nats = -sum(map(sum, scores)) / tokens
-        return {"perplexity": word_perplexity(self.units, self.valid, scores, known).perplexity, "nats": nats}
+        perplexity = word_perplexity(self.units, self.valid, scores, self.units.vocabulary).perplexity
+        return {"perplexity": perplexity, "nats": nats}
 
     def header(self, card: dict[str, object]) -> Header:
-        """Return what the model file says about the model."""
+        """Return the header of the model file."""
         config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("language", config, tokenizer=self.units.to_dict(), card=card)
 
     def _shuffled(self, epoch: int) -> NDArray[np.integer]:
-        """Return the tokens of all sentences in the order of an epoch, an end before the first."""
+        """Return the tokens of all sentences in the order of an epoch, with an end token at the start."""
         if self._stream[0] != epoch:
             lengths = np.diff(self.starts)
             order = np.random.default_rng((self.config.training.seed, epoch)).permutation(len(lengths))
+            # The distance of each sentence from its new to its old position, repeated for each of its tokens.
             shifts = self.starts[order] - np.concatenate([[0], np.cumsum(lengths[order])[:-1]])
-            places = np.repeat(shifts, lengths[order]) + np.arange(len(self.tokens) - 1)
-            stream = np.concatenate([self.tokens[:1], self.tokens[places + 1]])
+            positions = np.repeat(shifts, lengths[order]) + np.arange(len(self.tokens) - 1)
+            stream = np.concatenate([self.tokens[:1], self.tokens[positions + 1]])
             self._stream = epoch, stream
         return self._stream[1]
 
 
 def learn_units(config: LanguageConfig, texts: Sequence[str]) -> Units:
-    """Return the tokens that a recipe asks for, learnt from its sentences where they must be."""
+    """Build the tokens of a recipe; words and subwords are learnt from its sentences."""
     if config.words:
         return Units(Vocabulary.from_counts(Counter(w for text in texts for w in text.split()), config.words))
     if config.subwords:
-        sample = texts[:: max(1, len(texts) // SAMPLE)]
+        sample = texts[:: max(1, len(texts) // SUBWORD_SAMPLE_SENTENCES)]
         return Units(SubwordTokenizer.learn(sample, config.subwords, config.alphabet))
     return Units(CharTokenizer(config.alphabet))
 
 
 def _encode(units: Units, texts: Sequence[str]) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return an end, and the tokens of each sentence with its end; and where behind the first each begins."""
+    """Encode sentences as one array of tokens.
+
+    Returns:
+        an end token, then the tokens of each sentence with its end token; and the offset of each sentence,
+        not counting the first token.
+    """
     tokens, starts = array("i", [units.end]), array("q", [0])
     for text in texts:
         tokens.extend(units.encode(text))
         tokens.append(units.end)
         starts.append(len(tokens) - 1)
-    kind = np.uint16 if units.size <= 2**16 else np.int32
-    return np.frombuffer(tokens, np.int32).astype(kind), np.frombuffer(starts, np.int64)
+    dtype = np.uint16 if units.size <= 2**16 else np.int32
+    return np.frombuffer(tokens, np.int32).astype(dtype), np.frombuffer(starts, np.int64)

@@ -1,27 +1,28 @@
-"""What a language model reads and foretells: words, subwords or characters, and the end of a sentence."""
+"""The tokens of a language model: words, subwords or characters, and the end of a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audioseq.language.vocabulary import MARKS, Vocabulary
-from audioseq.text.subwords import restore as restore_tokenizer
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
+from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import BLANK, DEFAULT_ALPHABET, Tokenizer
 
 
 class Units:
-    """Tokens of a sentence, whatever they are.
+    """Encode sentences as tokens: words of a vocabulary, or the pieces of a tokenizer.
 
-    A sentence begins after the end of another, so one token stands for both. Subwords and characters have it
-    where CTC has its blank: a text never holds id 0, and the ids of recogniser and language model agree.
+    One end token separates sentences: it marks the end of a sentence and the start of the next. With subwords
+    and characters its id is 0, the id of the CTC blank, which never occurs in a text; so the ids of the
+    recogniser and of the language model agree.
 
     Args:
-        source: a vocabulary, whose words outside it are all `<unk>`; or a tokenizer, which spells any word.
+        source: a vocabulary, which maps OOV words to `<unk>`; or a tokenizer, which encodes any word.
     Example:
         >>> from audioseq.text.tokenizer import CharTokenizer
         >>> units = Units(CharTokenizer())
-        >>> units.encode("a cab"), units.end, units.words("a cab")
+        >>> units.encode("a cab"), units.end, units.tokens_per_word("a cab")
         ([2, 1, 4, 2, 3], 0, [1, 4])
     """
 
@@ -29,7 +30,9 @@ class Units:
         self.source = source
         if isinstance(source, Vocabulary):
             self.end, self.alphabet = source.eos, DEFAULT_ALPHABET
-            self.pieces: Sequence[str] = ["" if word in MARKS else f" {word}" for word in source.words]
+            self.pieces: Sequence[str] = [
+                "" if word in SPECIAL_TOKENS else f" {word}" for word in source.words
+            ]
         else:
             self.end, self.alphabet, self.pieces = BLANK, source.alphabet, source.pieces
 
@@ -39,7 +42,7 @@ class Units:
         return len(self.pieces)
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of a normalised sentence, without its end.
+        """Encode a normalised sentence, without the end token.
 
         Raises:
             DataError: a character is not in the alphabet of a tokenizer.
@@ -48,20 +51,25 @@ class Units:
             return self.source.encode(text.split())
         return self.source.encode(text)
 
-    def words(self, text: str) -> list[int]:
-        """Return how many tokens each word of a normalised sentence has, with those of a space before it."""
-        return [len(self.encode(f" {word}" if place else word)) for place, word in enumerate(text.split())]
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The vocabulary of a word model; None with subwords or characters."""
+        return self.source if isinstance(self.source, Vocabulary) else None
+
+    def tokens_per_word(self, text: str) -> list[int]:
+        """Count the tokens of each word of a normalised sentence; the space before a word counts with it."""
+        return [len(self.encode(f" {word}" if index else word)) for index, word in enumerate(text.split())]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` needs, in plain values."""
+        """Return plain values for `restore_units`."""
         return self.source.to_dict()
 
 
-def restore(stored: Mapping[str, Any]) -> Units:
-    """Make the units that `Units.to_dict` described.
+def restore_units(stored: Mapping[str, Any]) -> Units:
+    """Build the units from the values of `Units.to_dict`.
 
     Raises:
-        CheckpointError: they are of no kind that is known, or damaged.
+        CheckpointError: the values are damaged or of an unknown kind.
     """
-    words = stored.get("kind") == "words"
-    return Units(Vocabulary.from_dict(stored) if words else restore_tokenizer(stored))
+    is_vocabulary = stored.get("kind") == "words"
+    return Units(Vocabulary.from_dict(stored) if is_vocabulary else restore_tokenizer(stored))

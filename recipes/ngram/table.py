@@ -8,12 +8,12 @@ from typing import Any
 
 from audioseq.config import Config
 from audioseq.language import corpus
-from audioseq.language.ngram.build import Options, build
+from audioseq.language.ngram.build import NGramOptions, build
 from audioseq.language.ngram.files import load_ngram, save_ngram
 
 
 class Row(Config):
-    """A model: see `audioseq.language.ngram.build.Options`."""
+    """A model: see `audioseq.language.ngram.build.NGramOptions`."""
 
     order: int
     max_size: float | None = None
@@ -37,12 +37,12 @@ class TableConfig(Config):
 def fill(config: TableConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
     """Train each model, write it into the folder, and measure the file on the held-out sentences."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    text = corpus.gather(corpus.read([config.data / "train.txt"]))
-    held_out = list(corpus.sentences(corpus.read([config.data / "held-out.txt"])))
+    text = corpus.build_corpus(corpus.read_lines([config.data / "train.txt"]))
+    held_out = list(corpus.sentences(corpus.read_lines([config.data / "held-out.txt"])))
     rows = {}
     for row in config.models:
         start = time.process_time()
-        model = build(text, Options(row.order, config.vocabulary, max_size=row.max_size))
+        model = build(text, NGramOptions(row.order, config.vocabulary, max_size=row.max_size))
         path = run_dir / f"{row.name}.safetensors"
         save_ngram(path, model, config.card | {"text": text.summary()})
         seconds = time.process_time() - start

@@ -1,4 +1,4 @@
-"""Small texts and models for the tests of n-grams."""
+"""Small texts and n-gram models for tests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.ngram.model import NGram
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-VOCABULARY = Vocabulary((*MARKS, "a", "b", "c", "d"))
+VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "a", "b", "c", "d"))
 PREDICTED = [word for word in VOCABULARY.words if word != "<s>"]
 
 texts = st.lists(st.lists(st.sampled_from("abcd"), max_size=7), min_size=1, max_size=12)
@@ -23,14 +23,14 @@ def tokens_of(text: list[list[str]]) -> np.ndarray:
 
 
 def random_text(sentences: int = 200, seed: int = 0) -> list[list[str]]:
-    """Return sentences of words that depend on the one before, and leave the last word rare."""
+    """Return sentences in which each word depends on the previous one; the last word is rare."""
     generator = np.random.default_rng(seed)
     text = []
     for _ in range(sentences):
         line = [str(generator.choice(list("abcd"), p=[0.4, 0.3, 0.25, 0.05]))]
         while generator.random() < 0.8:
-            again = generator.random() < 0.5
-            line.append(line[-1] if again else str(generator.choice(list("abcd"), p=[0.4, 0.3, 0.25, 0.05])))
+            repeat = generator.random() < 0.5
+            line.append(line[-1] if repeat else str(generator.choice(list("abcd"), p=[0.4, 0.3, 0.25, 0.05])))
         text.append(line)
     return text
 
@@ -40,7 +40,7 @@ def random_model(order: int = 3, sentences: int = 200, seed: int = 0) -> NGram:
 
 
 def after(model: NGram, context: tuple[str, ...]) -> np.ndarray:
-    """Return the probability of each word but `<s>` after the start of a sentence, in order."""
+    """Return the probability of each word but `<s>` after the given first words of a sentence."""
     words = [word for word in model.vocabulary.words if word != "<s>"]
     state = np.array([model.start])
     for word in context:
@@ -55,6 +55,6 @@ def contexts(model: NGram, length: int = 3) -> list[tuple[str, ...]]:
     return [context for n in range(length + 1) for context in product(words, repeat=n)]
 
 
-def assert_normalised(model: NGram, within: float = 1e-5) -> None:
+def assert_normalised(model: NGram, tolerance: float = 1e-5) -> None:
     for context in contexts(model):
-        assert after(model, context).sum() == pytest.approx(1, abs=within), context
+        assert after(model, context).sum() == pytest.approx(1, abs=tolerance), context

@@ -1,4 +1,4 @@
-"""Text files to word ids, and to models by command."""
+"""Text files as word ids, n-gram models of a given size, and `audioseq lm`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pytest
 from audioseq.cli.main import run
 from audioseq.errors import ConfigError, DataError
 from audioseq.language import corpus
-from audioseq.language.ngram.build import Options, build
+from audioseq.language.ngram.build import NGramOptions, build
 from audioseq.language.ngram.files import load_ngram
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 TEXT = "The cat sat.\n\n  the cat's on  the mat 2 \n ' \n<s> the end </s>\r\n"
 PLAIN = [["the", "cat", "sat"], ["the", "cat's", "on", "the", "mat"], ["s", "the", "end", "s"]]
 STORY = "the cat sat on the mat\nthe dog sat on the cat\na cat saw the dog\n" * 20
 
 
-def test_text_is_normalised_and_what_was_dropped_is_told() -> None:
-    text = corpus.gather(TEXT.splitlines(keepends=True))
+def test_text_is_normalised_and_dropped_characters_are_counted() -> None:
+    text = corpus.build_corpus(TEXT.splitlines(keepends=True))
     assert [[text.words[t] for t in text.tokens if t > 2]] == [[w for line in PLAIN for w in line]]
     assert list(corpus.sentences(TEXT.splitlines())) == PLAIN
     assert text.dropped == {".": 1, "2": 1, "'": 1, "<": 2, ">": 2, "/": 1}
@@ -32,18 +32,18 @@ def test_text_is_normalised_and_what_was_dropped_is_told() -> None:
     assert text.counts()["the"] == 4
 
 
-def test_ids_of_a_vocabulary() -> None:
-    text = corpus.gather(["to be", "or not"])
-    assert text.encode(Vocabulary((*MARKS, "not", "to"))).tolist() == [1, 4, 0, 2, 1, 0, 3, 2]
+def test_encode_with_vocabulary() -> None:
+    text = corpus.build_corpus(["to be", "or not"])
+    assert text.encode(Vocabulary((*SPECIAL_TOKENS, "not", "to"))).tolist() == [1, 4, 0, 2, 1, 0, 3, 2]
 
 
 @pytest.mark.parametrize(
     ("suffix", "compress"), [(".txt", bytes), (".gz", gzip.compress), (".xz", lzma.compress)]
 )
-def test_files_may_be_compressed(suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_compressed_files(suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / f"text{suffix}"
     path.write_bytes(compress(TEXT.encode()))
-    assert list(corpus.sentences(corpus.read([path]))) == PLAIN
+    assert list(corpus.sentences(corpus.read_lines([path]))) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,20 @@ def test_files_may_be_compressed(suffix: str, compress: Callable[[bytes], bytes]
         ("bad.gz", gzip.compress(b"some text", mtime=0)[:-9], "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_of(
-    name: str, content: bytes | None, reason: str, tmp_path: Path
-) -> None:
+def test_unreadable_file_is_an_error(name: str, content: bytes | None, reason: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=rf"{name}: .*{reason}"):
-        list(corpus.read([tmp_path / name]))
+        list(corpus.read_lines([tmp_path / name]))
 
 
-def test_a_model_of_the_wanted_size() -> None:
-    text = corpus.gather(STORY.splitlines())
-    whole, small = build(text, Options()), build(text, Options(vocabulary=4, at_least=[1, 30]))
+def test_build_options_limit_the_size() -> None:
+    text = corpus.build_corpus(STORY.splitlines())
+    whole, small = build(text, NGramOptions()), build(text, NGramOptions(vocabulary=4, at_least=[1, 30]))
     assert len(small.vocabulary) == 3 + 4 and sum(small.sizes) < sum(whole.sizes)
-    assert sum(build(text, Options(prune=0.5)).sizes) < sum(whole.sizes)
-    with pytest.raises(ConfigError, match="no room for more than single words"):
-        build(text, Options(max_size=0.001))
+    assert sum(build(text, NGramOptions(prune=0.5)).sizes) < sum(whole.sizes)
+    with pytest.raises(ConfigError, match="only fits the unigrams"):
+        build(text, NGramOptions(max_size=0.001))
 
 
 @pytest.mark.parametrize(
@@ -84,10 +82,10 @@ def test_a_model_of_the_wanted_size() -> None:
 )
 def test_options_out_of_range_are_errors(options: dict[str, float], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        Options(**options)  # type: ignore[arg-type]
+        NGramOptions(**options)  # type: ignore[arg-type]
 
 
-def test_trained_evaluated_converted_and_adapted_by_command(
+def test_lm_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "story.txt").write_text(STORY)

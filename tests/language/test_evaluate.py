@@ -1,4 +1,4 @@
-"""A language model beside an n-gram: the same sentences, the same words."""
+"""Comparison of a recurrent and an n-gram language model over the same words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from audioseq.language import pipeline
-from audioseq.language.corpus import gather
+from audioseq.language.corpus import build_corpus
 from audioseq.language.evaluate import compare
 from audioseq.language.ngram import arpa
 from audioseq.language.ngram.kneser_ney import estimate
@@ -19,8 +19,8 @@ from tests.language.tiny import TEXTS, save
 SENTENCES = ["ab abc", "cab bab ab", "c ab"]
 
 
-def test_both_count_the_words_that_the_ngram_knows(tmp_path: Path) -> None:
-    corpus = gather(TEXTS * 3)
+def test_both_use_the_vocabulary_of_the_ngram(tmp_path: Path) -> None:
+    corpus = build_corpus(TEXTS * 3)
     vocabulary = Vocabulary(tuple(word for word in corpus.words if word != "c"))
     ids = [vocabulary.index(word) for word in corpus.words]
     ngram = estimate(np.array(ids)[corpus.tokens], vocabulary, order=2)
@@ -36,7 +36,7 @@ def test_both_count_the_words_that_the_ngram_knows(tmp_path: Path) -> None:
     assert table["lstm"]["perplexity"] == pytest.approx(math.exp(-rest / 9))
 
 
-def test_alone(tmp_path: Path) -> None:
+def test_without_ngram(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("\n".join(SENTENCES))
     table = compare(save(tmp_path / "lm.safetensors", "words"), None, tmp_path / "text")
     assert list(table) == ["lstm"]

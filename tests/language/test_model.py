@@ -1,4 +1,4 @@
-"""The language model: state in and out, and embeddings that are one."""
+"""The recurrent language model: state, tied embeddings, dropout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKENS = torch.randint(11, (3, 12), generator=torch.Generator().manual_seed(0))
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("step", [1, 5])
-def test_steps_give_what_the_whole_gives(cell: str, step: int) -> None:
+def test_steps_equal_whole_sequence(cell: str, step: int) -> None:
     torch.manual_seed(0)
     model = LanguageModel(11, 6, 8, 2, cell=cell).double().eval()  # type: ignore[arg-type]
     whole, last = model(TOKENS)
@@ -53,11 +53,11 @@ def test_tied_embeddings_are_stored_once(tmp_path: Path) -> None:
     assert 4 * 16 * 1000 <= sizes[1] - sizes[0] < 4 * 16 * 1000 + 200
 
 
-def test_embeddings_of_one_size_need_no_projection() -> None:
+def test_equal_sizes_need_no_projection() -> None:
     assert not list(LanguageModel(11, 8, 8, 1).projection.parameters())
 
 
-def test_whole_tokens_are_dropped() -> None:
+def test_embedding_dropout_drops_whole_tokens() -> None:
     model = LanguageModel(11, 6, 8, 1, embedding_dropout=0.5, tied=False)
     torch.nn.init.ones_(model.embedding.weight)
     seen = []
@@ -70,7 +70,7 @@ def test_whole_tokens_are_dropped() -> None:
     assert (seen[1] == 1).all()
 
 
-def test_log_probs_are_those_of_torch() -> None:
+def test_log_probs_equal_torch() -> None:
     scores = torch.randn(3, 12, 11)
     loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1), TOKENS.flatten(), reduction="sum")
     torch.testing.assert_close(-log_probs(scores, TOKENS).sum(), loss)

@@ -1,4 +1,4 @@
-"""Next words against brute force, and sentences against single steps."""
+"""Next-word prediction against brute force, and sentence scores against single steps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def predictor(request: pytest.FixtureRequest, files: dict[str, Path]) -> Predict
 
 
 def step_by_step(predictor: Predictor, text: str) -> float:
-    """Return the log probability of a sentence by one step a token."""
+    """Compute the log probability of a sentence one token at a time."""
     units, total, state = predictor.units, 0.0, ()
     previous = units.end
     for token in [*units.encode(text), units.end]:
@@ -53,28 +53,28 @@ def test_score_is_the_sum_of_steps(predictor: Predictor) -> None:
     assert [sum(each) for each in words] == pytest.approx(scores)
 
 
-def test_a_sentence_scores_the_same_in_any_company(
+def test_sentence_score_is_independent_of_the_batch(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = predictor.score(TEXTS)
-    monkeypatch.setattr("audioseq.language.metrics.TOKENS_AT_ONCE", 1)
-    assert predictor.score(TEXTS) == pytest.approx(together, rel=1e-5)
+    batched = predictor.score(TEXTS)
+    monkeypatch.setattr("audioseq.language.metrics.MAX_BATCH_TOKENS", 1)
+    assert predictor.score(TEXTS) == pytest.approx(batched, rel=1e-5)
 
 
 @torch.no_grad()
 def brute_force(predictor: Predictor, text: str, longest: int) -> dict[str, float]:
-    """Return the probabilities of all words up to a length: of their tokens, and of a word's end."""
+    """Compute the probabilities of all words up to a length: the product of their tokens and the word end."""
     units, model = predictor.units, predictor.model
     context = [units.end, *units.encode(text)]
-    over = [token for token, p in enumerate(units.pieces) if p.startswith(" ") or token == units.end]
+    ends_word = [token for token, p in enumerate(units.pieces) if p.startswith(" ") or token == units.end]
     found = {}
     for length in range(1, longest + 1):
         spellings = ["".join(letters) for letters in itertools.product("abc", repeat=length)]
         rows = [[*context, *units.encode(f" {word}")] for word in spellings]
         for word, row in zip(spellings, rows, strict=True):
             probabilities = model(torch.tensor([row]))[0][0].softmax(-1)
-            chance = math.prod(float(probabilities[i - 1, row[i]]) for i in range(len(context), len(row)))
-            found[word] = chance * float(probabilities[-1, over].sum())
+            prefix = math.prod(float(probabilities[i - 1, row[i]]) for i in range(len(context), len(row)))
+            found[word] = prefix * float(probabilities[-1, ends_word].sum())
     return found
 
 
@@ -85,60 +85,61 @@ def test_predictions_against_brute_force(files: dict[str, Path], kind: str, text
     expected = brute_force(predictor, text, longest=5)
     best = sorted(expected.items(), key=lambda pair: -pair[1])[:6]
     found = predictor.predict(text, 6)
-    assert max(len(word) for word, _ in found) < 5  # else brute force has not seen enough
+    assert max(len(word) for word, _ in found) < 5  # longer words are not covered by brute force
     assert [word for word, _ in found] == [word for word, _ in best]
-    assert [chance for _, chance in found] == pytest.approx([chance for _, chance in best], rel=1e-4)
+    assert [p for _, p in found] == pytest.approx([p for _, p in best], rel=1e-4)
 
 
-def test_predictions_of_a_model_of_words(files: dict[str, Path]) -> None:
+def test_predictions_of_a_word_model(files: dict[str, Path]) -> None:
     predictor = pipeline.load_predictor(files["words"])
     found = predictor.predict("ab cab", 100)
     assert {word for word, _ in found} == {"ab", "abc", "cab", "bab"}
-    for word, chance in found:
-        ahead = predictor.score_words([f"ab cab {word}"])[0][2]
-        assert math.log(chance) == pytest.approx(ahead, rel=1e-4)
+    for word, probability in found:
+        expected = predictor.score_words([f"ab cab {word}"])[0][2]
+        assert math.log(probability) == pytest.approx(expected, rel=1e-4)
     assert sorted(found, key=lambda pair: -pair[1]) == found
 
 
-def test_predict_takes_any_text(predictor: Predictor) -> None:
+def test_predict_normalises_text(predictor: Predictor) -> None:
     predictor.units.alphabet = ALPHABET
     assert predictor.predict("Ab, CAB!") == predictor.predict("ab cab")
 
 
 @pytest.mark.parametrize("text", ["", "?!"])
-def test_text_without_words(predictor: Predictor, text: str) -> None:
-    one_line(DataError, "give at least one", lambda: predictor.predict(text))
+def test_text_without_words_is_an_error(predictor: Predictor, text: str) -> None:
+    assert_one_line_error(DataError, "give at least one", lambda: predictor.predict(text))
 
 
-def one_line(kind: type[AudioseqError], said: str, call: object) -> None:
-    with pytest.raises(kind, match=said) as caught:
+def assert_one_line_error(kind: type[AudioseqError], message: str, call: object) -> None:
+    with pytest.raises(kind, match=message) as caught:
         call()  # type: ignore[operator]
     assert "\n" not in str(caught.value)
 
 
-def test_other_bad_input(files: dict[str, Path]) -> None:
-    one_line(ConfigError, "at least 1", lambda: pipeline.load_predictor(files["characters"]).predict("ab", 0))
+def test_invalid_input(files: dict[str, Path]) -> None:
+    characters = pipeline.load_predictor(files["characters"])
+    assert_one_line_error(ConfigError, "at least 1", lambda: characters.predict("ab", 0))
     for kind in "characters", "subwords":
-        one_line(
+        assert_one_line_error(
             DataError,
             "not in the alphabet",
             lambda kind=kind: pipeline.load_predictor(files[kind]).score(["xyz"]),
         )
     speech = bundled_dir() / "digits.safetensors"
-    one_line(
+    assert_one_line_error(
         CheckpointError, "is a model for speech, not for language", lambda: pipeline.load_predictor(speech)
     )
 
 
-def test_the_command(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_command(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     model = ["-m", str(files["subwords"])]
     assert run(["predict", "ab cab", "-n", "3", *model]) == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     expected = pipeline.load_predictor(files["subwords"]).predict("ab cab", 3)
-    assert lines == [[word, f"{chance:.4f}"] for word, chance in expected]
+    assert lines == [[word, f"{probability:.4f}"] for word, probability in expected]
     assert run(["predict", "ab cab", "-n", "3", "--json", *model]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["text"] == "ab cab"
-    assert [item["word"] for item in told["words"]] == [word for word, _ in expected]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["text"] == "ab cab"
+    assert [item["word"] for item in printed["words"]] == [word for word, _ in expected]
     assert run(["predict", "", *model]) == 1
     assert "give at least one" in capsys.readouterr().err

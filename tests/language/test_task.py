@@ -1,4 +1,4 @@
-"""Sentences to streams, streams to windows, and a run that goes on with what it remembered."""
+"""Token streams, windows, carried state, and training of language models."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from audioseq.language.task import LanguageTask, learn_units, read_text, train
 from audioseq.training import fit
 from audioseq.training.distributed import Group
 from tests.language.tiny import TEXTS, UNITS, config
-from tests.training.conftest import assert_same_end
+from tests.training.conftest import assert_same_result
 
 KINDS = ["words", "subwords", "characters"]
-MANY = TEXTS * 5
+TRAIN_TEXTS = TEXTS * 5
 
 
 def task(kind: str = "characters", **training: Any) -> LanguageTask:
-    """Return a task with tokens that are known."""
-    return LanguageTask(config(**training), MANY, TEXTS, UNITS[kind])
+    """Return a task with given tokens."""
+    return LanguageTask(config(**training), TRAIN_TEXTS, TEXTS, UNITS[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_windows_are_the_sentences_in_another_order(kind: str) -> None:
+def test_windows_contain_the_shuffled_sentences(kind: str) -> None:
     made = task(kind)
     orders = []
     for epoch in 0, 1, 0:
         windows = [made.collate(indices, epoch) for indices in made.plan(epoch)]
-        assert [window.begins for window in windows] == [True] + [False] * (len(windows) - 1)
+        assert [window.is_first for window in windows] == [True] + [False] * (len(windows) - 1)
         assert all(window.tokens.shape == (3, 4) for window in windows)
         streams = torch.cat([window.tokens for window in windows], dim=1)
         targets = torch.cat([window.targets for window in windows], dim=1)
@@ -44,24 +44,24 @@ def test_windows_are_the_sentences_in_another_order(kind: str) -> None:
         assert targets[:-1, -1].equal(streams[1:, 0])
         orders.append(streams.flatten().tolist())
     assert orders[0] == orders[2] != orders[1]
-    units, expected = UNITS[kind], sorted(UNITS[kind].encode(text) for text in MANY)
-    ends = [place for place, token in enumerate(orders[0]) if token == units.end]
+    units, expected = UNITS[kind], sorted(UNITS[kind].encode(text) for text in TRAIN_TEXTS)
+    ends = [index for index, token in enumerate(orders[0]) if token == units.end]
     found = [orders[0][start + 1 : end] for start, end in pairwise(ends)]
     assert ends[0] == 0
     assert all(sentence in expected for sentence in found)
     assert len(expected) - 3 <= len(found) <= len(expected)
 
 
-def test_each_process_has_streams_of_its_own() -> None:
+def test_each_process_has_its_own_streams() -> None:
     made = task()
     for rank in 0, 1:
-        shares = [Group(rank, 2, torch.device("cpu")).share(batch) for batch in made.plan(0)]
+        shares = [Group(rank, 2, torch.device("cpu")).local_part(batch) for batch in made.plan(0)]
         windows = [made.collate(share, 0) for share in shares]
         assert all(a.targets[:, -1].equal(b.tokens[:, 0]) for a, b in pairwise(windows))
 
 
-def test_windows_with_a_carry_equal_the_whole() -> None:
-    """The loss of all windows is that of the streams at once, and gradients end at the windows' edges."""
+def test_windows_with_carried_state_equal_the_whole() -> None:
+    """The losses of all windows sum to the loss of the streams; gradients stop at window boundaries."""
     made = task()
     model = made.model.double().eval()
     windows = [made.collate(indices, 0) for indices in made.plan(0)]
@@ -72,7 +72,7 @@ def test_windows_with_a_carry_equal_the_whole() -> None:
     assert not any(part.requires_grad for part in made.carry)
 
 
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_resumed_run_is_equal_bit_for_bit(tmp_path: Path) -> None:
     options: dict[str, Any] = {"save_every": 3, "validate_every": 0.5, "average": 2}
     whole = task(epochs=2.0, **options)
     fit(whole, whole.config.training, tmp_path / "whole", device="cpu")
@@ -85,11 +85,11 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert all(ends[0][name].equal(ends[1][name]) for name in ends[0])
     again = task(epochs=2.0, **options)
     fit(again, again.config.training, tmp_path / "again", device="cpu")
-    assert_same_end(tmp_path / "whole", tmp_path / "again")
+    assert_same_result(tmp_path / "whole", tmp_path / "again")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_learns(kind: str, tmp_path: Path) -> None:
+def test_training_lowers_perplexity(kind: str, tmp_path: Path) -> None:
     made = task(kind, epochs=12)
     before = made.validate(made.model.eval())["perplexity"]
     result = fit(made, made.config.training, tmp_path, device="cpu")
@@ -100,18 +100,18 @@ def test_learns(kind: str, tmp_path: Path) -> None:
     )
 
 
-def test_perplexity_counts_words_and_ends() -> None:
-    """Uniform over nine tokens, each word spelt in one more character than it has, an end one token."""
+def test_perplexity_counts_words_and_sentence_ends() -> None:
+    """Each token has -1 nat; a word has one token more than characters, and a sentence end is one token."""
     units = UNITS["characters"]
     scores = [[-1.0] * (len(units.encode(text)) + 1) for text in TEXTS]
     found = word_perplexity(units, TEXTS, scores)
-    tokens, counted = sum(map(len, scores)), sum(len(text.split()) + 1 for text in TEXTS)
-    assert found.perplexity == pytest.approx(torch.tensor(tokens / counted).exp().item())
-    assert (found.words, found.sentences, found.unknown) == (counted - len(TEXTS), len(TEXTS), 0)
-    some = word_perplexity(units, ["ab c"], [[-1, -2, -4, -8, -16]], {"ab"})
-    assert some.perplexity == pytest.approx(torch.tensor((1 + 2 + 16) / 2).exp().item())
-    assert some.perplexity_with_unknown == pytest.approx(torch.tensor(31 / 3).exp().item())
-    assert some.unknown == 1
+    tokens, predicted = sum(map(len, scores)), sum(len(text.split()) + 1 for text in TEXTS)
+    assert found.perplexity == pytest.approx(torch.tensor(tokens / predicted).exp().item())
+    assert (found.words, found.sentences, found.unknown) == (predicted - len(TEXTS), len(TEXTS), 0)
+    with_oov = word_perplexity(units, ["ab c"], [[-1, -2, -4, -8, -16]], {"ab"})
+    assert with_oov.perplexity == pytest.approx(torch.tensor((1 + 2 + 16) / 2).exp().item())
+    assert with_oov.perplexity_with_unknown == pytest.approx(torch.tensor(31 / 3).exp().item())
+    assert with_oov.unknown == 1
 
 
 def test_units_are_learnt() -> None:
@@ -127,28 +127,28 @@ def test_texts_are_normalised(tmp_path: Path) -> None:
     assert read_text([tmp_path / "text"], " abc") == ["ab c", "cab"]
 
 
-def one_line(caught: pytest.ExceptionInfo[AudioseqError]) -> None:
+def assert_one_line(caught: pytest.ExceptionInfo[AudioseqError]) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_too_little_text(tmp_path: Path) -> None:
+def test_too_little_text_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data\.streams") as caught:
         LanguageTask(config(), ["ab"], ["ab"], UNITS["characters"])
-    one_line(caught)
+    assert_one_line(caught)
     with pytest.raises(DataError, match="no sentences") as caught:
         LanguageTask(config(), [], ["ab"], UNITS["characters"])
-    one_line(caught)
+    assert_one_line(caught)
     recipe = tmp_path / "config.toml"
     recipe.write_text('[data]\ntrain = ["none.txt"]\nvalid = ["none.txt"]\n')
     with pytest.raises(DataError, match=r"none\.txt: cannot be read") as caught:
         train(recipe, run_dir=tmp_path / "run")
-    one_line(caught)
+    assert_one_line(caught)
 
 
-def test_words_or_subwords(tmp_path: Path) -> None:
+def test_words_and_subwords_are_exclusive(tmp_path: Path) -> None:
     recipe = tmp_path / "config.toml"
     recipe.write_text('words = 3\nsubwords = 40\n[data]\ntrain = ["a"]\nvalid = ["a"]\n')
     with pytest.raises(ConfigError, match="not both") as caught:
         train(recipe, run_dir=tmp_path / "run")
-    one_line(caught)
+    assert_one_line(caught)
     assert LanguageConfig.model_validate({"data": {"train": (), "valid": ()}}).words == 0

@@ -1,4 +1,4 @@
-"""A tiny language, and tiny models of it with weights as they come."""
+"""A tiny language, and tiny models of it with random weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODEL = ModelConfig(embedding_size=6, hidden_size=8, num_layers=2)
 
 
 def config(model: ModelConfig = MODEL, **training: Any) -> LanguageConfig:
-    """Return a recipe for the tiny model; what its texts and tokens are is told by other ways."""
+    """Return a recipe for the tiny model, without texts and tokens."""
     options = {"learning_rate": 2e-2, "warmup": 5, "precision": "fp32", **training}
     return LanguageConfig(
         alphabet=ALPHABET,
@@ -39,7 +39,7 @@ def config(model: ModelConfig = MODEL, **training: Any) -> LanguageConfig:
 
 
 def save(path: Path, kind: str) -> Path:
-    """Write a model that was never trained, but has opinions."""
+    """Save an untrained model with large weights, for peaked probabilities."""
     torch.manual_seed(3)
     model = build(config(), UNITS[kind])
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""N-gram models as ARPA text files, which all programs for them read and write."""
+"""Read and write n-gram models as ARPA text, the common format of n-gram toolkits."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import numpy as np
 
 from audioseq.errors import CheckpointError, DataError
 from audioseq.files import write_atomically
-from audioseq.language.corpus import read as read_lines
-from audioseq.language.ngram.model import NEVER, NGram
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language import corpus
+from audioseq.language.ngram.model import LOG_ZERO, NGram
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress}
 LN10 = math.log(10)
 
 
 def write(path: str | Path, model: NGram) -> None:
-    """Write a model, whole or not at all; compressed if the name ends so (.gz, .xz).
+    """Write a model atomically; compressed with the suffix .gz or .xz.
 
     Raises:
-        CheckpointError: the file cannot be written.
+        FileError: the file cannot be written.
     """
     text = "".join(f"{line}\n" for line in _lines(model)).encode()
     compress = COMPRESSORS.get(Path(path).suffix)
@@ -34,13 +34,13 @@ def write(path: str | Path, model: NGram) -> None:
 
 
 def read(path: str | Path) -> NGram:
-    """Read a model. A word or mark that every model has and the file lacks is there, but never comes.
+    """Read a model; special tokens that are missing in the file get probability zero.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or lacks what its longer n-grams begin with.
+        CheckpointError: the file is missing or damaged, or lacks the context of an n-gram.
     """
     try:
-        return _Reader(path).model()
+        return _Reader(path).read()
     except DataError as error:
         raise CheckpointError(str(error)) from None
 
@@ -49,117 +49,120 @@ def _lines(model: NGram) -> Iterator[str]:
     yield "\\data\\"
     yield from (f"ngram {order}={size}" for order, size in enumerate(model.sizes, 1))
     words = model.vocabulary.words
-    spelt = [""]  # of each node that is one word shorter
-    before = 0  # the first of them
+    ngrams = [""]  # the text of each n-gram of the order below
+    first_context = 0
     for order, (first, end) in enumerate(pairwise(model.bounds), 1):
         contexts, last = np.divmod(model.keys[first:end], len(words))
-        spelt = [
-            f"{spelt[context]} {words[word]}".lstrip()
-            for context, word in zip((contexts - before).tolist(), last.tolist(), strict=True)
+        ngrams = [
+            f"{ngrams[context]} {words[word]}".lstrip()
+            for context, word in zip((contexts - first_context).tolist(), last.tolist(), strict=True)
         ]
         log_probs = (model.log_probs[first:end] / LN10).tolist()
         yield f"\n\\{order}-grams:"
         if order == model.order:
-            yield from (f"{p:.7g}\t{text}" for p, text in zip(log_probs, spelt, strict=True))
+            yield from (f"{p:.7g}\t{text}" for p, text in zip(log_probs, ngrams, strict=True))
         else:
             weights = (model.backoffs[first:end] / LN10).tolist()
-            rows = zip(log_probs, spelt, weights, strict=True)
+            rows = zip(log_probs, ngrams, weights, strict=True)
             yield from (f"{p:.7g}\t{text}\t{weight:.7g}" for p, text, weight in rows)
-        before = first
+        first_context = first
     yield "\n\\end\\"
 
 
 class _Reader:
-    """One pass over the lines of a file; it remembers where it is, for what it complains of."""
+    """A single pass over the lines of a file; keeps the line number for error messages."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = path
         self.number = 0
-        self.lines = self._tell(read_lines([path]))
+        self.lines = self._numbered(corpus.read_lines([path]))
 
-    def model(self) -> NGram:
-        sizes = self._sizes()
+    def read(self) -> NGram:
+        sizes = self._read_sizes()
         keys, log_probs, backoffs = [np.array([-1])], [np.zeros(1)], [np.zeros(1)]
-        grams: dict[tuple[int, ...], int] = {(): 0}  # nodes of the contexts
+        nodes: dict[tuple[int, ...], int] = {(): 0}  # of the order below
         first = 1
         for order, size in enumerate(sizes, 1):
-            rows = self._section(order, size, order < len(sizes))
+            rows = self._read_section(order, size, order < len(sizes))
             if order == 1:
-                rows += [(NEVER, [mark], 0.0) for mark in MARKS if all(row[1] != [mark] for row in rows)]
-                listed = [row[1][0] for row in rows]
-                if len(set(listed)) < len(listed):
-                    self._complain("a word is there twice")
-                vocabulary = Vocabulary((*MARKS, *(word for word in listed if word not in MARKS)))
-            spelt = [self._ids(vocabulary, words) for _, words, _ in rows]
+                listed = {row[1][0] for row in rows}
+                if len(listed) < len(rows):
+                    self._fail("a word occurs twice")
+                rows += [(LOG_ZERO, [token], 0.0) for token in SPECIAL_TOKENS if token not in listed]
+                words = (row[1][0] for row in rows)
+                vocabulary = Vocabulary((*SPECIAL_TOKENS, *(w for w in words if w not in SPECIAL_TOKENS)))
+            ngrams = [self._encode(vocabulary, words) for _, words, _ in rows]
             try:
-                contexts = [grams[ids[:-1]] for ids in spelt]
+                contexts = [nodes[ids[:-1]] for ids in ngrams]
             except KeyError as error:
                 missing = " ".join(vocabulary.words[index] for index in error.args[0])
-                self._complain(f"{order}-grams begin with {missing!r}, which is not among the shorter ones")
-            own = np.array(contexts, np.int64) * len(vocabulary) + [ids[-1] for ids in spelt]
-            rising = np.argsort(own)
-            keys.append(own[rising])
-            log_probs.append(np.array([row[0] for row in rows])[rising])
-            backoffs.append(np.array([row[2] for row in rows])[rising])
-            grams = {spelt[row]: first + place for place, row in enumerate(rising.tolist())}
+                self._fail(f"{order}-grams begin with {missing!r}, which is not among the {order - 1}-grams")
+            own_keys = np.array(contexts, np.int64) * len(vocabulary) + [ids[-1] for ids in ngrams]
+            ascending = np.argsort(own_keys)
+            keys.append(own_keys[ascending])
+            log_probs.append(np.array([row[0] for row in rows])[ascending])
+            backoffs.append(np.array([row[2] for row in rows])[ascending])
+            nodes = {ngrams[row]: first + index for index, row in enumerate(ascending.tolist())}
             first += len(rows)
-        together = np.concatenate(keys)
-        if not (np.diff(together) > 0).all():
-            self._complain("an n-gram is there twice")
+        all_keys = np.concatenate(keys)
+        if not (np.diff(all_keys) > 0).all():
+            self._fail("an n-gram occurs twice")
         return NGram(
             vocabulary,
-            together,
+            all_keys,
             np.concatenate(log_probs).astype(np.float32),
             np.concatenate(backoffs[:-1]).astype(np.float32),
             tuple(len(part) for part in keys[1:]),
         )
 
-    def _tell(self, lines: Iterator[str]) -> Iterator[str]:
+    def _numbered(self, lines: Iterator[str]) -> Iterator[str]:
         for self.number, line in enumerate(lines, 1):
             if line.strip():
                 yield line.rstrip("\r\n")
 
-    def _sizes(self) -> list[int]:
+    def _read_sizes(self) -> list[int]:
         for line in self.lines:
             if line.strip() == "\\data\\":
                 break
         else:
-            self._complain(r"has no \data\ section")
+            self._fail(r"no \data\ section")
         sizes: list[int] = []
         for line in self.lines:
             if line.strip() == "\\1-grams:":
-                return sizes or self._complain("counts no n-grams")
+                return sizes or self._fail(r"no n-gram counts in the \data\ section")
             name, _, size = line.partition("=")
             if name.split() != ["ngram", str(len(sizes) + 1)] or not size.strip().isdecimal():
-                self._complain(f"{line[:60]!r} is no count of {len(sizes) + 1}-grams")
+                self._fail(f"{line[:60]!r} is not a count of {len(sizes) + 1}-grams")
             sizes.append(int(size))
-        self._complain("ends before its n-grams")
+        self._fail("the file ends before the n-grams")
 
-    def _section(self, order: int, size: int, longer: bool) -> list[tuple[float, list[str], float]]:
-        """Read the n-grams of one length, and the heading of what follows."""
+    def _read_section(self, order: int, size: int, longer: bool) -> list[tuple[float, list[str], float]]:
+        """Read the n-grams of one order, and the heading after them."""
         rows: list[tuple[float, list[str], float]] = []
         following = f"\\{order + 1}-grams:" if longer else "\\end\\"
         for line in self.lines:
             if line.startswith("\\"):
                 if line.strip() != following or len(rows) != size:
-                    self._complain(f"has {len(rows)} {order}-grams where it says {size}, then {line[:20]!r}")
+                    self._fail(f"{len(rows)} {order}-grams instead of {size}, then {line[:20]!r}")
                 return rows
             parts = line.split()
             try:
                 log_prob, words = float(parts[0]), parts[1 : order + 1]
                 weight = float(parts[order + 1]) if len(parts) > order + 1 else 0.0
             except ValueError:
-                self._complain(f"{line[:60]!r} is no {order}-gram")
+                self._fail(f"{line[:60]!r} is not a {order}-gram")
             if len(words) < order or len(parts) > order + 2 or not (log_prob <= 0 and math.isfinite(weight)):
-                self._complain(f"{line[:60]!r} is no {order}-gram")
-            rows.append((max(log_prob * LN10, NEVER), words, weight * LN10))
-        self._complain(f"ends within its {order}-grams")
+                self._fail(f"{line[:60]!r} is not a {order}-gram")
+            rows.append((max(log_prob * LN10, LOG_ZERO), words, weight * LN10))
+        self._fail(f"the file ends within the {order}-grams")
 
-    def _ids(self, vocabulary: Vocabulary, words: Sequence[str]) -> tuple[int, ...]:
+    def _encode(self, vocabulary: Vocabulary, words: Sequence[str]) -> tuple[int, ...]:
         ids = tuple(vocabulary.encode(words))
         if vocabulary.unk in ids and any(word not in vocabulary for word in words):
-            self._complain(f"{' '.join(words)!r} has a word that is not among the single ones")
+            self._fail(f"a word of {' '.join(words)!r} is not among the 1-grams")
         return ids
 
-    def _complain(self, what: str) -> NoReturn:
-        raise CheckpointError(f"{self.path}, line {self.number}: {what}; get or make the ARPA file again")
+    def _fail(self, reason: str) -> NoReturn:
+        raise CheckpointError(
+            f"{self.path}, line {self.number}: {reason}; download or create the ARPA file again"
+        )

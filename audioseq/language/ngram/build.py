@@ -1,4 +1,4 @@
-"""From text to an n-gram model of the size that is wanted."""
+"""Build an n-gram model of a given order, vocabulary and file size from text."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ ORDERS = range(1, 7)
 
 
 @dataclass(frozen=True)
-class Options:
-    """What an n-gram model is to be like.
+class NGramOptions:
+    """Options of an n-gram model.
 
     Raises:
         ConfigError: a value is out of its range.
     """
 
     order: int = 3
-    """Words in the longest n-grams."""
+    """Number of words in the longest n-grams."""
     vocabulary: int | None = None
-    """How many words to know, the most frequent ones; None for all."""
+    """Maximum number of words, the most frequent ones; None for all."""
     at_least: Sequence[int] = ()
-    """Counts that n-grams of 2, 3, … words must have to stay; the last holds for longer ones too."""
+    """Minimum counts of n-grams of 2, 3, … words; the last value also applies to longer ones."""
     prune: float = 0.0
-    """Leave out n-grams without which the perplexity grows by less than this share each, such as 1e-8."""
+    """Remove n-grams whose removal increases the perplexity by less than this fraction, such as 1e-8."""
     max_size: float | None = None
-    """Megabytes of the file: prune until it fits."""
+    """Maximum size of the file in megabytes, reached by pruning; None for no limit."""
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -46,32 +46,35 @@ class Options:
             raise ConfigError(f"prune must be 0 or more, got {self.prune}")
 
 
-def build(corpus: Corpus, options: Options, within: NGram | None = None, weight: float = 0.5) -> NGram:
-    """Estimate a model, mix it into another if there is one, and prune it.
+def build(
+    corpus: Corpus, options: NGramOptions, base_model: NGram | None = None, weight: float = 0.5
+) -> NGram:
+    """Estimate a model, interpolate it with a base model if given, and prune it.
 
     Args:
         corpus: the text.
-        within: a model of other text that it is to adapt.
-        weight: share of the new text in the mixture, 0 to 1.
+        options: order, vocabulary and size.
+        base_model: model of other text to adapt to this text.
+        weight: weight of the new text in the interpolation, 0 to 1.
     Raises:
         DataError: the corpus is empty.
-        ConfigError: not even the single words fit the size.
+        ConfigError: only the unigrams fit the size.
     """
     vocabulary = Vocabulary.from_counts(corpus.counts(), options.vocabulary)
     model = estimate(corpus.encode(vocabulary), vocabulary, options.order)
     if any(least > 1 for least in options.at_least):
         model = prune.by_count(model, options.at_least)
-    if within is not None:
-        model = interpolate(within, model, weight)
+    if base_model is not None:
+        model = interpolate(base_model, model, weight)
     if options.prune:
         model = prune.by_loss(model, options.prune)
     if options.max_size is None:
         return model
-    most = options.max_size * 1e6
-    model = prune.to_size(model, lambda whole, keep: binary.size(whole, keep) <= most)
+    max_bytes = options.max_size * 1e6
+    model = prune.to_size(model, lambda whole, keep: binary.estimate_file_size(whole, keep) <= max_bytes)
     if len(model.sizes) == 1 < options.order:
         raise ConfigError(
-            f"max_size {options.max_size} MB has no room for more than single words; give more, "
-            f"or a vocabulary smaller than {len(vocabulary):,} words"
+            f"max_size {options.max_size} MB only fits the unigrams; increase it, "
+            f"or make the vocabulary smaller than {len(vocabulary):,} words"
         )
     return model

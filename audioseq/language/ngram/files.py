@@ -1,4 +1,4 @@
-"""Files of n-gram models: binary or ARPA, chosen by the suffix."""
+"""Load and save n-gram models as compact or ARPA files, selected by the suffix."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from audioseq.language.ngram.model import NGram
 
 
 def save_ngram(path: str | Path, model: NGram, card: dict[str, Any] | None = None) -> None:
-    """Write a model: as ARPA text when it is named so (`.arpa`, `.arpa.gz`, …), else in the compact form.
+    """Save a model: as ARPA text with the suffix `.arpa` (also `.arpa.gz`, …), else in the compact format.
 
     Args:
-        card: what a compact file says about its model; see `checkpoint.Header`.
+        card: model card of a compact file; see `checkpoint.Header`.
     Raises:
-        CheckpointError: the file cannot be written.
+        FileError: the file cannot be written.
     """
     if _is_arpa(path):
         arpa.write(path, model)
@@ -24,10 +24,10 @@ def save_ngram(path: str | Path, model: NGram, card: dict[str, Any] | None = Non
 
 
 def load_ngram(path: str | Path) -> NGram:
-    """Read a model: an ARPA file when it is named so (`.arpa`, `.arpa.gz`, …), else a compact one.
+    """Load a model: an ARPA file with the suffix `.arpa` (also `.arpa.gz`, …), else a compact file.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or another kind of model.
+        CheckpointError: the file is missing, damaged, or not an n-gram model.
     """
     return arpa.read(path) if _is_arpa(path) else binary.load(path)
 

@@ -1,23 +1,23 @@
-"""One n-gram model of two: a large one of many books, say, and one of what its user writes."""
+"""Interpolate two n-gram models, such as a general one and one of the user's own text."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from audioseq.language.ngram.model import NEVER, ROOT, Floats, NGram, Nodes
+from audioseq.language.ngram.model import LOG_ZERO, ROOT, Floats, NGram, Nodes
 from audioseq.language.ngram.prune import normalise
-from audioseq.language.vocabulary import MARKS, Vocabulary
+from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 def interpolate(one: NGram, other: NGram, weight: float) -> NGram:
-    """Return a model with the n-grams of both, each as likely as in the mean of the two.
+    """Interpolate two models linearly.
 
-    What neither has as an n-gram backs off; the weights for it are new. A word that one of them lacks never
-    comes in that one, and counts as its `<unk>` where other words follow it. Source: Stolcke 2002, "SRILM, an
-    extensible language modeling toolkit", static interpolation.
+    The result has the n-grams of both, with the weighted mean of their probabilities; back-off weights are
+    computed anew. A word that is missing in one model has probability zero in it, and
+    counts as `<unk>` in its contexts. Source: Stolcke 2002, "SRILM, an extensible language modeling toolkit",
+    static interpolation.
 
     Args:
         weight: share of `other`, 0 to 1.
@@ -26,31 +26,33 @@ def interpolate(one: NGram, other: NGram, weight: float) -> NGram:
         raise ValueError(f"weight must be 0 to 1, got {weight}")
     known = set(one.vocabulary.words)
     vocabulary = Vocabulary((*one.vocabulary.words, *(w for w in other.vocabulary.words if w not in known)))
-    keys, sizes = _unite(one, other, vocabulary)
-    shares = [np.exp(_log_probs(model, vocabulary, keys, sizes).astype(np.float64)) for model in (one, other)]
+    keys, sizes = _merge_keys(one, other, vocabulary)
+    ours, theirs = (
+        np.exp(_log_probs(model, vocabulary, keys, sizes).astype(np.float64)) for model in (one, other)
+    )
     with np.errstate(divide="ignore"):
-        log_probs = np.maximum(np.log((1 - weight) * shares[0] + weight * shares[1]), NEVER)
+        log_probs = np.maximum(np.log((1 - weight) * ours + weight * theirs), LOG_ZERO)
     log_probs[ROOT] = 0
     backoffs = np.zeros(1 + sum(sizes[:-1]), np.float32)
     return normalise(NGram(vocabulary, keys, log_probs.astype(np.float32), backoffs, sizes))
 
 
-def _unite(one: NGram, other: NGram, vocabulary: Vocabulary) -> tuple[Nodes, tuple[int, ...]]:
-    """Return the keys of all n-grams that either model has, and how many there are of each length."""
-    numbers = [np.zeros(len(model.keys), np.int64) for model in (one, other)]  # of their nodes in the mixture
+def _merge_keys(one: NGram, other: NGram, vocabulary: Vocabulary) -> tuple[Nodes, tuple[int, ...]]:
+    """Return the keys of the n-grams of either model, and their number in each order."""
+    merged_nodes = [np.zeros(len(model.keys), np.int64) for model in (one, other)]
     keys, sizes = [np.array([-1])], []
     first = 1
     for order in range(1, max(one.order, other.order) + 1):
-        found: list[tuple[NDArray[np.int64], slice, Nodes]] = []
-        for model, number in zip((one, other), numbers, strict=True):
+        parts: list[tuple[Nodes, slice, Nodes]] = []
+        for model, merged in zip((one, other), merged_nodes, strict=True):
             if order <= model.order:
-                here = slice(*model.bounds[order - 1 : order + 1])
-                contexts, words = np.divmod(model.keys[here], len(model.vocabulary))
+                nodes = slice(*model.bounds[order - 1 : order + 1])
+                contexts, words = np.divmod(model.keys[nodes], len(model.vocabulary))
                 ids = np.array(vocabulary.encode(model.vocabulary.words))
-                found.append((number, here, number[contexts] * len(vocabulary) + ids[words]))
-        union = np.unique(np.concatenate([own for _, _, own in found]))
-        for number, here, own in found:
-            number[here] = first + union.searchsorted(own)
+                parts.append((merged, nodes, merged[contexts] * len(vocabulary) + ids[words]))
+        union = np.unique(np.concatenate([own_keys for _, _, own_keys in parts]))
+        for merged, nodes, own_keys in parts:
+            merged[nodes] = first + union.searchsorted(own_keys)
         keys.append(union)
         sizes.append(len(union))
         first += len(union)
@@ -58,14 +60,14 @@ def _unite(one: NGram, other: NGram, vocabulary: Vocabulary) -> tuple[Nodes, tup
 
 
 def _log_probs(model: NGram, vocabulary: Vocabulary, keys: Nodes, sizes: tuple[int, ...]) -> Floats:
-    """Return what a model says of each n-gram of the mixture `[M]`."""
+    """Compute the log probabilities of the merged n-grams under one model `[M]`."""
     ids = np.array(model.vocabulary.encode(vocabulary.words))
-    lacking = ids == model.vocabulary.unk
-    lacking[: len(MARKS)] = False
+    missing = ids == model.vocabulary.unk
+    missing[: len(SPECIAL_TOKENS)] = False
     log_probs = np.zeros(len(keys), np.float32)
     states = np.zeros(len(keys), np.int64)
     for first, end in pairwise([1, *(1 + np.cumsum(sizes))]):
         contexts, words = np.divmod(keys[first:end], len(vocabulary))
-        said, states[first:end] = model.step(states[contexts], ids[words])
-        log_probs[first:end] = np.where(lacking[words], NEVER, said)
+        own, states[first:end] = model.step(states[contexts], ids[words])
+        log_probs[first:end] = np.where(missing[words], LOG_ZERO, own)
     return log_probs

@@ -1,4 +1,4 @@
-"""Estimate n-gram models from text: interpolated modified Kneser-Ney, in sorted arrays of integers."""
+"""Estimate n-gram models from text: interpolated modified Kneser-Ney smoothing on sorted integer arrays."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.errors import DataError
-from audioseq.language.ngram.model import NEVER, NGram
+from audioseq.language.ngram.model import LOG_ZERO, NGram
 from audioseq.language.vocabulary import Vocabulary
 
 Integers = NDArray[np.int64]
 Doubles = NDArray[np.float64]
 
-USUAL_DISCOUNTS = (0.5, 1.0, 1.5)
-"""Of counts of 1, 2, and 3 or more, where a text is so small or so odd that its own cannot be told."""
+DEFAULT_DISCOUNTS = (0.5, 1.0, 1.5)
+"""Discounts of counts of 1, 2, and 3 or more, for texts that are too small or unusual to estimate them."""
 
 
 @dataclass(frozen=True)
-class Grams:
-    """All n-grams of one length in a text, sorted."""
+class NGramCounts:
+    """All n-grams of one order in a text, sorted."""
 
     keys: Integers
-    """`context * V + word`, where the context is the number of the n-gram of all words but the last `[M]`."""
+    """`context * V + word`, where the context is the index of the n-gram of all words but the last `[M]`."""
     counts: Integers
-    """How often each stands in the text `[M]`."""
-    ends: Integers
-    """Number of the n-gram without its first word, among those that are one word shorter `[M]`."""
+    """Number of occurrences in the text `[M]`."""
+    suffixes: Integers
+    """Index of the n-gram without its first word, among the n-grams of the order below `[M]`."""
 
 
 def estimate(tokens: NDArray[np.integer], vocabulary: Vocabulary, order: int = 3) -> NGram:
-    """Estimate a model from text; the n-grams keep their counts, which pruning asks for.
+    """Estimate a model from text; the result keeps the counts of its n-grams for pruning.
 
-    Each n-gram gives a little of its count away, which is spread as the model of one word less would have it;
-    and that model asks after how many different words a word was seen, not how often. Sentences are not
-    joined, and what begins with `<s>`, which nothing comes before, keeps its count. Source: Chen and Goodman
-    1998, "An empirical study of smoothing techniques for language modeling", with three discounts an order.
+    A discount is subtracted from each count, and the freed probability is distributed according to the next
+    lower order. Lower orders count the distinct words before an n-gram instead of its occurrences. N-grams do
+    not cross sentences; those that begin with `<s>`, which no word precedes, keep their plain counts. Source:
+    Chen and Goodman 1998, "An empirical study of smoothing techniques for language modeling", with three
+    discounts for each order.
 
     Args:
         tokens: ids of the vocabulary, each sentence between `<s>` and `</s>` `[N]`.
-        vocabulary: the words; all but `<s>` share evenly what the single words give away.
+        vocabulary: the words; the discounted probability of unigrams is shared equally by all but `<s>`.
         order: number of words in the longest n-grams, 1 or more.
     Raises:
         DataError: there is no sentence.
@@ -49,75 +50,79 @@ def estimate(tokens: NDArray[np.integer], vocabulary: Vocabulary, order: int = 3
     if order < 1:
         raise ValueError(f"order must be 1 or more, got {order}")
     if not len(tokens):
-        raise DataError("there is no text to estimate a language model from; give some sentences")
-    grams = count(tokens, vocabulary, order)
+        raise DataError("no text to estimate a language model from; give some sentences")
+    orders = count_ngrams(tokens, vocabulary, order)
     keys, log_probs, backoffs = [np.array([-1])], [np.zeros(1)], []
-    lower = np.full(1, 1 / (len(vocabulary) - 1))
+    probabilities = np.full(1, 1 / (len(vocabulary) - 1))  # of the order below; first of the uniform model
     first = 0
-    for shape, adjusted in zip(grams, _adjusted(grams, vocabulary), strict=True):
-        contexts = shape.keys // len(vocabulary)
-        given = _discounts(adjusted)[np.minimum(adjusted, 3)]
-        totals = np.maximum(np.bincount(contexts, adjusted, len(lower)), 1)
-        shared = np.bincount(contexts, given, len(lower)) / totals
-        lower = (adjusted - given) / totals[contexts] + shared[contexts] * lower[shape.ends]
+    for grams, adjusted in zip(orders, _adjusted_counts(orders, vocabulary), strict=True):
+        contexts = grams.keys // len(vocabulary)
+        discounts = _discounts(adjusted)[np.minimum(adjusted, 3)]
+        totals = np.maximum(np.bincount(contexts, adjusted, len(probabilities)), 1)
+        weights = np.bincount(contexts, discounts, len(probabilities)) / totals  # of backing off
+        discounted = (adjusted - discounts) / totals[contexts]
+        # Interpolated: an n-gram that was seen gets its share of the lower order too.
+        probabilities = discounted + weights[contexts] * probabilities[grams.suffixes]
         if not first:
-            lower[vocabulary.bos] = 0
+            probabilities[vocabulary.bos] = 0
         with np.errstate(divide="ignore"):
-            log_probs.append(np.maximum(np.log(lower), NEVER))
-            backoffs.append(np.where(shared > 0, np.log(shared), 0))
-        keys.append(shape.keys + first * len(vocabulary))
+            log_probs.append(np.maximum(np.log(probabilities), LOG_ZERO))
+            backoffs.append(np.where(weights > 0, np.log(weights), 0))
+        keys.append(grams.keys + first * len(vocabulary))
         first += len(backoffs[-1])
-    backoffs[0][:] = 0  # that of no words at all is part of what the single words have
+    backoffs[0][:] = 0  # the unigrams include every word, so nothing backs off from the empty context
     return NGram(
         vocabulary,
         np.concatenate(keys),
         np.concatenate(log_probs).astype(np.float32),
         np.concatenate(backoffs).astype(np.float32),
-        tuple(len(shape.keys) for shape in grams),
-        np.concatenate([[0], *(shape.counts for shape in grams)]),
+        tuple(len(grams.keys) for grams in orders),
+        np.concatenate([[0], *(grams.counts for grams in orders)]),
     )
 
 
-def count(tokens: NDArray[np.integer], vocabulary: Vocabulary, order: int) -> list[Grams]:
-    """Count the n-grams of 1, 2, … words that lie within sentences; single words all, seen or not."""
+def count_ngrams(tokens: NDArray[np.integer], vocabulary: Vocabulary, order: int) -> list[NGramCounts]:
+    """Count the n-grams of 1, 2, … words within sentences; the unigrams include unseen words."""
     size = len(vocabulary)
-    numbers = tokens.astype(np.int64)  # of the n-gram that ends at each place
-    grams = [Grams(np.arange(size), np.bincount(numbers, minlength=size), np.zeros(size, np.int64))]
-    inside = np.ones(len(tokens), bool)  # there is an n-gram that ends here
+    indices = tokens.astype(np.int64)  # of the n-gram that ends at each position, in its order
+    orders = [NGramCounts(np.arange(size), np.bincount(indices, minlength=size), np.zeros(size, np.int64))]
+    within = np.ones(len(tokens), bool)  # whether an n-gram within one sentence ends at each position
     for _ in range(1, order):
-        inside[1:] &= inside[:-1].copy()
-        inside &= tokens != vocabulary.bos
-        places = np.flatnonzero(inside)
-        keys, found, counts = np.unique(
-            numbers[places - 1] * size + tokens[places], return_inverse=True, return_counts=True
+        within[1:] &= within[:-1].copy()
+        within &= tokens != vocabulary.bos
+        positions = np.flatnonzero(within)
+        # The context ends one position earlier. Sorting the keys keeps the n-grams in the order of the trie.
+        keys, inverse, counts = np.unique(
+            indices[positions - 1] * size + tokens[positions], return_inverse=True, return_counts=True
         )
-        ends = np.empty(len(keys), np.int64)
-        ends[found] = numbers[places]
-        grams.append(Grams(keys, counts, ends))
-        numbers[places] = found
-    return grams
+        suffixes = np.empty(len(keys), np.int64)
+        suffixes[inverse] = indices[positions]
+        orders.append(NGramCounts(keys, counts, suffixes))
+        indices[positions] = inverse
+    return orders
 
 
-def _adjusted(grams: list[Grams], vocabulary: Vocabulary) -> Iterator[Integers]:
-    """Yield for each order after how many words its n-grams were seen; plain counts for the longest."""
+def _adjusted_counts(orders: list[NGramCounts], vocabulary: Vocabulary) -> Iterator[Integers]:
+    """Yield for each order the number of distinct words before its n-grams; plain counts for the highest."""
     size = len(vocabulary)
-    begins = np.arange(size) == vocabulary.bos
-    for shape, longer in zip(grams, [*grams[1:], None], strict=True):
-        if shape is not grams[0]:
-            begins = begins[shape.keys // size]
-        different = shape.counts if longer is None else np.bincount(longer.ends, minlength=len(shape.keys))
-        adjusted = np.where(begins, shape.counts, different)
-        if shape is grams[0]:
-            adjusted[vocabulary.bos] = 0  # it comes after nothing, so it is never what comes next
+    starts_sentence = np.arange(size) == vocabulary.bos
+    for grams, longer in zip(orders, [*orders[1:], None], strict=True):
+        if grams is not orders[0]:
+            starts_sentence = starts_sentence[grams.keys // size]
+        number = len(grams.keys)
+        distinct = grams.counts if longer is None else np.bincount(longer.suffixes, minlength=number)
+        adjusted = np.where(starts_sentence, grams.counts, distinct)
+        if grams is orders[0]:
+            adjusted[vocabulary.bos] = 0  # `<s>` is only a context and never predicted
         yield adjusted
 
 
 def _discounts(counts: Integers) -> Doubles:
-    """Return what counts of 0, 1, 2, and 3 or more give away, from how many there are of 1, 2, 3 and 4."""
+    """Estimate the discounts of counts of 0, 1, 2, and 3 or more from the numbers of counts 1, 2, 3 and 4."""
     ones, twos, threes, fours = (int(n) for n in np.bincount(np.minimum(counts, 5), minlength=6)[1:5])
     if ones and twos and threes:
-        share = ones / (ones + 2 * twos)
-        own = 1 - 2 * share * twos / ones, 2 - 3 * share * threes / twos, 3 - 4 * share * fours / threes
-        if all(0 < discount <= most for most, discount in enumerate(own, 1)):
-            return np.array([0, *own])
-    return np.array([0, *USUAL_DISCOUNTS])
+        y = ones / (ones + 2 * twos)  # named as in Chen and Goodman
+        discounts = 1 - 2 * y * twos / ones, 2 - 3 * y * threes / twos, 3 - 4 * y * fours / threes
+        if all(0 < discount <= count for count, discount in enumerate(discounts, 1)):
+            return np.array([0, *discounts])
+    return np.array([0, *DEFAULT_DISCOUNTS])

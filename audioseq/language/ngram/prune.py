@@ -1,4 +1,4 @@
-"""Make n-gram models smaller: leave out what is rare, or what is hardly missed."""
+"""Prune n-gram models by count, by loss, or to a file size."""
 
 from __future__ import annotations
 
@@ -13,72 +13,73 @@ from audioseq.language.ngram.model import Floats, NGram
 
 Mask = NDArray[np.bool_]
 
-SMALLEST = 1e-7
-"""Probability that is taken for none: what rounding leaves of 1 when all of it is given."""
-HALVINGS = 16
-"""Of a range of 30 powers of ten: the threshold is found to a thousandth."""
+MIN_PROBABILITY_MASS = 1e-7
+"""Smaller remainders of probability are rounding errors and count as zero."""
+BISECTION_STEPS = 16
+"""Over 30 powers of ten; finds the exponent of the threshold to 0.0005."""
 
 
 def by_count(model: NGram, at_least: Sequence[int]) -> NGram:
-    """Leave out n-grams that the text has less often.
+    """Remove n-grams with low counts in the training text.
 
     Args:
         model: with its counts.
-        at_least: counts that n-grams of 2, 3, … words must have; the last holds for longer ones too.
+        at_least: minimum counts of n-grams of 2, 3, … words; the last value also applies to longer ones.
     """
     assert model.counts is not None
     keep = np.ones(len(model.keys), bool)
-    for place, (first, end) in enumerate(pairwise(model.bounds[1:])):
-        keep[first:end] = model.counts[first:end] >= at_least[min(place, len(at_least) - 1)]
+    for index, (first, end) in enumerate(pairwise(model.bounds[1:])):
+        keep[first:end] = model.counts[first:end] >= at_least[min(index, len(at_least) - 1)]
     return select(model, keep)
 
 
 def by_loss(model: NGram, threshold: float) -> NGram:
-    """Leave out n-grams without which the perplexity grows by less than a share each, such as 1e-8.
+    """Remove n-grams whose removal increases the perplexity by less than a relative threshold, such as 1e-8.
 
     Source: Stolcke 1998, "Entropy-based pruning of backoff language models".
     """
-    return select(model, kept(model, losses(model), threshold))
+    return select(model, keep_mask(model, compute_losses(model), threshold))
 
 
 def to_size(model: NGram, fits: Callable[[NGram, Mask], bool]) -> NGram:
-    """Leave out n-grams by their loss until the rest fits.
+    """Remove the n-grams with the lowest losses until the rest fits.
 
     Args:
-        fits: whether the nodes that a mask keeps are few enough.
+        fits: returns whether the nodes of a mask fit the size.
     """
-    lost = losses(model)
-    low, high = -30.0, 0.0  # powers of ten
-    if fits(model, kept(model, lost, 0)):
+    losses = compute_losses(model)
+    low, high = -30.0, 0.0  # exponents of the threshold, base 10
+    if fits(model, keep_mask(model, losses, 0)):
         return model
-    for _ in range(HALVINGS):
+    for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if fits(model, kept(model, lost, 10**middle)) else (middle, high)
-    return select(model, kept(model, lost, 10**high))
+        low, high = (low, middle) if fits(model, keep_mask(model, losses, 10**middle)) else (middle, high)
+    return select(model, keep_mask(model, losses, 10**high))
 
 
-def losses(model: NGram) -> Floats:
-    """Return for each n-gram how much the log perplexity grows without it, the others being kept `[M]`.
+def compute_losses(model: NGram) -> Floats:
+    """Compute the increase of the log perplexity when each n-gram alone is removed `[M]`.
 
-    How often its context comes up is taken from the counts, where the model has them: the short n-grams of
-    Kneser and Ney's say how often a word follows new ones, not how often it comes.
+    The probability of a context is estimated from the counts where the model has them, because the lower
+    orders of a Kneser-Ney model estimate the number of distinct preceding words, not the frequency.
     """
-    lost = np.zeros(len(model.keys), np.float32)
-    often = _frequencies(model)
+    losses = np.zeros(len(model.keys), np.float32)
+    context_probabilities = _context_probabilities(model)
     for first, end in pairwise(model.bounds[1:]):
         contexts, own, lower = _probabilities(model, first, end)
-        left = _left(contexts, own, len(model.backoffs))[contexts]
-        left_lower = _left(contexts, lower, len(model.backoffs))[contexts]
-        weight = np.log(left / left_lower)
-        weight_without = np.log((left + own) / (left_lower + lower))
-        change = own * (np.log(lower) + weight_without - np.log(own)) + left * (weight_without - weight)
-        lost[first:end] = -often[contexts] * change
-    return lost
+        mass = _backoff_mass(contexts, own, len(model.backoffs))[contexts]
+        lower_mass = _backoff_mass(contexts, lower, len(model.backoffs))[contexts]
+        weight = np.log(mass / lower_mass)
+        # Without the n-gram, its word backs off too, which changes the weight for all such words.
+        pruned_weight = np.log((mass + own) / (lower_mass + lower))
+        change = own * (np.log(lower) + pruned_weight - np.log(own)) + mass * (pruned_weight - weight)
+        losses[first:end] = -context_probabilities[contexts] * change
+    return losses
 
 
-def kept(model: NGram, lost: Floats, threshold: float) -> Mask:
-    """Return which nodes stay: single words, what would be missed, and the contexts of what stays `[M]`."""
-    keep = lost > threshold
+def keep_mask(model: NGram, losses: Floats, threshold: float) -> Mask:
+    """Return a mask of the nodes to keep: unigrams, n-grams above the threshold, and their contexts `[M]`."""
+    keep = losses > threshold
     keep[: model.bounds[1]] = True
     for first, end in reversed(list(pairwise(model.bounds[1:]))):
         keep[model.keys[first:end][keep[first:end]] // len(model.vocabulary)] = True
@@ -86,64 +87,66 @@ def kept(model: NGram, lost: Floats, threshold: float) -> Mask:
 
 
 def select(model: NGram, keep: Mask) -> NGram:
-    """Return a model of some of the n-grams, normalised.
+    """Return a normalised model with a part of the n-grams.
 
     Args:
-        keep: which nodes stay; single words must, and the context of each that does `[M]`.
+        keep: mask of the nodes; it must include the unigrams and the context of each node `[M]`.
     """
-    numbers = np.cumsum(keep) - 1
+    new_nodes = np.cumsum(keep) - 1
     contexts, words = np.divmod(model.keys[keep][1:], len(model.vocabulary))
     sizes = [int(keep[first:end].sum()) for first, end in pairwise(model.bounds)]
     while len(sizes) > 1 and not sizes[-1]:
         sizes.pop()
-    fewer = NGram(
+    pruned = NGram(
         model.vocabulary,
-        np.concatenate([[-1], numbers[contexts] * len(model.vocabulary) + words]),
+        np.concatenate([[-1], new_nodes[contexts] * len(model.vocabulary) + words]),
         model.log_probs[keep],
         np.zeros(1 + sum(sizes[:-1]), np.float32),
         tuple(sizes),
         None if model.counts is None else model.counts[keep],
     )
-    return normalise(fewer)
+    return normalise(pruned)
 
 
 def normalise(model: NGram) -> NGram:
-    """Return a model whose back-off weights let the probabilities after each context sum to 1."""
+    """Compute the back-off weights for which the probabilities after each context sum to 1."""
     backoffs = np.zeros_like(model.backoffs)
-    result = replace(model, backoffs=backoffs)  # filled from the shortest contexts on: longer ones ask them
+    result = replace(model, backoffs=backoffs)  # shares the array: longer contexts use the weights of shorter
     for first, end in pairwise(model.bounds[1:]):
         contexts, own, lower = _probabilities(result, first, end)
         used = np.unique(contexts)
-        left, left_lower = (_left(contexts, p, len(backoffs))[used] for p in (own, lower))
-        backoffs[used] = np.where(left_lower > SMALLEST, np.log(left / left_lower), 0)
+        mass, lower_mass = (_backoff_mass(contexts, p, len(backoffs))[used] for p in (own, lower))
+        backoffs[used] = np.where(lower_mass > MIN_PROBABILITY_MASS, np.log(mass / lower_mass), 0)
     return result
 
 
 def _probabilities(
     model: NGram, first: int, end: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the contexts of the nodes from first to end, and their probabilities with and without them."""
+    """Return the contexts of a range of nodes, their probabilities, and those of the order below."""
     contexts, words = np.divmod(model.keys[first:end], len(model.vocabulary))
-    nodes, paid = model.find(model.links[contexts], words)
-    lower = np.exp((model.log_probs[nodes] + paid).astype(np.float64))
+    nodes, backoffs = model.find(model.suffix_links[contexts], words)
+    lower = np.exp((model.log_probs[nodes] + backoffs).astype(np.float64))
     return contexts, np.exp(model.log_probs[first:end].astype(np.float64)), lower
 
 
-def _left(contexts: NDArray[np.int64], probabilities: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Return the probability that each context has left for words which do not follow it in the model."""
-    return np.maximum(1 - np.bincount(contexts, probabilities, size), SMALLEST)
+def _backoff_mass(
+    contexts: NDArray[np.int64], probabilities: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """Return the probability that remains in each context for words without an n-gram after it."""
+    return np.maximum(1 - np.bincount(contexts, probabilities, size), MIN_PROBABILITY_MASS)
 
 
-def _frequencies(model: NGram) -> NDArray[np.float64]:
-    """Return how likely each node that may be a context is to come up at a place of the text."""
+def _context_probabilities(model: NGram) -> NDArray[np.float64]:
+    """Estimate the probability that a position of the text has each node as its context."""
     bos, eos = 1 + model.vocabulary.bos, 1 + model.vocabulary.eos
     if model.counts is not None:
         return model.counts[: len(model.backoffs)] / float(model.counts[1 : model.bounds[1]].sum())
-    often = np.zeros(len(model.backoffs))
-    often[0] = 1
+    probabilities = np.zeros(len(model.backoffs))
+    probabilities[0] = 1
     log_probs = model.log_probs.copy()
-    log_probs[bos] = log_probs[eos]  # a sentence starts as often as one ends
+    log_probs[bos] = log_probs[eos]  # as many sentences start as end
     for first, end in list(pairwise(model.bounds))[:-1]:
         contexts = model.keys[first:end] // len(model.vocabulary)
-        often[first:end] = often[contexts] * np.exp(log_probs[first:end])
-    return often
+        probabilities[first:end] = probabilities[contexts] * np.exp(log_probs[first:end])
+    return probabilities

@@ -13,15 +13,15 @@ from audioseq.midi import SUFFIXES, Score
 from audioseq.music.analysis import statistics
 from audioseq.music.analysis.statistics import Row, Statistics
 from audioseq.music.data.corpora import read_manifest
-from audioseq.music.memorisation.copies import Copies
+from audioseq.music.memorisation.copies import CopyIndex
 from audioseq.music.representation.grid import Piece, to_grid
 
-SHOWN = 5
+SUMMARY_COPIES = 5
 """Of the longest copies, in the summary."""
 
 
 @dataclass(frozen=True)
-class Copy:
+class CopiedRun:
     """The longest run of notes that a piece shares with one that was searched."""
 
     piece: str
@@ -38,7 +38,7 @@ class Report:
     """Of each piece, by its name."""
     reference: int
     """How many reference pieces there are."""
-    copies: tuple[Copy, ...]
+    copies: tuple[CopiedRun, ...]
     """Longest first; empty if none were looked for."""
 
     def summary(self) -> str:
@@ -46,7 +46,10 @@ class Report:
         lines = [f"{len(self.statistics)} pieces beside {self.reference}", "", statistics.table(self.rows)]
         if self.copies:
             lines += ["", "longest runs copied"]
-            lines += [f"{copy.notes:6d} notes  {copy.piece} <- {copy.source}" for copy in self.copies[:SHOWN]]
+            lines += [
+                f"{copy.notes:6d} notes  {copy.piece} <- {copy.source}"
+                for copy in self.copies[:SUMMARY_COPIES]
+            ]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +58,7 @@ class Report:
             "pieces": len(self.statistics),
             "reference": self.reference,
             "statistics": [
-                {**row._asdict(), "alike": row.alike}
+                {**row._asdict(), "alike": row.within_range}
                 | {"ours": list(row.ours), "reference": list(row.reference)}
                 for row in self.rows
             ],
@@ -79,15 +82,15 @@ def compare(
         raise DataError("there are no pieces to compare; give two folders of MIDI files")
     ours = {name: statistics.describe(piece) for name, piece in pieces.items()}
     theirs = {name: statistics.describe(piece) for name, piece in reference.items()}
-    copies: list[Copy] = []
+    copies: list[CopiedRun] = []
     if training:
-        index, names = Copies.of(training.values()), [*training, "-"]
+        index, names = CopyIndex.from_pieces(training.values()), [*training, "-"]
         for described, group in ((ours, pieces), (theirs, reference)):
             for name, piece in group.items():
                 run = index.longest_run(piece)
                 described[name] = replace(described[name], longest_copy=run.notes)
                 if described is ours:
-                    copies.append(Copy(name, run.notes, names[run.source]))
+                    copies.append(CopiedRun(name, run.notes, names[run.source]))
     return Report(
         rows=tuple(statistics.compare(list(ours.values()), list(theirs.values()))),
         statistics=ours,

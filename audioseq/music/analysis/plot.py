@@ -23,7 +23,7 @@ COLOURS = ("#3b6fb6", "#d1603d", "#4f9d69", "#9b5fb3", "#c9a227", "#3aa6a6", "#c
 """Of the tracks, in order; more begin again."""
 INK, PALE, BACKGROUND = "#2b2b33", "#e3e1dc", "#fcfbf8"
 SUFFIXES = (".png", ".svg", ".pdf")
-MOST_INCHES = 48
+MAX_WIDTH_INCHES = 48
 """Width of the longest piano rolls; from there on the time is drawn closer."""
 SECONDS_PER_INCH = 5.0
 
@@ -37,7 +37,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
         title: above it, instead of the name of the file.
     Raises:
         ConfigError: another suffix.
-        CheckpointError: the file cannot be written.
+        FileError: the file cannot be written.
     """
     check(path)
     from matplotlib.collections import PolyCollection
@@ -48,7 +48,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
     end = max(float(bars[-1]), 1.0)
     pitches = [note.pitch for note in score.notes] or [60]
     low, high = min(pitches) - 2, max(pitches) + 3
-    width = float(np.clip(end / SECONDS_PER_INCH, 8, MOST_INCHES))
+    width = float(np.clip(end / SECONDS_PER_INCH, 8, MAX_WIDTH_INCHES))
     figure = Figure(figsize=(width, max(2.6, 0.065 * (high - low) + 1.3)), facecolor=BACKGROUND)
     axes = figure.add_subplot(facecolor=BACKGROUND)
     axes.set_axisbelow(True)
@@ -92,7 +92,7 @@ def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") 
 
     Raises:
         ConfigError: no statistics, or a suffix other than .png, .svg or .pdf.
-        CheckpointError: the file cannot be written.
+        FileError: the file cannot be written.
     """
     check(path)
     if not rows:
@@ -102,7 +102,7 @@ def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") 
     figure = Figure(figsize=(8, 0.78 * len(rows) + 0.6), facecolor=BACKGROUND)
     panels = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={"hspace": 0.75})[:, 0]
     for axes, row in zip(panels, rows, strict=True):
-        colour = COLOURS[0] if row.alike else COLOURS[1]
+        colour = COLOURS[0] if row.within_range else COLOURS[1]
         for (start, middle, end), y, shade in ((row.reference, 0, "#b5b2aa"), (row.ours, 1, colour)):
             axes.plot([start, end], [y, y], color=shade, linewidth=7, solid_capstyle="butt", alpha=0.55)
             axes.plot([middle], [y], "o", color=shade, markersize=7, markeredgecolor=BACKGROUND)

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from audioseq.music.representation.grid import GridNote, Piece
-from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS
+from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS_PER_QUARTER
 
-SIXTEENTH = TICKS // 4
+SIXTEENTH = TICKS_PER_QUARTER // 4
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _HARMONIC_MINOR = (0, 2, 3, 5, 7, 8, 11)
 _SCALES = np.array(
@@ -57,7 +57,7 @@ class Row(NamedTuple):
     reference: tuple[float, float, float]
 
     @property
-    def alike(self) -> bool:
+    def within_range(self) -> bool:
         """Whether our median is within the reference's 10th and 90th percentile."""
         low, _, high = self.reference
         return low <= self.ours[1] <= high
@@ -82,7 +82,7 @@ def describe(piece: Piece) -> Statistics:
         pitch_range=float(np.ptp(pitches)) if len(pitches) else 0.0,
         scale_consistency=float((_SCALES @ classes).max() / max(len(pitches), 1)),
         polyphony=_polyphony(pitched),
-        notes_per_second=len(piece.notes) / (piece.starts[-1] / TICKS * 60 / piece.bpm),
+        notes_per_second=len(piece.notes) / (piece.starts[-1] / TICKS_PER_QUARTER * 60 / piece.bpm),
         notes_per_bar=len(piece.notes) / len(piece.meters),
         groove_consistency=_groove(piece, bars),
         repetition=_repetition(bars),
@@ -110,7 +110,7 @@ def table(rows: Sequence[Row]) -> str:
     lines.append(f"{'':22s}" + f"{'10 %':>9s}{'median':>9s}{'90 %':>9s}" * 2)
     for row in rows:
         figures = "".join(f"{value:9.2f}" for value in (*row.ours, *row.reference))
-        lines.append(f"{label(row.name):22s}{figures}{'' if row.alike else '   median outside'}")
+        lines.append(f"{label(row.name):22s}{figures}{'' if row.within_range else '   median outside'}")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from audioseq.config import Config
-from audioseq.music.config import Size, Weight
+from audioseq.music.config import PositiveInt, Probability
 from audioseq.training import TrainingConfig
 
 
@@ -16,13 +16,13 @@ class ModelConfig(Config):
     """The network; the meaning of each value is told in `HarmonyModel`."""
 
     cell: Literal["gru", "lstm"] = "lstm"
-    width: Size = 32
-    reading_size: Size = 96
-    reading_layers: Size = 2
-    hidden_size: Size = 224
-    num_layers: Size = 1
-    head_size: Size = 128
-    dropout: Weight = 0.3
+    width: PositiveInt = 32
+    reading_size: PositiveInt = 96
+    reading_layers: PositiveInt = 2
+    hidden_size: PositiveInt = 224
+    num_layers: PositiveInt = 1
+    head_size: PositiveInt = 128
+    dropout: Probability = 0.3
 
 
 class DataConfig(Config):
@@ -30,7 +30,7 @@ class DataConfig(Config):
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
-    sixteenths_per_batch: Size = 2048
+    sixteenths_per_batch: PositiveInt = 2048
     """Bound of a batch, padding counted."""
     transpose: Annotated[int, Field(ge=0, le=11)] = 6
     """Semitones, at most so many up or down, as far as the ranges of the voices leave room."""

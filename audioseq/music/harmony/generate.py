@@ -11,17 +11,17 @@ from torch import Tensor
 
 from audioseq.data import pad
 from audioseq.music.generation.sampling import Sampling, draw
-from audioseq.music.harmony.model import AGES, BASS, KNOWN, ORDER, SOPRANO, HarmonyModel
-from audioseq.music.harmony.rules import FIFTH, OCTAVE, parallel
-from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, VOICES, tokens
+from audioseq.music.harmony.model import BASS, DURATION_CLASSES, KNOWN_VOICES, ORDER, SOPRANO, HarmonyModel
+from audioseq.music.harmony.rules import FIFTH, OCTAVE, is_parallel
+from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, REST, VOICES, tokens
 from audioseq.nn import State
 
-COLDEST = 1e-3
+MIN_TEMPERATURE = 1e-3
 """Temperature, the lowest there is; from there on it is the likeliest pitch anyway."""
 
 
 @dataclass
-class Draft:
+class PartialHarmonisation:
     """A harmonisation in the making.
 
     Args:
@@ -47,7 +47,7 @@ class Draft:
 
 @torch.inference_mode()
 def generate(
-    model: HarmonyModel, drafts: Sequence[Draft], sampling: Sampling, *, strict: bool = True
+    model: HarmonyModel, drafts: Sequence[PartialHarmonisation], sampling: Sampling, *, strict: bool = True
 ) -> None:
     """Write drafts to their end, as one batch; each depends on its own random generator alone.
 
@@ -60,8 +60,8 @@ def generate(
     """
     device = next(model.parameters()).device
     ordered = sorted(drafts, key=lambda draft: -len(draft.melody))  # those that go on come first
-    melodies, lengths = pad([torch.from_numpy(draft.melody - LOWEST[SOPRANO] + 1) for draft in ordered])
-    told = model.read(melodies.to(device), lengths.to(device))
+    melodies, lengths = pad([torch.from_numpy(draft.melody - LOWEST_PITCH[SOPRANO] + 1) for draft in ordered])
+    told = model.encode_melody(melodies.to(device), lengths.to(device))
     before = np.full((len(ordered), len(VOICES)), REST)
     held = np.zeros_like(before)
     state = None
@@ -69,32 +69,34 @@ def generate(
         active = int((lengths > step).sum())
         before, held = before[:active], held[:active]
         if state is not None:
-            state = tuple(_first(layer, active) for layer in state)
+            state = tuple(_first_rows(layer, active) for layer in state)
         prior = torch.from_numpy(tokens(before)).to(device)
-        summary, state = model.remember(
+        summary, state = model.summarise(
             told[:active, step : step + 1], prior[:, None], torch.from_numpy(held[:, None]).to(device), state
         )
         now = np.full_like(before, REST)
         now[:, SOPRANO] = [draft.melody[step] for draft in ordered[:active]]
         for voice in ORDER:
             chosen = torch.from_numpy(tokens(now)).to(device)
-            scores = model.choose(summary[:, 0], voice, chosen, prior).float()
+            scores = model.score_voice(summary[:, 0], voice, chosen, prior).float()
             logs = scores.log_softmax(1)
-            tempered = _tempered(logs, prior[:, voice : voice + 1], sampling.temperature).cpu().numpy()
+            tempered = (
+                _apply_temperature(logs, prior[:, voice : voice + 1], sampling.temperature).cpu().numpy()
+            )
             nats = -logs.cpu().numpy()
             for row, draft in enumerate(ordered[:active]):
                 ceiling = draft.melody if draft.ceiling is None else draft.ceiling
-                allowed = _allowed(voice, now[row], before[row], int(ceiling[step]), strict)
+                allowed = _allowed_tokens(voice, now[row], before[row], int(ceiling[step]), strict)
                 token = draw(tempered[row], allowed, replace(sampling, temperature=1.0), draft.random)
-                now[row, voice] = token - 1 + LOWEST[voice]
+                now[row, voice] = token - 1 + LOWEST_PITCH[voice]
                 draft.nats += float(nats[row, token])
         for row, draft in enumerate(ordered[:active]):
             draft.rows.append(now[row])
-        held = np.where(now == before, np.minimum(held + 1, AGES - 1), 1)
+        held = np.where(now == before, np.minimum(held + 1, DURATION_CLASSES - 1), 1)
         before = now
 
 
-def _tempered(logs: Tensor, held: Tensor, temperature: float) -> Tensor:
+def _apply_temperature(logs: Tensor, held: Tensor, temperature: float) -> Tensor:
     """Return log-probabilities `[N, V]` at a temperature, with that of staying where one is as it was.
 
     Args:
@@ -105,27 +107,29 @@ def _tempered(logs: Tensor, held: Tensor, temperature: float) -> Tensor:
         tensor([[26., 18.,  8.]])
     """
     moves = logs.scatter(1, held, -torch.inf)
-    tempered = (moves / max(temperature, COLDEST)).log_softmax(1) + moves.logsumexp(1, keepdim=True)
+    tempered = (moves / max(temperature, MIN_TEMPERATURE)).log_softmax(1) + moves.logsumexp(1, keepdim=True)
     return tempered.scatter(1, held, logs.gather(1, held))
 
 
-def _allowed(voice: int, now: np.ndarray, before: np.ndarray, ceiling: int, strict: bool) -> np.ndarray:
+def _allowed_tokens(
+    voice: int, now: np.ndarray, before: np.ndarray, ceiling: int, strict: bool
+) -> np.ndarray:
     """Return which tokens one voice may have, bool `[V]`: never a rest."""
-    pitches = np.arange(LOWEST[voice], HIGHEST[voice] + 1)
+    pitches = np.arange(LOWEST_PITCH[voice], HIGHEST_PITCH[voice] + 1)
     allowed = pitches <= ceiling
     if voice != BASS:  # the voice that was chosen last is the one below
-        allowed &= pitches >= now[KNOWN[voice][-1]]
+        allowed &= pitches >= now[KNOWN_VOICES[voice][-1]]
     if strict:
         clean = allowed.copy()
-        for other in KNOWN[voice]:
+        for other in KNOWN_VOICES[voice]:
             pair = (before[other], before[voice], now[other], pitches)
             if other > voice:
                 pair = (before[voice], before[other], pitches, now[other])
-            clean &= ~(parallel(FIFTH, *pair) | parallel(OCTAVE, *pair))
+            clean &= ~(is_parallel(FIFTH, *pair) | is_parallel(OCTAVE, *pair))
         allowed = clean if clean.any() else allowed
     return np.concatenate([[False], allowed])
 
 
-def _first(layer: State, rows: int) -> State:
+def _first_rows(layer: State, rows: int) -> State:
     """Return the first rows of what a layer remembers."""
     return (layer[0][:rows], layer[1][:rows]) if isinstance(layer, tuple) else layer[:rows]

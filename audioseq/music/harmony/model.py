@@ -6,19 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.music.harmony.config import ModelConfig
-from audioseq.music.harmony.voices import HIGHEST, LOWEST, QUARTER, SIZES, VOICES
+from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, QUARTER, VOCABULARY_SIZES, VOICES
 from audioseq.nn import CellName, RecurrentStack, State
 
 SOPRANO, ALTO, TENOR, BASS = range(len(VOICES))
 ORDER = (BASS, TENOR, ALTO)
 """In which the voices of a sixteenth are chosen, each knowing the soprano and those before."""
-KNOWN = {BASS: (SOPRANO,), TENOR: (SOPRANO, BASS), ALTO: (SOPRANO, BASS, TENOR)}
+KNOWN_VOICES = {BASS: (SOPRANO,), TENOR: (SOPRANO, BASS), ALTO: (SOPRANO, BASS, TENOR)}
 """The voices that are known when each is chosen."""
-PITCHES = max(HIGHEST) - min(LOWEST) + 2
+PITCHES = max(HIGHEST_PITCH) - min(LOWEST_PITCH) + 2
 """Pitches of all voices, and 0 for a rest."""
-LEAP = 12
+MAX_LEAP_SEMITONES = 12
 """Semitones; wider leaps count as this one."""
-AGES = 17
+DURATION_CLASSES = 17
 """How long a note has lasted or will: 0 to 16 sixteenths, or more."""
 
 
@@ -59,8 +59,8 @@ class HarmonyModel(nn.Module):
         self.pitch = nn.Embedding(PITCHES, width)
         self.pitch_class = nn.Embedding(13, width)
         self.place = nn.Embedding(QUARTER, width)
-        self.since, self.until = nn.Embedding(AGES, width), nn.Embedding(AGES, width)
-        self.held = nn.Embedding(AGES, width)
+        self.since, self.until = nn.Embedding(DURATION_CLASSES, width), nn.Embedding(DURATION_CLASSES, width)
+        self.held = nn.Embedding(DURATION_CLASSES, width)
         self.reader = RecurrentStack(
             cell, width, reading_size, reading_layers,
             bidirectional=True, dropout=dropout, layer_norm=True, residual=True,
@@ -72,16 +72,18 @@ class HarmonyModel(nn.Module):
         summary = self.reader.output_size + hidden_size
         self.inner, self.outer, self.motion = nn.ModuleDict(), nn.ModuleDict(), nn.ParameterDict()
         for voice in ORDER:
-            name, known = VOICES[voice], KNOWN[voice]
+            name, known = VOICES[voice], KNOWN_VOICES[voice]
             self.inner[name] = nn.Sequential(
                 nn.Linear(summary + (len(known) + 1) * width, head_size), nn.GELU(), nn.Dropout(dropout)
             )
-            self.outer[name] = nn.Linear(head_size, SIZES[voice] + 2 * LEAP + 1 + 12 * len(known))
-            self.register_buffer(f"rows_{name}", _rows(voice), persistent=False)
+            self.outer[name] = nn.Linear(
+                head_size, VOCABULARY_SIZES[voice] + 2 * MAX_LEAP_SEMITONES + 1 + 12 * len(known)
+            )
+            self.register_buffer(f"rows_{name}", _relative_index(voice), persistent=False)
             for other in known:
                 self.motion[f"{name}_{VOICES[other]}"] = nn.Parameter(torch.zeros(3 * 3 * 12 * 12, 1))
 
-    def read(self, melody: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def encode_melody(self, melody: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return what there is to know of the melody at each sixteenth `[B, T, E]`.
 
         Args:
@@ -89,12 +91,12 @@ class HarmonyModel(nn.Module):
             lengths: valid sixteenths, int64 `[B]`; all where it is not given.
         """
         place = torch.arange(melody.shape[1], device=melody.device) % QUARTER
-        x = self._embed(melody, SOPRANO) + self.place(place) + self.since(ages(melody))
-        x = x + self.until(ages(melody.flip(1)).flip(1))
+        x = self._embed(melody, SOPRANO) + self.place(place) + self.since(elapsed_sixteenths(melody))
+        x = x + self.until(elapsed_sixteenths(melody.flip(1)).flip(1))
         y: Tensor = self.reader(x, lengths)[0]
         return y
 
-    def remember(
+    def summarise(
         self, melody: Tensor, before: Tensor, held: Tensor, state: tuple[State, ...] | None = None
     ) -> tuple[Tensor, tuple[State, ...] | None]:
         """Return what is known before the voices of each sixteenth are chosen `[B, T, S]`, and the state.
@@ -109,7 +111,7 @@ class HarmonyModel(nn.Module):
         y, state = self.writer(torch.cat([melody, *voices], dim=2), state=state)
         return torch.cat([melody, y], dim=2), state
 
-    def choose(self, summary: Tensor, voice: int, now: Tensor, before: Tensor) -> Tensor:
+    def score_voice(self, summary: Tensor, voice: int, now: Tensor, before: Tensor) -> Tensor:
         """Score the tokens of one voice.
 
         Args:
@@ -120,17 +122,17 @@ class HarmonyModel(nn.Module):
         Returns:
             unnormalised log-probabilities `[N, V]`.
         """
-        name, known = VOICES[voice], KNOWN[voice]
+        name, known = VOICES[voice], KNOWN_VOICES[voice]
         seen = [self._embed(now[:, other], other) for other in known]
         z = self.inner[name](torch.cat([summary, *seen, self._embed(before[:, voice], voice)], dim=1))
         absolute, leaps, *intervals = self.outer[name](z).split(
-            [SIZES[voice], 2 * LEAP + 1, *[12] * len(known)], dim=1
+            [VOCABULARY_SIZES[voice], 2 * MAX_LEAP_SEMITONES + 1, *[12] * len(known)], dim=1
         )
         leap_rows, interval_rows = getattr(self, f"rows_{name}")
-        scores: Tensor = absolute + _taken(leaps, leap_rows[self._pitch(before[:, voice], voice)])
+        scores: Tensor = absolute + _gather_scores(leaps, leap_rows[self._pitch(before[:, voice], voice)])
         for other, relative in zip(known, intervals, strict=True):
-            scores = scores + _taken(relative, interval_rows[self._pitch(now[:, other], other)])
-            scores = scores + self._moved(voice, other, now, before)
+            scores = scores + _gather_scores(relative, interval_rows[self._pitch(now[:, other], other)])
+            scores = scores + self._score_motion(voice, other, now, before)
         return scores
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -142,14 +144,15 @@ class HarmonyModel(nn.Module):
         """
         before = nn.functional.pad(tokens[:, :-1], (0, 0, 1, 0))
         held = nn.functional.pad(
-            torch.stack([ages(voice) for voice in tokens[:, :-1].unbind(2)], dim=2), (0, 0, 1, 0)
+            torch.stack([elapsed_sixteenths(voice) for voice in tokens[:, :-1].unbind(2)], dim=2),
+            (0, 0, 1, 0),
         )
-        summary, _ = self.remember(self.read(tokens[..., SOPRANO], lengths), before, held)
+        summary, _ = self.summarise(self.encode_melody(tokens[..., SOPRANO], lengths), before, held)
         valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         summary, now, before = summary[valid], tokens[valid], before[valid]
         nats = [
             nn.functional.cross_entropy(
-                self.choose(summary, voice, now, before).float(), now[:, voice], reduction="none"
+                self.score_voice(summary, voice, now, before).float(), now[:, voice], reduction="none"
             )
             for voice in sorted(ORDER)
         ]
@@ -157,9 +160,9 @@ class HarmonyModel(nn.Module):
         result[valid] = torch.stack(nats, dim=1)
         return result
 
-    def _moved(self, voice: int, other: int, now: Tensor, before: Tensor) -> Tensor:
+    def _score_motion(self, voice: int, other: int, now: Tensor, before: Tensor) -> Tensor:
         """Score the pitches of a voice by how it would move with another one `[N, V]`; 0 where one rests."""
-        pitches = self._pitch(torch.arange(SIZES[voice], device=now.device), voice)
+        pitches = self._pitch(torch.arange(VOCABULARY_SIZES[voice], device=now.device), voice)
         from_, to = self._pitch(before[:, other], other)[:, None], self._pitch(now[:, other], other)[:, None]
         own = self._pitch(before[:, voice], voice)[:, None]
         directions = 3 * ((to - from_).sign() + 1) + (pitches - own).sign() + 1
@@ -170,7 +173,7 @@ class HarmonyModel(nn.Module):
 
     def _pitch(self, tokens: Tensor, voice: int) -> Tensor:
         """Return tokens of a voice as those of all voices: 0 for a rest, and 1 for the bass's lowest note."""
-        return torch.where(tokens > 0, tokens + (LOWEST[voice] - min(LOWEST)), 0)
+        return torch.where(tokens > 0, tokens + (LOWEST_PITCH[voice] - min(LOWEST_PITCH)), 0)
 
     def _embed(self, tokens: Tensor, voice: int) -> Tensor:
         pitch = self._pitch(tokens, voice)
@@ -178,7 +181,7 @@ class HarmonyModel(nn.Module):
         return found
 
 
-def ages(tokens: Tensor) -> Tensor:
+def elapsed_sixteenths(tokens: Tensor) -> Tensor:
     """Return for how many sixteenths each token has come in a row, 16 at most, int64 `[B, T]`.
 
     Example:
@@ -188,7 +191,7 @@ def ages(tokens: Tensor) -> Tensor:
     index = torch.arange(tokens.shape[1], device=tokens.device)
     begins = torch.ones_like(tokens, dtype=torch.bool)
     begins[:, 1:] = tokens[:, 1:] != tokens[:, :-1]
-    return (index - torch.where(begins, index, 0).cummax(dim=1).values + 1).clamp(max=AGES - 1)
+    return (index - torch.where(begins, index, 0).cummax(dim=1).values + 1).clamp(max=DURATION_CLASSES - 1)
 
 
 def build(config: ModelConfig) -> HarmonyModel:
@@ -196,21 +199,21 @@ def build(config: ModelConfig) -> HarmonyModel:
     return HarmonyModel(**config.model_dump())
 
 
-def _rows(voice: int) -> Tensor:
+def _relative_index(voice: int) -> Tensor:
     """Return which relative score each pitch of a voice has, given another pitch: as a leap, as an interval.
 
     Returns:
         int64 `[2, PITCHES, V]`; one past the last leap for a rest on either side.
     """
-    own = torch.arange(SIZES[voice]) - 1 + LOWEST[voice]
-    other = torch.arange(PITCHES).unsqueeze(1) - 1 + min(LOWEST)
-    leaps = (own - other).clamp(-LEAP, LEAP) + LEAP
+    own = torch.arange(VOCABULARY_SIZES[voice]) - 1 + LOWEST_PITCH[voice]
+    other = torch.arange(PITCHES).unsqueeze(1) - 1 + min(LOWEST_PITCH)
+    leaps = (own - other).clamp(-MAX_LEAP_SEMITONES, MAX_LEAP_SEMITONES) + MAX_LEAP_SEMITONES
     rows = torch.stack([leaps, (own - other) % 12])
     rows[:, 0], rows[:, :, 0] = -1, -1
     return rows
 
 
-def _taken(relative: Tensor, rows: Tensor) -> Tensor:
+def _gather_scores(relative: Tensor, rows: Tensor) -> Tensor:
     """Return the relative score of each pitch; 0 for row -1."""
     found = relative.gather(1, rows.clamp(min=0))
     return torch.where(rows >= 0, found, 0.0)

@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audioseq import __version__, checkpoint, models
+from audioseq import __version__
 from audioseq.checkpoint import Header
-from audioseq.config import parse
 from audioseq.device import choose_device
 from audioseq.errors import ConfigError, DataError
 from audioseq.midi import Note, Score
+from audioseq.models import open_model
 from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.harmony.config import HarmonyConfig
-from audioseq.music.harmony.generate import Draft, generate
-from audioseq.music.harmony.melody import Melody, find
+from audioseq.music.harmony.generate import PartialHarmonisation, generate
+from audioseq.music.harmony.melody import Melody, extract_melody
 from audioseq.music.harmony.model import SOPRANO, HarmonyModel, build
 from audioseq.music.harmony.voices import VOICES
 
-MOST_AT_ONCE = 64
+MAX_PIECES = 64
 DEFAULT_SAMPLING = Sampling(temperature=0.5)
 
 
@@ -41,7 +41,7 @@ class Harmonisation:
     seed: int
     number: int
     nats: float
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; the seed is in it."""
@@ -84,11 +84,13 @@ class Harmoniser:
         """
         seed = resolve_seed(seed)
         for name, value in (("count", count), ("best-of", best_of), ("count times best-of", count * best_of)):
-            if not 1 <= value <= MOST_AT_ONCE:
-                raise ConfigError(f"{name} is {value}, but must be in 1..{MOST_AT_ONCE} pieces")
-        melody = find(score)
+            if not 1 <= value <= MAX_PIECES:
+                raise ConfigError(f"{name} is {value}, but must be in 1..{MAX_PIECES} pieces")
+        melody = extract_melody(score)
         drafts = [
-            Draft(melody.pitches, np.random.default_rng([seed, number, attempt]), melody.ceiling)
+            PartialHarmonisation(
+                melody.pitches, np.random.default_rng([seed, number, attempt]), melody.ceiling
+            )
             for number in range(count)
             for attempt in range(best_of)
         ]
@@ -99,12 +101,12 @@ class Harmoniser:
             told = f"audioseq {__version__}: seed {seed}, piece {number}, harmonised"
             nats = best.nats / len(melody.pitches) / (len(VOICES) - 1)
             found.append(
-                Harmonisation(together(melody, best.frames, told), seed, number, nats, melody.remarks)
+                Harmonisation(to_score(melody, best.frames, told), seed, number, nats, melody.warnings)
             )
         return found
 
 
-def together(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
+def to_score(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
     """Return a melody with its lower voices.
 
     A pitch that goes on is one note, struck again where the melody strikes its own again. The lower voices
@@ -117,11 +119,11 @@ def together(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
     """
     notes = list(melody.score.notes)
     again = np.zeros(len(frames), bool)
-    again[1:] = melody.struck[1:] & (melody.pitches[1:] == melody.pitches[:-1])
+    again[1:] = melody.has_onset[1:] & (melody.pitches[1:] == melody.pitches[:-1])
     apart = np.ones(len(frames), bool)
     apart[1:] = again[1:] | (melody.ends[:-1] != melody.starts[1:])
     for voice in range(SOPRANO + 1, len(VOICES)):
-        pitches = np.where(melody.sings, frames[:, voice] - melody.shift, -1)
+        pitches = np.where(melody.active, frames[:, voice] - melody.shift, -1)
         begins = np.flatnonzero(apart | (np.diff(pitches, prepend=-1) != 0))
         for first, last in zip(begins, [*(begins[1:] - 1), len(frames) - 1], strict=True):
             start, end = float(melody.starts[first]), float(melody.ends[last])
@@ -130,8 +132,8 @@ def together(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
                 notes.append(
                     Note(int(pitches[first]), velocity, start, end - start, notes[0].program, track=voice)
                 )
-    remarks = "\n".join(filter(None, (melody.score.text, text)))
-    return replace(melody.score, notes=tuple(notes), names=VOICES, text=remarks)
+    warnings = "\n".join(filter(None, (melody.score.text, text)))
+    return replace(melody.score, notes=tuple(notes), names=VOICES, text=warnings)
 
 
 def load_harmoniser(model: str | Path | None = None, device: str = "auto") -> Harmoniser:
@@ -141,11 +143,9 @@ def load_harmoniser(model: str | Path | None = None, device: str = "auto") -> Ha
         CheckpointError: there is no such model, or the file is damaged or of another task.
         ConfigError: the device does not exist.
     """
-    model = model if model is not None else models.default_for("harmony")
-    stored = checkpoint.load(models.resolve(model, task="harmony"), task="harmony")
-    config = parse(HarmonyConfig, stored.header.config, f"the config in {model}")
+    config, stored = open_model(model, "harmony", HarmonyConfig)
     network = build(config.model)
-    stored.fill(network, model)
+    stored.fill(network)
     return Harmoniser(network, stored.header, choose_device(device))
 
 

@@ -14,7 +14,7 @@ FIFTH, OCTAVE = 7, 0
 
 
 @dataclass(frozen=True)
-class Counts:
+class RuleCounts:
     """What was counted in pieces.
 
     Args:
@@ -29,8 +29,8 @@ class Counts:
     octaves: int = 0
     crossings: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+    def __add__(self, other: RuleCounts) -> RuleCounts:
+        return RuleCounts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def per_100(self) -> dict[str, float]:
         """Return how many there are in a hundred chords."""
@@ -39,7 +39,7 @@ class Counts:
         return found | {"parallels": 100 * (self.fifths + self.octaves) / chords}
 
 
-def parallel(
+def is_parallel(
     interval: int, upper_before: np.ndarray, lower_before: np.ndarray, upper: np.ndarray, lower: np.ndarray
 ) -> np.ndarray:
     """Tell where two voices move in the same direction from one fifth, or octave, to another.
@@ -57,7 +57,7 @@ def parallel(
     return found
 
 
-def count(frames: np.ndarray) -> Counts:
+def count(frames: np.ndarray) -> RuleCounts:
     """Count in one piece.
 
     Args:
@@ -72,10 +72,10 @@ def count(frames: np.ndarray) -> Counts:
     before, after = chords[:-1].T, chords[1:].T
     found = {
         interval: sum(
-            int(parallel(interval, before[high], before[low], after[high], after[low]).sum())
+            int(is_parallel(interval, before[high], before[low], after[high], after[low]).sum())
             for high, low in combinations(range(frames.shape[1]), 2)
         )
         for interval in (FIFTH, OCTAVE)
     }
     crossed = (chords[:, :-1] < chords[:, 1:]) & (chords[:, :-1] != REST)
-    return Counts(len(chords), found[FIFTH], found[OCTAVE], int(crossed.any(axis=1).sum()))
+    return RuleCounts(len(chords), found[FIFTH], found[OCTAVE], int(crossed.any(axis=1).sum()))

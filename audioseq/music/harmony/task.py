@@ -18,11 +18,11 @@ from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.model import ORDER, HarmonyModel, build
-from audioseq.music.harmony.voices import REST, read_all, room, tokens
+from audioseq.music.harmony.voices import REST, load_pieces, tokens, transposition_range
 from audioseq.seeding import keyed_generator
-from audioseq.training import Loss, TrainingResult, fit
+from audioseq.training import HasConfig, Loss, TrainingResult, fit
 
-MEASURED_AT_ONCE = 16
+VALIDATION_BATCH_PIECES = 16
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
         table = {"model": checkpoint.read_header(start_from).config["model"]} | table
     config = resolve(HarmonyConfig, table, overrides, smoke=smoke, where=str(source))
     pieces, held_out = (
-        read_all(tune for path in paths for tune in read_manifest(path))
+        load_pieces(tune for path in paths for tune in read_manifest(path))
         for paths in (config.data.train, config.data.valid)
     )
     task = HarmonyTask(config, pieces, list(held_out.values()))
@@ -73,7 +73,7 @@ class HarmonyBatch(NamedTuple):
     lengths: Tensor
 
 
-class HarmonyTask:
+class HarmonyTask(HasConfig):
     """Alto, tenor and bass to a melody, as the training loop wants it.
 
     Args:
@@ -111,7 +111,7 @@ class HarmonyTask:
         """Transpose pieces at random, as far as the ranges of the voices leave room."""
         most, moved = self.config.data.transpose, []
         for name, frames in (self.train[index] for index in indices):
-            down, up = room(frames)
+            down, up = transposition_range(frames)
             generator = keyed_generator(self.config.training.seed, epoch, name)
             shift = int(torch.randint(max(down, -most), min(up, most) + 1, (), generator=generator))
             moved.append(np.where(frames == REST, REST, frames + shift))
@@ -124,7 +124,7 @@ class HarmonyTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return nats per voice and sixteenth."""
         assert isinstance(model, HarmonyModel)
-        return measure(model, self.valid)
+        return evaluate_nll(model, self.valid)
 
     def header(self, card: dict[str, object]) -> Header:
         """Return what the model file says."""
@@ -132,12 +132,12 @@ class HarmonyTask:
 
 
 @torch.no_grad()
-def measure(model: HarmonyModel, pieces: Sequence[np.ndarray]) -> dict[str, float]:
+def evaluate_nll(model: HarmonyModel, pieces: Sequence[np.ndarray]) -> dict[str, float]:
     """Return nats of the lower voices, given the melody, per voice and sixteenth: their mean, and of each."""
     device, ordered = next(model.parameters()).device, sorted(pieces, key=len)
     total, count = np.zeros(len(ORDER)), 0
-    for start in range(0, len(ordered), MEASURED_AT_ONCE):
-        batch = _batch(ordered[start : start + MEASURED_AT_ONCE])
+    for start in range(0, len(ordered), VALIDATION_BATCH_PIECES):
+        batch = _batch(ordered[start : start + VALIDATION_BATCH_PIECES])
         nats = model(*(part.to(device) for part in batch))
         total += nats.double().sum(dim=(0, 1)).cpu().numpy()
         count += int(batch.lengths.sum())

@@ -13,16 +13,16 @@ from audioseq.midi import Note, Score
 from audioseq.music.data.corpora import PieceEntry
 
 VOICES = ("soprano", "alto", "tenor", "bass")
-LOWEST = (60, 52, 46, 36)
+LOWEST_PITCH = (60, 52, 46, 36)
 """MIDI pitch of the lowest note of each voice, in all of Bach's chorales that are learnt from."""
-HIGHEST = (81, 74, 69, 66)
-SIZES = tuple(high - low + 2 for low, high in zip(LOWEST, HIGHEST, strict=True))
+HIGHEST_PITCH = (81, 74, 69, 66)
+VOCABULARY_SIZES = tuple(high - low + 2 for low, high in zip(LOWEST_PITCH, HIGHEST_PITCH, strict=True))
 """Tokens of each voice: 0 is a rest, and 1 its lowest note."""
 REST = -1
 """In place of a pitch."""
 QUARTER = 4
 """Sixteenths; a piece begins on one."""
-LONGEST = 4000
+MAX_SIXTEENTHS = 4000
 """Sixteenths of a piece: 250 bars of 4/4."""
 
 
@@ -37,7 +37,7 @@ def sixteenths(score: Score, notes: Iterable[Note]) -> np.ndarray:
     return places
 
 
-def line(places: np.ndarray, pitches: Iterable[int], start: int, length: int) -> np.ndarray:
+def to_voice(places: np.ndarray, pitches: Iterable[int], start: int, length: int) -> np.ndarray:
     """Return the pitch of one voice in each sixteenth, `REST` where it is silent, int64 `[T]`.
 
     Args:
@@ -53,7 +53,7 @@ def line(places: np.ndarray, pitches: Iterable[int], start: int, length: int) ->
     return found
 
 
-def through_rests(pitches: np.ndarray) -> np.ndarray:
+def hold_through_rests(pitches: np.ndarray) -> np.ndarray:
     """Return a voice whose notes go on until the next begins, and whose first begins at once, `[T]`.
 
     Example:
@@ -66,7 +66,7 @@ def through_rests(pitches: np.ndarray) -> np.ndarray:
     return held
 
 
-def read(score: Score) -> np.ndarray:
+def to_frames(score: Score) -> np.ndarray:
     """Return the four voices of a score, pitches from the top down, int64 `[T, 4]`.
 
     It begins with the quarter in which the first note begins. A note that is repeated looks like one that is
@@ -84,27 +84,28 @@ def read(score: Score) -> np.ndarray:
     places = sixteenths(score, score.notes)
     start = int(places.min()) // QUARTER * QUARTER
     length = int(places.max()) - start
-    if length > LONGEST:
-        raise DataError(f"it has {length} sixteenths, and {LONGEST} are the limit; cut it into parts")
+    if length > MAX_SIXTEENTHS:
+        raise DataError(f"it has {length} sixteenths, and {MAX_SIXTEENTHS} are the limit; cut it into parts")
     frames = np.stack(
-        [line(sixteenths(score, notes), [n.pitch for n in notes], start, length) for notes in voices], axis=1
+        [to_voice(sixteenths(score, notes), [n.pitch for n in notes], start, length) for notes in voices],
+        axis=1,
     )
     for voice, name in enumerate(VOICES):
         sung = frames[frames[:, voice] != REST, voice]
-        if sung.min() < LOWEST[voice] or sung.max() > HIGHEST[voice]:
+        if sung.min() < LOWEST_PITCH[voice] or sung.max() > HIGHEST_PITCH[voice]:
             raise DataError(
                 f"its {name} reaches from {sung.min()} to {sung.max()}; "
-                f"the range is {LOWEST[voice]} to {HIGHEST[voice]} (MIDI pitches)"
+                f"the range is {LOWEST_PITCH[voice]} to {HIGHEST_PITCH[voice]} (MIDI pitches)"
             )
     return frames
 
 
-def read_all(tunes: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
+def load_pieces(tunes: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
     """Read pieces in four voices by their ids; one that is bad is told of and left out."""
     found = {}
     for tune in tunes:
         try:
-            found[tune.id] = read(Score.load(tune.midi_filepath))
+            found[tune.id] = to_frames(Score.load(tune.midi_filepath))
         except DataError as error:
             print(f"left out: {tune.midi_filepath}: {error}", file=sys.stderr)
         except AudioseqError as error:
@@ -114,11 +115,11 @@ def read_all(tunes: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
 
 def tokens(frames: np.ndarray) -> np.ndarray:
     """Return pitches as tokens of their voices, both `[T, 4]`."""
-    found: np.ndarray = np.where(frames == REST, 0, frames - np.array(LOWEST) + 1)
+    found: np.ndarray = np.where(frames == REST, 0, frames - np.array(LOWEST_PITCH) + 1)
     return found
 
 
-def room(frames: np.ndarray) -> tuple[int, int]:
+def transposition_range(frames: np.ndarray) -> tuple[int, int]:
     """Return by how many semitones a piece can be transposed, down (0 or less) and up, with all in range.
 
     Example:
@@ -126,6 +127,6 @@ def room(frames: np.ndarray) -> tuple[int, int]:
         (0, 1)
     """
     heard = np.ma.masked_equal(frames, REST)
-    down = (np.array(LOWEST) - heard.min(axis=0)).max()
-    up = (np.array(HIGHEST) - heard.max(axis=0)).min()
+    down = (np.array(LOWEST_PITCH) - heard.min(axis=0)).max()
+    up = (np.array(HIGHEST_PITCH) - heard.max(axis=0)).min()
     return int(down), int(up)

@@ -15,13 +15,13 @@ from audioseq.errors import AudioError
 from audioseq.midi import Score
 from audioseq.music.rendering.synth import check_rate, limit, synthesise
 
-SOUND_FONT = "AUDIOSEQ_SOUNDFONT"
+SOUND_FONT_VARIABLE = "AUDIOSEQ_SOUNDFONT"
 """Environment variable: the sound font to play with; empty for none."""
-SOUND_FONTS = tuple(
+SOUND_FONT_FOLDERS = tuple(
     Path(place) for place in ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts")
 )
 """Where systems keep them."""
-PATIENCE = 600
+FLUIDSYNTH_TIMEOUT_SECONDS = 600
 """Seconds for FluidSynth to play a piece; it takes about one in a minute of music."""
 
 
@@ -40,7 +40,7 @@ def render(score: Score, sample_rate: int = 44_100) -> np.ndarray:
     font = find_sound_font()
     program = shutil.which("fluidsynth")
     if font and program and score.notes:
-        played = _play(program, font, score, sample_rate)
+        played = _render_fluidsynth(program, font, score, sample_rate)
         if played is not None:
             return limit(played)
     return synthesise(score, sample_rate)
@@ -52,16 +52,16 @@ def find_sound_font() -> Path | None:
     Raises:
         AudioError: the one that is named is not there.
     """
-    named = os.environ.get(SOUND_FONT)
+    named = os.environ.get(SOUND_FONT_VARIABLE)
     if named and not Path(named).is_file():
-        raise AudioError(f"{named}: is not there, though {SOUND_FONT} names it; correct or unset it")
+        raise AudioError(f"{named}: is not there, though {SOUND_FONT_VARIABLE} names it; correct or unset it")
     if named is not None:
         return Path(named) if named else None
-    found = (path for folder in SOUND_FONTS for path in sorted(folder.glob("*.sf[23]")))
+    found = (path for folder in SOUND_FONT_FOLDERS for path in sorted(folder.glob("*.sf[23]")))
     return next(found, None)
 
 
-def _play(program: str, font: Path, score: Score, sample_rate: int) -> np.ndarray | None:
+def _render_fluidsynth(program: str, font: Path, score: Score, sample_rate: int) -> np.ndarray | None:
     """Return what FluidSynth plays, if it does."""
     with tempfile.TemporaryDirectory() as folder:
         tune, wave = Path(folder, "tune.mid"), Path(folder, "tune.wav")
@@ -80,7 +80,7 @@ def _play(program: str, font: Path, score: Score, sample_rate: int) -> np.ndarra
             str(tune),
         ]
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+            subprocess.run(command, check=True, capture_output=True, timeout=FLUIDSYNTH_TIMEOUT_SECONDS)
         except (subprocess.SubprocessError, OSError):
             return None
         return audio.load(wave, sample_rate) if wave.exists() else None

@@ -17,13 +17,13 @@ from scipy.signal import butter, oaconvolve, sosfilt
 from audioseq.errors import AudioError
 from audioseq.midi import Note, Score
 
-TAIL = 1.5
+TAIL_SECONDS = 1.5
 """Seconds after the last note, for it to fade away."""
-LONGEST_TONE = 30.0
+MAX_TONE_SECONDS = 30.0
 """Seconds; what is held longer fades out there."""
 KNEE, CEILING = 0.6, 0.9
 """Louder samples than the first are bent, so that none is louder than the second."""
-LAYERS = 3
+VELOCITY_LAYERS = 3
 """Strengths for which a tone is computed: what is struck harder is brighter, not only louder."""
 
 
@@ -62,12 +62,12 @@ BRASS = Timbre(slope=0.9, partials=14, attack=0.035, release=0.1, vibrato=0.04, 
 REED = Timbre(slope=1.1, partials=12, attack=0.03, release=0.09, vibrato=0.06, odd=True, gain=0.55)
 FLUTE = Timbre(slope=2.4, partials=6, attack=0.045, release=0.1, vibrato=0.15, gain=0.7)
 
-FAMILIES = (
+FAMILY_TIMBRES = (
     PIANO, BELL, ORGAN, PLUCKED, BASS, BOWED, VOICE, BRASS,
     REED, FLUTE, REED, VOICE, BOWED, PLUCKED, BELL, BELL,
 )  # fmt: skip
 """Of the sixteen families of eight programs in General MIDI; effects (the last ones) are as good as bells."""
-SINGLE = {45: PLUCKED, 46: PLUCKED, 47: BASS, 48: BOWED, 49: BOWED, 50: BOWED, 51: BOWED}
+PROGRAM_TIMBRES = {45: PLUCKED, 46: PLUCKED, 47: BASS, 48: BOWED, 49: BOWED, 50: BOWED, 51: BOWED}
 """Programs unlike their families: plucked strings, harp, timpani, string ensembles."""
 
 DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...] = (
@@ -81,7 +81,7 @@ DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...] = (
 )
 """Percussion keys; tone (Hz, 0: none), strength of noise, its lowest frequency (Hz), and decay (s)."""
 OTHER_DRUM = (0.0, 0.4, 2500.0, 0.03)
-ROOM = 0.22
+REVERB_LEVEL = 0.22
 """How loud the reverberation is beside the sound itself."""
 
 
@@ -97,22 +97,22 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
         AudioError: the sample rate is below 8 kHz or above 192 kHz.
     """
     check_rate(sample_rate)
-    length = int(np.ceil((score.end + TAIL) * sample_rate))
+    length = int(np.ceil((score.end + TAIL_SECONDS) * sample_rate))
     mix = np.zeros(length, np.float32)
     groups: dict[tuple[bool, int, int, int], list[Note]] = defaultdict(list)
     for note in score.notes:
-        layer = min(note.velocity * LAYERS // 128, LAYERS - 1)
+        layer = min(note.velocity * VELOCITY_LAYERS // 128, VELOCITY_LAYERS - 1)
         program = 0 if note.drum else note.program
         groups[note.drum, program, note.pitch, layer].append(note)
     for (drum, program, pitch, layer), notes in groups.items():
         if drum:
-            _strike(mix, notes, _drum(pitch, sample_rate), sample_rate)
+            _mix_drum(mix, notes, _drum_sound(pitch, sample_rate), sample_rate)
         else:
-            timbre = SINGLE.get(program, FAMILIES[program // 8])
-            longest = min(max(note.duration for note in notes), LONGEST_TONE) + timbre.release
+            timbre = PROGRAM_TIMBRES.get(program, FAMILY_TIMBRES[program // 8])
+            longest = min(max(note.duration for note in notes), MAX_TONE_SECONDS) + timbre.release
             tone = _tone(timbre, pitch, layer, longest, sample_rate)
-            _play(mix, notes, tone, timbre, sample_rate)
-    return limit(_in_a_room(mix, sample_rate))
+            _mix_notes(mix, notes, tone, timbre, sample_rate)
+    return limit(_add_reverb(mix, sample_rate))
 
 
 def check_rate(sample_rate: int) -> None:
@@ -121,7 +121,9 @@ def check_rate(sample_rate: int) -> None:
         raise AudioError(f"sample rate {sample_rate}: is no rate to render at; give 8000 to 192000 Hz")
 
 
-def _play(mix: np.ndarray, notes: Iterable[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int) -> None:
+def _mix_notes(
+    mix: np.ndarray, notes: Iterable[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int
+) -> None:
     """Add notes of one pitch to the mix, each the beginning of the tone in an envelope."""
     release = int(timbre.release * sample_rate)
     fade = (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, release, dtype=np.float32))) ** 2
@@ -135,7 +137,7 @@ def _play(mix: np.ndarray, notes: Iterable[Note], tone: np.ndarray, timbre: Timb
         mix[start : start + len(sound)] += sound[: len(mix) - start]
 
 
-def _strike(mix: np.ndarray, notes: Iterable[Note], sound: np.ndarray, sample_rate: int) -> None:
+def _mix_drum(mix: np.ndarray, notes: Iterable[Note], sound: np.ndarray, sample_rate: int) -> None:
     """Add beats of one drum to the mix; how long they are written makes no difference."""
     for note in notes:
         start = int(note.onset * sample_rate)
@@ -156,7 +158,7 @@ def _tone(timbre: Timbre, pitch: int, layer: int, duration: float, sample_rate: 
         rate = 5.3 + 0.02 * (pitch % 12)  # not all players in step
         swing = frequency * (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * rate)
         cycles += swing * np.clip((time - 0.15) / 0.5, 0, 1) * np.sin(2 * np.pi * rate * time)
-    brightness = timbre.slope + 0.35 * (LAYERS - 1 - layer)
+    brightness = timbre.slope + 0.35 * (VELOCITY_LAYERS - 1 - layer)
     tone = np.zeros(len(time), np.float32)
     elapsed = time.astype(np.float32)
     total = 0.0
@@ -194,7 +196,7 @@ def _strength(timbre: Timbre, k: int, frequency: float) -> float:
     return float(strength)
 
 
-def _drum(pitch: int, sample_rate: int) -> np.ndarray:
+def _drum_sound(pitch: int, sample_rate: int) -> np.ndarray:
     """Return one beat of a drum of General MIDI `[N]` float32: a falling tone, noise, or both."""
     hertz, noise, lowest, decay = next((drum for keys, drum in DRUMS if pitch in keys), OTHER_DRUM)
     time = np.arange(int(7 * decay * sample_rate)) / sample_rate
@@ -209,13 +211,13 @@ def _drum(pitch: int, sample_rate: int) -> np.ndarray:
     return (0.5 * sound).astype(np.float32)
 
 
-def _in_a_room(dry: np.ndarray, sample_rate: int) -> np.ndarray:
+def _add_reverb(dry: np.ndarray, sample_rate: int) -> np.ndarray:
     """Add the reverberation of a small hall: noise that dies away, dull rather than bright."""
     time = np.arange(int(1.2 * sample_rate)) / sample_rate
     low = butter(1, 3000, fs=sample_rate, output="sos")
     echo = sosfilt(low, np.random.default_rng(0).standard_normal(len(time))) * np.exp(-time / 0.17)
     echo *= np.minimum(time / 0.012, 1) * np.linspace(1, 0, len(time))
-    echo *= ROOM / np.sqrt((echo**2).sum())
+    echo *= REVERB_LEVEL / np.sqrt((echo**2).sum())
     return np.asarray(dry + oaconvolve(dry, echo.astype(np.float32))[: len(dry)])
 
 

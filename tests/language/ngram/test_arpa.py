@@ -1,4 +1,4 @@
-"""ARPA files: the same model again, and the same scores as KenLM's own reader."""
+"""ARPA files: round trip, errors, and the same scores as KenLM."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ngram 2=2
 
 
 @pytest.mark.parametrize("suffix", [".arpa", ".arpa.gz", ".arpa.xz"])
-def test_written_and_read_it_is_the_same_model(suffix: str, tmp_path: Path) -> None:
+def test_write_and_read(suffix: str, tmp_path: Path) -> None:
     model = by_loss(random_model(4), 1e-4)
     save_ngram(tmp_path / f"lm{suffix}", model)
     again = load_ngram(tmp_path / f"lm{suffix}")
@@ -43,7 +43,7 @@ def test_written_and_read_it_is_the_same_model(suffix: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
-def test_scores_are_those_of_kenlm(order: int, tmp_path: Path) -> None:
+def test_scores_equal_kenlm(order: int, tmp_path: Path) -> None:
     pytest.importorskip("flashlight.lib.text", reason="flashlight-text is not installed")
     from flashlight.lib.text.decoder.kenlm import KenLM
     from flashlight.lib.text.dictionary import Dictionary
@@ -63,7 +63,7 @@ def test_scores_are_those_of_kenlm(order: int, tmp_path: Path) -> None:
         np.testing.assert_allclose(model.score(sentence), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_file_of_another_program_may_lack_marks_and_weights(tmp_path: Path) -> None:
+def test_special_tokens_and_weights_may_be_missing(tmp_path: Path) -> None:
     (tmp_path / "lm.arpa").write_text(TINY)
     model = load_ngram(tmp_path / "lm.arpa")
     assert model.vocabulary.words == ("<unk>", "<s>", "</s>", "one", "two")
@@ -77,35 +77,35 @@ def test_a_file_of_another_program_may_lack_marks_and_weights(tmp_path: Path) ->
     ("old", "new", "reason"),
     [
         ("\\data\\", "data", "no .data. section"),
-        ("ngram 2=2", "ngram 3=2", "no count of 2-grams"),
-        ("ngram 1=4\nngram 2=2", "", "counts no n-grams"),
-        ("ngram 2=2", "ngram 2=3", "has 2 2-grams where it says 3"),
-        ("one two", "one three", "not among the single ones"),
-        ("one two", "one", "is no 2-gram"),
-        ("-0.3", "minus", "is no 2-gram"),
-        ("-0.3", "0.3", "is no 2-gram"),
-        ("one two", "<s> one", "is there twice"),
+        ("ngram 2=2", "ngram 3=2", "not a count of 2-grams"),
+        ("ngram 1=4\nngram 2=2", "", "no n-gram counts"),
+        ("ngram 2=2", "ngram 2=3", "2 2-grams instead of 3"),
+        ("one two", "one three", "not among the 1-grams"),
+        ("one two", "one", "is not a 2-gram"),
+        ("-0.3", "minus", "is not a 2-gram"),
+        ("-0.3", "0.3", "is not a 2-gram"),
+        ("one two", "<s> one", "an n-gram occurs twice"),
         ("two\n", "one\n", "twice"),
-        ("\\end\\", "", "ends within its 2-grams"),
+        ("\\end\\", "", "ends within the 2-grams"),
         ("\n\\2-grams:", "\n\\3-grams:", "4 1-grams"),
     ],
 )
-def test_damage_is_told_with_its_line(old: str, new: str, reason: str, tmp_path: Path) -> None:
+def test_errors_name_the_line(old: str, new: str, reason: str, tmp_path: Path) -> None:
     assert old in TINY
     (tmp_path / "lm.arpa").write_text(TINY.replace(old, new))
     with pytest.raises(CheckpointError, match=rf"lm\.arpa, line \d+: .*{reason}"):
         load_ngram(tmp_path / "lm.arpa")
 
 
-def test_a_context_must_be_there(tmp_path: Path) -> None:
+def test_missing_context_is_an_error(tmp_path: Path) -> None:
     tri = TINY.replace("ngram 2=2", "ngram 2=2\nngram 3=1").replace(
         "\\end\\", "\\3-grams:\n-0.2\ttwo one two\n\n\\end\\"
     )
     (tmp_path / "lm.arpa").write_text(tri)
-    with pytest.raises(CheckpointError, match="'two one', which is not among the shorter"):
+    with pytest.raises(CheckpointError, match="'two one', which is not among the 2-grams"):
         load_ngram(tmp_path / "lm.arpa")
 
 
-def test_no_file_is_an_error(tmp_path: Path) -> None:
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_ngram(tmp_path / "none.arpa")

@@ -1,4 +1,4 @@
-"""Estimation against a brute-force one in dictionaries."""
+"""Kneser-Ney estimation against a brute-force implementation with dictionaries."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from audioseq.language.ngram.kneser_ney import estimate
 from tests.language.small import PREDICTED, VOCABULARY, texts, tokens_of
 
 
-class Brute:
-    """Chen and Goodman's equations, read aloud."""
+class BruteForce:
+    """Chen and Goodman's equations, implemented literally."""
 
     def __init__(self, text: list[list[str]], order: int) -> None:
         counts: Counter[tuple[str, ...]] = Counter()
@@ -47,16 +47,17 @@ class Brute:
         lower = self.probability(context[1:], word) if context else 1 / len(PREDICTED)
         if not followers:
             return lower
-        give = self.discounts[len(context) + 1]
+        discounts = self.discounts[len(context) + 1]
         total = sum(followers.values())
-        kept = followers.get(word, 0) - (give[min(followers[word], 3) - 1] if word in followers else 0)
-        return kept / total + sum(give[min(n, 3) - 1] for n in followers.values()) / total * lower
+        discounted = followers[word] - discounts[min(followers[word], 3) - 1] if word in followers else 0
+        weight = sum(discounts[min(n, 3) - 1] for n in followers.values()) / total
+        return discounted / total + weight * lower
 
 
 @settings(max_examples=40, deadline=None)
 @given(texts, st.integers(1, 4))
 def test_equals_brute_force(text: list[list[str]], order: int) -> None:
-    model, brute = estimate(tokens_of(text), VOCABULARY, order), Brute(text, order)
+    model, brute_force = estimate(tokens_of(text), VOCABULARY, order), BruteForce(text, order)
     contexts = [("<s>", *words) for n in range(3) for words in product("ab", repeat=n)]
     for context in contexts:
         state = np.array([model.start])
@@ -65,17 +66,17 @@ def test_equals_brute_force(text: list[list[str]], order: int) -> None:
         ids = np.array([VOCABULARY.index(word) for word in PREDICTED])
         log_probs, _ = model.step(np.repeat(state, len(ids)), ids)
         recent = context[max(0, len(context) - order + 1) :] if order > 1 else ()
-        expected = [brute.probability(recent, word) for word in PREDICTED]
+        expected = [brute_force.probability(recent, word) for word in PREDICTED]
         np.testing.assert_allclose(np.exp(log_probs), expected, rtol=1e-5)
         assert np.exp(log_probs.astype(float)).sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_words_never_seen_have_a_share() -> None:
+def test_unseen_words_have_probability() -> None:
     model = estimate(tokens_of([["a", "b"], ["a", "c"]]), VOCABULARY, 2)
     assert model.score(["d"])[0] > -10
     assert model.score(["d"])[0] == model.score(["nowhere"])[0]
 
 
-def test_no_text_is_an_error() -> None:
+def test_empty_text_is_an_error() -> None:
     with pytest.raises(DataError, match="no text"):
         estimate(np.array([], np.int64), VOCABULARY)

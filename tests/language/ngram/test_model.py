@@ -1,4 +1,4 @@
-"""Reading models: states, sentences, perplexity, and the compact file."""
+"""N-gram models: states, scores, perplexity, and the compact file."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from tests.language.small import VOCABULARY, after, assert_normalised, contexts,
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_equal_states_have_equal_futures(order: int) -> None:
+def test_equal_states_have_equal_continuations(order: int) -> None:
     model = by_loss(random_model(order), 1e-3)
-    futures: dict[int, tuple[np.ndarray, tuple[str, ...]]] = {}
+    by_state: dict[int, tuple[np.ndarray, tuple[str, ...]]] = {}
     for context in contexts(model):
         state = np.array([model.start])
         for word in context:
             _, state = model.step(state, np.array([VOCABULARY.index(word)]))
         probabilities = after(model, context)
-        known = futures.setdefault(int(state[0]), (probabilities, context))[0]
-        np.testing.assert_array_equal(known, probabilities)
-    assert len(futures) <= 1 + sum(model.sizes[:-1])
+        expected = by_state.setdefault(int(state[0]), (probabilities, context))[0]
+        np.testing.assert_array_equal(expected, probabilities)
+    assert len(by_state) <= 1 + sum(model.sizes[:-1])
     if order > 1:
-        assert len(futures) > 3
+        assert len(by_state) > 3
 
 
-def test_steps_side_by_side_are_steps_alone() -> None:
+def test_batched_steps_equal_single_steps() -> None:
     model = random_model(3)
     states = np.array([model.start, 0, model.start, 4])
     words = np.array([3, 4, 5, 2])
     before = states.copy()
-    together = model.step(states, words)
+    batched = model.step(states, words)
     for row in range(len(states)):
-        alone = model.step(states[row : row + 1], words[row : row + 1])
-        assert (alone[0][0], alone[1][0]) == (together[0][row], together[1][row])
-    np.testing.assert_array_equal(states, before)  # what is handed in stays as it was
-    assert together[0].dtype == np.float32 and together[1].dtype == np.int64
+        single = model.step(states[row : row + 1], words[row : row + 1])
+        assert (single[0][0], single[1][0]) == (batched[0][row], batched[1][row])
+    np.testing.assert_array_equal(states, before)  # the input is not modified
+    assert batched[0].dtype == np.float32 and batched[1].dtype == np.int64
 
 
-def test_the_next_words_are_those_that_sentences_go_on_with() -> None:
+def test_predictions_equal_sentence_scores() -> None:
     model = random_model(3)
     found = model.predict(["a", "zebra"], 100)
     assert sorted(word for word, _ in found) == sorted(VOCABULARY.words[3:])
@@ -59,7 +59,7 @@ def test_the_next_words_are_those_that_sentences_go_on_with() -> None:
     assert model.predict(["a", "zebra"], 2) == found[:2]
 
 
-def test_perplexity_is_that_of_the_scores() -> None:
+def test_perplexity_equals_mean_of_scores() -> None:
     model = random_model(3)
     text = [["a", "b"], [], ["zebra", "c"]]
     scores = [model.score(words) for words in text]
@@ -74,7 +74,7 @@ def test_perplexity_is_that_of_the_scores() -> None:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_a_compact_file_holds_the_model(order: int, tmp_path: Path) -> None:
+def test_compact_file_round_trip(order: int, tmp_path: Path) -> None:
     model, text = by_loss(random_model(order), 1e-4), random_text(seed=1)
     save_ngram(tmp_path / "lm.safetensors", model, {"text": "letters"})
     again = load_ngram(tmp_path / "lm.safetensors")
@@ -82,13 +82,13 @@ def test_a_compact_file_holds_the_model(order: int, tmp_path: Path) -> None:
     assert again.sizes == model.sizes and again.vocabulary == model.vocabulary
     np.testing.assert_allclose(again.log_probs, model.log_probs, rtol=5e-3, atol=5e-2)
     assert again.perplexity(text).perplexity == pytest.approx(model.perplexity(text).perplexity, rel=1e-2)
-    assert_normalised(again, within=2e-2)
+    assert_normalised(again, tolerance=2e-2)
     assert checkpoint.read_header(tmp_path / "lm.safetensors").card == {"text": "letters"}
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.just(0.0) | st.floats(-20, -0.001), min_size=1, max_size=900))
-def test_rounding_takes_the_nearest_level(values: list[float]) -> None:
+def test_quantise_selects_the_nearest_level(values: list[float]) -> None:
     exact = np.array(values, np.float32)
     codes, levels = binary.quantise(exact)
     assert len(levels) <= 256
@@ -99,7 +99,7 @@ def test_rounding_takes_the_nearest_level(values: list[float]) -> None:
         np.testing.assert_array_equal(levels[codes], exact)
 
 
-def test_another_model_is_refused(tmp_path: Path) -> None:
+def test_model_of_another_task_is_an_error(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "m.safetensors", {}, Header("speech"))
     with pytest.raises(CheckpointError, match="for speech, not for ngram"):
         load_ngram(tmp_path / "m.safetensors")
@@ -117,7 +117,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         ("2.backoffs.levels", torch.full((256,), math.nan)),
     ],
 )
-def test_a_damaged_file_is_an_error(name: str, value: torch.Tensor | None, tmp_path: Path) -> None:
+def test_damaged_file_is_an_error(name: str, value: torch.Tensor | None, tmp_path: Path) -> None:
     path = tmp_path / "lm.safetensors"
     binary.save(path, random_model(3))
     stored = checkpoint.load(path)

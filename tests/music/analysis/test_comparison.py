@@ -53,7 +53,7 @@ def test_without_training_data_no_copies_are_told(folders: Path) -> None:
     assert list(piece) == ["real.mid"]
     report = compare(piece, piece)
     assert not report.copies and "copied" not in report.summary()
-    assert all(row.alike for row in report.rows)
+    assert all(row.within_range for row in report.rows)
 
 
 def test_folders_without_music(tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ def test_comparison() -> None:
     rows = {row.name: row for row in compare([one(9.5, None)], reference)}
     assert "longest_copy" not in rows
     row = rows["notes_per_second"]
-    assert row.ours == (9.5, 9.5, 9.5) and row.reference == (1.0, 5.0, 9.0) and not row.alike
-    assert rows["polyphony"].alike
+    assert row.ours == (9.5, 9.5, 9.5) and row.reference == (1.0, 5.0, 9.0) and not row.within_range
+    assert rows["polyphony"].within_range
     text = table(list(rows.values()))
     assert text.count("median outside") == 1
     assert "notes per second" in text and len({len(line) for line in text.splitlines()[1:]}) <= 2

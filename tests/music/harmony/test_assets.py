@@ -11,7 +11,7 @@ from audioseq.midi import Score
 from audioseq.models import bundled_dir
 from audioseq.music.harmony import pipeline
 from audioseq.music.harmony.rules import count
-from audioseq.music.harmony.voices import read
+from audioseq.music.harmony.voices import to_frames
 
 ASSETS = Path(__file__).parents[3] / "assets"
 
@@ -27,7 +27,7 @@ def test_the_tune_is_what_its_program_writes(tmp_path: Path, monkeypatch: pytest
 def test_the_sample_has_the_tune_on_top_and_keeps_the_rules() -> None:
     tune, sample = (Score.load(ASSETS / f"ode-to-joy{part}.mid") for part in ("", "-harmonised"))
     assert tuple(note for note in sample.notes if note.track == 0) == tune.notes
-    counts = count(read(sample))  # which refuses voices out of range
+    counts = count(to_frames(sample))  # which refuses voices out of range
     last = {note.pitch % 12 for note in sample.notes if note.end == sample.end}
     assert last <= {7, 11, 2}  # G major
     assert counts.chords > 60 and counts.fifths == counts.octaves == counts.crossings == 0

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.harmony.melody import find
-from audioseq.music.harmony.pipeline import together
-from audioseq.music.harmony.voices import HIGHEST, LOWEST
+from audioseq.music.harmony.melody import extract_melody
+from audioseq.music.harmony.pipeline import to_score
+from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH
 from tests.music.harmony import tiny
 
 
 @given(tiny.melodies())
 @settings(deadline=None)
 def test_the_soprano_stays_as_it_was_and_the_others_sing_with_it(score: Score) -> None:
-    melody = find(score)
-    assert melody.pitches.min() >= LOWEST[0] and melody.pitches.max() <= HIGHEST[0]
+    melody = extract_melody(score)
+    assert melody.pitches.min() >= LOWEST_PITCH[0] and melody.pitches.max() <= HIGHEST_PITCH[0]
     frames = np.stack([melody.pitches, melody.pitches - 5, melody.pitches - 9, melody.pitches - 17], axis=1)
-    whole = together(melody, frames)
+    whole = to_score(melody, frames)
     assert tuple(note for note in whole.notes if note.track == 0) == score.notes
     assert whole.tempos == score.tempos and whole.time_signatures == score.time_signatures
     for track in (1, 2, 3):
@@ -36,39 +36,39 @@ def test_the_soprano_stays_as_it_was_and_the_others_sing_with_it(score: Score) -
 
 
 def test_frames_are_sixteenths_from_the_quarter_on_in_which_it_begins() -> None:
-    melody = find(tiny.melody((67, 5.5, 0.5), (69, 6, 1)))
+    melody = extract_melody(tiny.melody((67, 5.5, 0.5), (69, 6, 1)))
     assert melody.pitches.tolist() == [67] * 4 + [69] * 4
-    assert melody.sings.tolist() == [False] * 2 + [True] * 6
-    assert np.flatnonzero(melody.struck).tolist() == [2, 4]
-    assert not melody.remarks
+    assert melody.active.tolist() == [False] * 2 + [True] * 6
+    assert np.flatnonzero(melody.has_onset).tolist() == [2, 4]
+    assert not melody.warnings
 
 
 def test_short_rests_are_sung_through_and_long_ones_are_not() -> None:
-    staccato = find(tiny.melody((67, 0, 0.5), (69, 1, 0.5), (71, 2, 0.5)))
-    assert staccato.sings.all() and staccato.pitches.tolist() == [67] * 4 + [69] * 4 + [71] * 2
-    rested = find(tiny.melody((67, 0, 0.5), (69, 100, 1)))
+    staccato = extract_melody(tiny.melody((67, 0, 0.5), (69, 1, 0.5), (71, 2, 0.5)))
+    assert staccato.active.all() and staccato.pitches.tolist() == [67] * 4 + [69] * 4 + [71] * 2
+    rested = extract_melody(tiny.melody((67, 0, 0.5), (69, 100, 1)))
     assert rested.pitches.tolist() == [67] * 4 + [69] * 4
-    assert rested.sings.tolist() == [True] * 2 + [False] * 2 + [True] * 4
+    assert rested.active.tolist() == [True] * 2 + [False] * 2 + [True] * 4
     frames = np.stack([rested.pitches, rested.pitches - 5, rested.pitches - 9, rested.pitches - 17], axis=1)
-    bass = [note for note in together(rested, frames).notes if note.track == 3]
+    bass = [note for note in to_score(rested, frames).notes if note.track == 3]
     assert [(note.onset, note.end) for note in bass] == [(0, 0.25), (50, 50.5)]
 
 
 def test_triplets_are_harmonised_and_keep_their_times() -> None:
     score = tiny.melody((67, 0, 1 / 3), (69, 1 / 3, 1 / 3), (71, 2 / 3, 1 / 3), (72, 1, 1))
-    melody = find(score)
+    melody = extract_melody(score)
     assert melody.pitches.tolist() == [67, 69, 69, 71] + [72] * 4
     assert melody.score.notes == score.notes
-    (remark,) = melody.remarks
+    (remark,) = melody.warnings
     assert remark.startswith("2 of 4 notes are not on a sixteenth")
     assert melody.starts[1] == score.notes[1].onset  # the lower voices move with the note
 
 
 def test_a_note_that_is_struck_again_is_struck_again_by_all() -> None:
-    melody = find(tiny.scale((67, 67, 69)))
+    melody = extract_melody(tiny.scale((67, 67, 69)))
     frames = np.tile([0, 60, 55, 48], (12, 1))
     for track in (1, 2, 3):
-        notes = [note for note in together(melody, frames).notes if note.track == track]
+        notes = [note for note in to_score(melody, frames).notes if note.track == track]
         assert [note.onset for note in notes] == [0.0, 0.5]
 
 
@@ -77,37 +77,37 @@ def test_a_note_that_is_struck_again_is_struck_again_by_all() -> None:
 )
 def test_the_named_track_or_else_the_highest(names: tuple[str, ...], expected: int) -> None:
     notes = (Note(79, 80, 0, 1, track=0), Note(67, 80, 0, 1, track=1), Note(90, 80, 0, 1, drum=True, track=2))
-    melody = find(Score(notes, names=names))
+    melody = extract_melody(Score(notes, names=names))
     assert [note.pitch for note in melody.score.notes] == [expected]
-    assert len(melody.remarks) == 1 and "is taken for the melody" in melody.remarks[0]
+    assert len(melody.warnings) == 1 and "is taken for the melody" in melody.warnings[0]
 
 
 def test_notes_beyond_the_range_are_told_an_octave_nearer() -> None:
-    melody = find(tiny.scale((55, 62, 62, 69, 91)))
-    assert melody.shift == 5 and "1 of 5 notes" in melody.remarks[1]
+    melody = extract_melody(tiny.scale((55, 62, 62, 69, 91)))
+    assert melody.shift == 5 and "1 of 5 notes" in melody.warnings[1]
     assert melody.pitches[::4].tolist() == [60, 67, 67, 74, 72]
     assert melody.ceiling[::4].tolist() == [60, 67, 67, 74, 72]
-    deep = find(tiny.scale((47, 62, 62, 69)))
+    deep = extract_melody(tiny.scale((47, 62, 62, 69)))
     assert deep.shift == 5 and deep.pitches[::4].tolist() == [64, 67, 67, 74]
     assert deep.ceiling[::4].tolist() == [52, 67, 67, 74]
 
 
 def test_of_chords_the_top_line() -> None:
     chords = tiny.melody((72, 0, 1), (67, 0, 1), (64, 0, 2), (74, 1, 1), (71, 1.5, 1.5), (60, 2, 1))
-    melody = find(chords)
+    melody = extract_melody(chords)
     assert [note.pitch for note in melody.score.notes] == [72, 74, 71]
-    assert "3 of 6 notes, below its top line, are left out" in melody.remarks[0]
+    assert "3 of 6 notes, below its top line, are left out" in melody.warnings[0]
 
 
 def test_legato_is_no_chord() -> None:
     score = tiny.melody((72, 0, 1.1), (71, 1, 1.1), (69, 2, 1))
-    assert find(score).score.notes == score.notes
+    assert extract_melody(score).score.notes == score.notes
 
 
 @pytest.mark.parametrize(("lowest", "shift"), [(60, 0), (57, 3), (48, 12), (72, -3), (24, 36)])
 def test_a_melody_out_of_range_is_moved_for_the_model(lowest: int, shift: int) -> None:
-    melody = find(tiny.scale((lowest, lowest + 12)))
-    assert melody.shift == shift and bool(melody.remarks) == bool(shift)
+    melody = extract_melody(tiny.scale((lowest, lowest + 12)))
+    assert melody.shift == shift and bool(melody.warnings) == bool(shift)
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_a_melody_out_of_range_is_moved_for_the_model(lowest: int, shift: int) -
 )
 def test_what_cannot_be_harmonised(score: Score, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        find(score)
+        extract_melody(score)

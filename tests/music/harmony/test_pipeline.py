@@ -18,9 +18,9 @@ from audioseq.midi import Score
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.harmony import pipeline
 from audioseq.music.harmony.evaluate import evaluate
-from audioseq.music.harmony.generate import Draft, generate
+from audioseq.music.harmony.generate import PartialHarmonisation, generate
 from audioseq.music.harmony.rules import count
-from audioseq.music.harmony.voices import HIGHEST, LOWEST
+from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH
 from tests.music.harmony import tiny
 
 
@@ -36,11 +36,11 @@ def test_any_model_keeps_the_ranges_and_the_order_of_the_voices(
 ) -> None:
     model = tiny.model(seed, scale)
     for strict in (True, False):
-        draft = Draft(np.array(melody), np.random.default_rng(seed))
+        draft = PartialHarmonisation(np.array(melody), np.random.default_rng(seed))
         generate(model, [draft], Sampling(temperature), strict=strict)
         frames = draft.frames
         assert frames[:, 0].tolist() == melody
-        assert (frames >= LOWEST).all() and (frames <= HIGHEST).all()
+        assert (frames >= LOWEST_PITCH).all() and (frames <= HIGHEST_PITCH).all()
         assert (np.diff(frames, axis=1) <= 0).all()
 
 
@@ -48,7 +48,7 @@ def test_parallels_are_avoided() -> None:
     melody = np.repeat(np.random.default_rng(1).integers(76, 82, 60), 2)
     found = []
     for strict in (True, False):
-        draft = Draft(melody, np.random.default_rng(0))
+        draft = PartialHarmonisation(melody, np.random.default_rng(0))
         generate(tiny.model(3, 1.0), [draft], Sampling(), strict=strict)
         found.append(count(draft.frames))
     assert found[0].fifths + found[0].octaves == 0 < found[1].fifths + found[1].octaves
@@ -140,7 +140,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (b"no MIDI", [], "is not a MIDI file"),
         (None, [], "cannot be read"),
-        (tiny.scale().to_bytes()[:60], [], "is cut off"),
+        (tiny.scale().to_bytes()[:60], [], "is truncated"),
         (Score(()).to_bytes(), [], "has no notes"),
         (tiny.melody((67, 0, 1), (67, 3000, 1)).to_bytes(), [], "tune.mid: its melody has 12004 sixteenths"),
         (tiny.scale().to_bytes(), ["--temperature", "-1"], "temperature"),
@@ -165,4 +165,4 @@ def test_bad_input_is_one_line(
 def test_a_melody_tells_style_and_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny.scale().save(tmp_path / "tune.mid")
     assert run(["compose", "--harmonise", str(tmp_path / "tune.mid"), "--bars", "4"]) == 2
-    assert "no style, key, tempo" in capsys.readouterr().err
+    assert "a style, key, tempo" in capsys.readouterr().err

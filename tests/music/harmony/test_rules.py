@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioseq.music.harmony.rules import Counts, count
+from audioseq.music.harmony.rules import RuleCounts, count
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_parallels(chords: list[tuple[int, ...]], fifths: int, octaves: int) -> 
 
 def test_chords_are_counted_where_a_voice_moves_and_crossings_once_a_chord() -> None:
     frames = np.array([[67, 60], [67, 60], [67, 62], [60, 62], [60, 62], [60, 64], [-1, 64]])
-    assert count(frames) == Counts(chords=5, fifths=0, octaves=0, crossings=2)
+    assert count(frames) == RuleCounts(chords=5, fifths=0, octaves=0, crossings=2)
     assert (count(frames) + count(frames)).per_100()["crossings"] == 40
 
 
@@ -74,5 +74,5 @@ def test_a_slow_count_finds_the_same(frames: list[tuple[int, ...]]) -> None:
 def test_bach_himself(data_root: Path) -> None:
     path = data_root / "music" / "jsb-chorales" / "Jsb16thSeparated.json"
     pieces = json.loads(path.read_text())["test"]
-    found = sum((count(np.array(piece)) for piece in pieces), Counts())
+    found = sum((count(np.array(piece)) for piece in pieces), RuleCounts())
     assert (found.chords, found.fifths, found.octaves) == (7190, 18, 6)

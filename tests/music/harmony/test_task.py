@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.data.corpora import PieceEntry, chorale
+from audioseq.music.data.corpora import PieceEntry, build_chorale
 from audioseq.music.harmony.task import HarmonyTask
-from audioseq.music.harmony.voices import HIGHEST, LOWEST, REST, read, read_all
+from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, REST, load_pieces, to_frames
 from audioseq.music.representation.grid import to_score
 from tests.music.harmony import tiny
 
@@ -21,12 +21,12 @@ ROWS = [(67, 64, 60, 48)] * 4 + [(69, 65, 60, 53)] * 4 + [(-1, -1, -1, -1)] * 2 
 
 
 def test_a_piece_is_read_as_it_was_written() -> None:
-    assert read(to_score(chorale(ROWS))).tolist() == [list(row) for row in ROWS]
+    assert to_frames(to_score(build_chorale(ROWS))).tolist() == [list(row) for row in ROWS]
 
 
 @given(
     st.lists(
-        st.tuples(*[st.integers(low, high) for low, high in zip(LOWEST, HIGHEST, strict=True)]),
+        st.tuples(*[st.integers(low, high) for low, high in zip(LOWEST_PITCH, HIGHEST_PITCH, strict=True)]),
         min_size=1,
         max_size=8,
     ),
@@ -37,8 +37,8 @@ def test_transposition_keeps_to_the_ranges(rows: list[tuple[int, ...]], epoch: i
     frames = np.array(rows)
     task = HarmonyTask(tiny.CONFIG, {"a": frames}, [frames])
     batch = task.collate([0], epoch)
-    moved = batch.tokens[0].numpy() - 1 + np.array(LOWEST)
-    assert (moved >= LOWEST).all() and (moved <= HIGHEST).all()
+    moved = batch.tokens[0].numpy() - 1 + np.array(LOWEST_PITCH)
+    assert (moved >= LOWEST_PITCH).all() and (moved <= HIGHEST_PITCH).all()
     assert len(np.unique(moved - frames)) == 1
 
 
@@ -63,14 +63,16 @@ def test_rests_stay_rests() -> None:
 )
 def test_what_is_no_four_part_harmony(notes: list[Note], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        read(Score(tuple(notes)))
+        to_frames(Score(tuple(notes)))
 
 
 def test_bad_files_are_left_out_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    to_score(chorale(ROWS)).save(tmp_path / "good.mid")
+    to_score(build_chorale(ROWS)).save(tmp_path / "good.mid")
     tiny.scale().save(tmp_path / "one.mid")
     (tmp_path / "bad.mid").write_bytes(b"no MIDI")
-    found = read_all(PieceEntry(name, tmp_path / f"{name}.mid", "chorale") for name in ("good", "one", "bad"))
+    found = load_pieces(
+        PieceEntry(name, tmp_path / f"{name}.mid", "chorale") for name in ("good", "one", "bad")
+    )
     assert list(found) == ["good"]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and "one.mid" in said[0] and "bad.mid" in said[1]

@@ -14,7 +14,7 @@ from audioseq.errors import AudioError
 from audioseq.midi import Note, Score
 from audioseq.music.rendering import render as rendering
 from audioseq.music.rendering.render import render
-from audioseq.music.rendering.synth import CEILING, FAMILIES, TAIL, synthesise
+from audioseq.music.rendering.synth import CEILING, FAMILY_TIMBRES, TAIL_SECONDS, synthesise
 
 RATE = 22_050
 
@@ -28,7 +28,7 @@ def pitch_of(waveform: np.ndarray) -> float:
     return float(69 + 12 * np.log2(hertz / 440))
 
 
-@pytest.mark.parametrize("program", [*range(0, 8 * len(FAMILIES), 8), 45, 48])
+@pytest.mark.parametrize("program", [*range(0, 8 * len(FAMILY_TIMBRES), 8), 45, 48])
 def test_each_instrument_sounds_at_the_pitch_asked_for(program: int) -> None:
     pitches = (48, 60, 76)
     score = Score(tuple(Note(pitch, 80, 2.0 * n, 0.6, program) for n, pitch in enumerate(pitches)))
@@ -40,7 +40,7 @@ def test_each_instrument_sounds_at_the_pitch_asked_for(program: int) -> None:
 def test_length_range_and_type() -> None:
     notes = tuple(Note(40 + n, 127, 0.0, 1.0, program=n % 128) for n in range(40))
     waveform = synthesise(Score(notes), RATE)
-    assert waveform.dtype == np.float32 and waveform.shape == (int((1 + TAIL) * RATE),)
+    assert waveform.dtype == np.float32 and waveform.shape == (int((1 + TAIL_SECONDS) * RATE),)
     assert np.isfinite(waveform).all() and 0.5 < np.abs(waveform).max() <= CEILING
 
 
@@ -111,17 +111,17 @@ def test_fluidsynth_is_used_where_there_is_one(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     score = Score((Note(60, 64, 0.0, 0.5),))
     (tmp_path / "tiny.sf2").write_bytes(b"sound font")
-    monkeypatch.setenv(rendering.SOUND_FONT, str(tmp_path / "tiny.sf2"))
+    monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "tiny.sf2"))
     assert len(render(score, 8000)) == 800
-    monkeypatch.setenv(rendering.SOUND_FONT, "")
+    monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, "")
     ours = render(score, 8000)
     assert np.array_equal(ours, synthesise(score, 8000))
     program.write_text("#!/bin/sh\nexit 1\n")
-    monkeypatch.setenv(rendering.SOUND_FONT, str(tmp_path / "tiny.sf2"))
+    monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "tiny.sf2"))
     assert np.array_equal(render(score, 8000), ours)
 
 
 def test_a_sound_font_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(rendering.SOUND_FONT, str(tmp_path / "none.sf2"))
+    monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "none.sf2"))
     with pytest.raises(AudioError, match=r"none\.sf2"):
         render(Score((Note(60, 64, 0.0, 0.5),)))
