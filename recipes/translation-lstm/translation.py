@@ -18,7 +18,7 @@ from audioseq.checkpoint import Header
 from audioseq.config import Config
 from audioseq.data import length_batches, pad
 from audioseq.errors import DataError
-from audioseq.training import Loss, TrainingConfig
+from audioseq.training import GivesAdvice, HasConfig, Loss, TrainingConfig
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -79,7 +79,7 @@ class Batch(NamedTuple):
     target: Tensor
 
 
-class TranslationTask:
+class TranslationTask(HasConfig, GivesAdvice):
     """Pairs of sentences and a network, as the training loop wants them.
 
     Args:
@@ -130,7 +130,7 @@ class TranslationTask:
         score = bleu([self.subwords.decode(best.tokens) for (best,) in found], targets)
         return {"bleu": score, "lost": 100 - score}
 
-    def notice(self, figures: dict[str, float]) -> str | None:
+    def advice(self, metrics: dict[str, float]) -> str | None:
         """Tell what is not learnt from."""
         longest = self.config.data.longest
         return f"{self.too_long} pairs of more than {longest} tokens left out" if self.too_long else None

@@ -114,7 +114,7 @@ def test_a_network_that_was_learnt_is_not_learnt_again(recipe: Recipe, tmp_path:
     state = (tmp_path / "state.pt").stat().st_mtime_ns
     assert np.array_equal(learn(small(recipe), values, tmp_path, resume=True)(values).scale, first.scale)
     assert (tmp_path / "state.pt").stat().st_mtime_ns == state
-    with pytest.raises(ConfigError, match="holds a run already; go on with --resume"):
+    with pytest.raises(ConfigError, match="already contains a run; continue it with --resume"):
         learn(small(recipe), values, tmp_path)
 
 

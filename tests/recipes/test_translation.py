@@ -184,11 +184,11 @@ def test_padding_does_not_change_the_loss(recipe: Any) -> None:
 def test_long_pairs_are_left_out_and_told(recipe: Any) -> None:
     task = small(recipe)
     lengths = sorted(max(map(len, pair)) for pair in task.pairs)
-    assert task.notice({}) is None
+    assert task.advice({}) is None
     shorter = small(recipe, longest=lengths[-1] - 1)
     left_out = sum(length == lengths[-1] for length in lengths)
     assert len(shorter.pairs) == 7 - left_out
-    assert shorter.notice({}) == f"{left_out} pairs of more than {lengths[-1] - 1} tokens left out"
+    assert shorter.advice({}) == f"{left_out} pairs of more than {lengths[-1] - 1} tokens left out"
     with pytest.raises(DataError, match=r"all 7 pairs are longer than data\.longest = 3"):
         small(recipe, longest=3)
 
@@ -320,7 +320,7 @@ def test_a_small_run_learns_publishes_and_translates(
     assert results["baselines"]["copy"] < results["baselines"]["dictionary"] < 50
     assert results["signature"].startswith("nrefs:1|case:mixed|")
     assert (copy / "learning.png").stat().st_size > 5_000
-    with pytest.raises(SystemExit, match=r"^error: .*seed-1: holds a run already; go on with --resume"):
+    with pytest.raises(SystemExit, match=r"^error: .*seed-1: already contains a run; continue it with --resume"):
         run("train.py", "--smoke", "--run-dir", runs)
     again = json.loads("\n".join(run("train.py", "--smoke", "--run-dir", runs, "--resume")))
     assert again == {name: results[name] for name in again} | {"hardware": "unnamed hardware"}
