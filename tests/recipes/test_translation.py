@@ -320,7 +320,7 @@ def test_a_small_run_learns_publishes_and_translates(
     assert results["baselines"]["copy"] < results["baselines"]["dictionary"] < 50
     assert results["signature"].startswith("nrefs:1|case:mixed|")
     assert (copy / "learning.png").stat().st_size > 5_000
-    with pytest.raises(SystemExit, match=r"^error: .*seed-1: already contains a run; continue it with --resume"):
+    with pytest.raises(SystemExit, match=r"^error: .*seed-1: already contains a run; continue"):
         run("train.py", "--smoke", "--run-dir", runs)
     again = json.loads("\n".join(run("train.py", "--smoke", "--run-dir", runs, "--resume")))
     assert again == {name: results[name] for name in again} | {"hardware": "unnamed hardware"}
