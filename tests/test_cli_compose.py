@@ -154,9 +154,9 @@ def messages(*track: mido.Message) -> bytes:
     ("content", "message"),
     [
         (b"RIFF, a recording", "is not a MIDI file"),
-        (to_score(tiny.song()).to_bytes()[:120], "is cut off"),
+        (to_score(tiny.song()).to_bytes()[:120], "is truncated"),
         (messages(mido.Message("program_change", program=3)), "has no notes"),
-        (Score((Note(60, 80, 10 * 3600.0, 1.0),)).to_bytes(), "lasts 10.0 hours, and 4 are the limit"),
+        (Score((Note(60, 80, 10 * 3600.0, 1.0),)).to_bytes(), "lasts 10.0 hours, but the limit is 4"),
     ],
     ids=["not MIDI", "truncated", "no notes", "10 hours"],
 )
