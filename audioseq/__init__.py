@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from audioseq.training import Task as Task
     from audioseq.training import fit as fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SOURCES = {
     "load": "audioseq.speech.pipeline.load_recogniser",
