@@ -60,7 +60,7 @@ def build_corpus(lines: Iterable[str]) -> Corpus:
     """Build a corpus from lines of one sentence each, which are normalised; empty lines are skipped.
 
     Example:
-        >>> corpus = gather(["To be,", "or not to be?"])
+        >>> corpus = build_corpus(["To be,", "or not to be?"])
         >>> corpus.words[3:], corpus.tokens.tolist()
         (('to', 'be', 'or', 'not'), [1, 3, 4, 2, 1, 5, 6, 3, 4, 2])
     """

@@ -1,1 +1,1 @@
-"""Four-part harmony: alto, tenor and bass to a melody, after Bach's chorales."""
+"""Four-part harmonisation: alto, tenor and bass for a melody, in the style of Bach's chorales."""

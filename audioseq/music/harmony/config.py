@@ -1,4 +1,4 @@
-"""What a recipe for four-part harmony may say."""
+"""The `config.toml` of a model of four-part harmony."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audioseq.training import TrainingConfig
 
 
 class ModelConfig(Config):
-    """The network; the meaning of each value is told in `HarmonyModel`."""
+    """The network; `HarmonyModel` describes each value."""
 
     cell: Literal["gru", "lstm"] = "lstm"
     width: PositiveInt = 32
@@ -26,22 +26,22 @@ class ModelConfig(Config):
 
 
 class DataConfig(Config):
-    """Manifests (relative to the working directory) and how pieces become batches."""
+    """Manifests, relative to the working directory, and the batches."""
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
     sixteenths_per_batch: PositiveInt = 2048
-    """Bound of a batch, padding counted."""
+    """Maximum size of a batch, including padding."""
     transpose: Annotated[int, Field(ge=0, le=11)] = 6
-    """Semitones, at most so many up or down, as far as the ranges of the voices leave room."""
+    """Maximum transposition up or down in semitones, within the ranges of the voices."""
 
 
 class HarmonyConfig(Config):
-    """A recipe for alto, tenor and bass to a melody."""
+    """A recipe for a model that harmonises melodies with alto, tenor and bass."""
 
     task: Literal["harmony"] = "harmony"
     data: DataConfig
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     card: dict[str, Any] = Field(default_factory=dict)
-    """What the model files say beside what training itself knows: data, licences, limits."""
+    """Entries of the model card that training does not fill in: data, licences, limits."""

@@ -1,4 +1,4 @@
-"""Write the lower voices to melodies: several at once, one sixteenth of each at a time, within the rules."""
+"""Generate the lower voices of melodies in a batch, one sixteenth at a time, within the rules."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from audioseq.data import pad
 from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.harmony.model import BASS, DURATION_CLASSES, KNOWN_VOICES, ORDER, SOPRANO, HarmonyModel
 from audioseq.music.harmony.rules import FIFTH, OCTAVE, is_parallel
-from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, REST, VOICES, tokens
+from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, REST, VOICES, to_tokens
 from audioseq.nn import State
 
 MIN_TEMPERATURE = 1e-3
-"""Temperature, the lowest there is; from there on it is the likeliest pitch anyway."""
+"""Lower temperatures have the same effect: the most probable pitch."""
 
 
 @dataclass
 class PartialHarmonisation:
-    """A harmonisation in the making.
+    """A harmonisation during generation.
 
     Args:
         melody: pitches within the soprano's range, without rests, int64 `[T]`.
-        random: where its chances come from.
-        ceiling: pitch above which the lower voices must not sing, 52 or more, int64 `[T]`; that of the melody
-            if not given.
-        rows: pitches of all voices, a sixteenth each.
-        nats: of the lower voices, at temperature 1.
+        random: generator of its random numbers.
+        ceiling: highest pitch of the lower voices, 52 or more, int64 `[T]`; the melody if not given.
+        rows: pitches of all voices, one row for each sixteenth.
+        nats: negative log-likelihood of the lower voices at temperature 1.
     """
 
     melody: np.ndarray
@@ -47,21 +46,26 @@ class PartialHarmonisation:
 
 @torch.inference_mode()
 def generate(
-    model: HarmonyModel, drafts: Sequence[PartialHarmonisation], sampling: Sampling, *, strict: bool = True
+    model: HarmonyModel, pieces: Sequence[PartialHarmonisation], sampling: Sampling, *, strict: bool = True
 ) -> None:
-    """Write drafts to their end, as one batch; each depends on its own random generator alone.
+    """Complete harmonisations in one batch; each depends only on its own random generator.
 
-    Every voice stays in its range and below the one above it. The temperature is that of the pitches to which
-    voices move. When they move is as the model has it: else a low temperature would hold every note.
+    Each voice stays in its range and does not cross the voice above. The temperature applies to the pitches
+    of moving voices only. Whether a voice moves is sampled at temperature 1, because at a low temperature all
+    notes would be held.
 
     Args:
-        sampling: how free the choice is.
-        strict: no parallel fifths and octaves, unless there is nothing else.
+        model: the network.
+        pieces: melodies to harmonise; the result is written to them.
+        sampling: temperature, top-k and top-p.
+        strict: exclude parallel fifths and octaves, unless no other pitch is possible.
     """
     device = next(model.parameters()).device
-    ordered = sorted(drafts, key=lambda draft: -len(draft.melody))  # those that go on come first
-    melodies, lengths = pad([torch.from_numpy(draft.melody - LOWEST_PITCH[SOPRANO] + 1) for draft in ordered])
-    told = model.encode_melody(melodies.to(device), lengths.to(device))
+    ordered = sorted(
+        pieces, key=lambda piece: -len(piece.melody)
+    )  # finished pieces leave the end of the batch
+    melodies, lengths = pad([torch.from_numpy(piece.melody - LOWEST_PITCH[SOPRANO] + 1) for piece in ordered])
+    melody_features = model.encode_melody(melodies.to(device), lengths.to(device))
     before = np.full((len(ordered), len(VOICES)), REST)
     held = np.zeros_like(before)
     state = None
@@ -70,66 +74,73 @@ def generate(
         before, held = before[:active], held[:active]
         if state is not None:
             state = tuple(_first_rows(layer, active) for layer in state)
-        prior = torch.from_numpy(tokens(before)).to(device)
+        previous = torch.from_numpy(to_tokens(before)).to(device)
         summary, state = model.summarise(
-            told[:active, step : step + 1], prior[:, None], torch.from_numpy(held[:, None]).to(device), state
+            melody_features[:active, step : step + 1],
+            previous[:, None],
+            torch.from_numpy(held[:, None]).to(device),
+            state,
         )
         now = np.full_like(before, REST)
-        now[:, SOPRANO] = [draft.melody[step] for draft in ordered[:active]]
+        now[:, SOPRANO] = [piece.melody[step] for piece in ordered[:active]]
         for voice in ORDER:
-            chosen = torch.from_numpy(tokens(now)).to(device)
-            scores = model.score_voice(summary[:, 0], voice, chosen, prior).float()
-            logs = scores.log_softmax(1)
-            tempered = (
-                _apply_temperature(logs, prior[:, voice : voice + 1], sampling.temperature).cpu().numpy()
-            )
-            nats = -logs.cpu().numpy()
-            for row, draft in enumerate(ordered[:active]):
-                ceiling = draft.melody if draft.ceiling is None else draft.ceiling
+            current = torch.from_numpy(to_tokens(now)).to(device)
+            log_probs = model.score_voice(summary[:, 0], voice, current, previous).float().log_softmax(1)
+            tempered = _apply_temperature(log_probs, previous[:, voice : voice + 1], sampling.temperature)
+            tempered_log_probs, nats = tempered.cpu().numpy(), -log_probs.cpu().numpy()
+            for row, piece in enumerate(ordered[:active]):
+                ceiling = piece.melody if piece.ceiling is None else piece.ceiling
                 allowed = _allowed_tokens(voice, now[row], before[row], int(ceiling[step]), strict)
-                token = draw(tempered[row], allowed, replace(sampling, temperature=1.0), draft.random)
+                # The temperature is applied already.
+                token = draw(
+                    tempered_log_probs[row], allowed, replace(sampling, temperature=1.0), piece.random
+                )
                 now[row, voice] = token - 1 + LOWEST_PITCH[voice]
-                draft.nats += float(nats[row, token])
-        for row, draft in enumerate(ordered[:active]):
-            draft.rows.append(now[row])
+                piece.nats += float(nats[row, token])
+        for row, piece in enumerate(ordered[:active]):
+            piece.rows.append(now[row])
         held = np.where(now == before, np.minimum(held + 1, DURATION_CLASSES - 1), 1)
         before = now
 
 
-def _apply_temperature(logs: Tensor, held: Tensor, temperature: float) -> Tensor:
-    """Return log-probabilities `[N, V]` at a temperature, with that of staying where one is as it was.
+def _apply_temperature(log_probs: Tensor, held: Tensor, temperature: float) -> Tensor:
+    """Apply a temperature to the pitches of a moving voice; the probability of holding the note is unchanged.
 
     Args:
-        logs: log-probabilities `[N, V]`.
-        held: token of the sixteenth before, int64 `[N, 1]`.
+        log_probs: log-probabilities `[N, V]`.
+        held: token of the previous sixteenth, int64 `[N, 1]`.
+        temperature: 0 or more.
+    Returns:
+        log-probabilities `[N, V]`.
     Example:
-        >>> _tempered(torch.tensor([[0.5, 0.3, 0.2]]).log(), torch.tensor([[0]]), 0.5).exp().mul(52).round()
+        >>> log_probs = torch.tensor([[0.5, 0.3, 0.2]]).log()
+        >>> _apply_temperature(log_probs, torch.tensor([[0]]), 0.5).exp().mul(52).round()
         tensor([[26., 18.,  8.]])
     """
-    moves = logs.scatter(1, held, -torch.inf)
+    moves = log_probs.scatter(1, held, -torch.inf)
     tempered = (moves / max(temperature, MIN_TEMPERATURE)).log_softmax(1) + moves.logsumexp(1, keepdim=True)
-    return tempered.scatter(1, held, logs.gather(1, held))
+    return tempered.scatter(1, held, log_probs.gather(1, held))
 
 
 def _allowed_tokens(
     voice: int, now: np.ndarray, before: np.ndarray, ceiling: int, strict: bool
 ) -> np.ndarray:
-    """Return which tokens one voice may have, bool `[V]`: never a rest."""
+    """Return a mask of the tokens that a voice may have, bool `[V]`; rests are excluded."""
     pitches = np.arange(LOWEST_PITCH[voice], HIGHEST_PITCH[voice] + 1)
     allowed = pitches <= ceiling
-    if voice != BASS:  # the voice that was chosen last is the one below
+    if voice != BASS:  # the last known voice is the one below
         allowed &= pitches >= now[KNOWN_VOICES[voice][-1]]
     if strict:
-        clean = allowed.copy()
+        without_parallels = allowed.copy()
         for other in KNOWN_VOICES[voice]:
             pair = (before[other], before[voice], now[other], pitches)
             if other > voice:
                 pair = (before[voice], before[other], pitches, now[other])
-            clean &= ~(is_parallel(FIFTH, *pair) | is_parallel(OCTAVE, *pair))
-        allowed = clean if clean.any() else allowed
+            without_parallels &= ~(is_parallel(FIFTH, *pair) | is_parallel(OCTAVE, *pair))
+        allowed = without_parallels if without_parallels.any() else allowed
     return np.concatenate([[False], allowed])
 
 
 def _first_rows(layer: State, rows: int) -> State:
-    """Return the first rows of what a layer remembers."""
+    """Return the first rows of the state of a layer."""
     return (layer[0][:rows], layer[1][:rows]) if isinstance(layer, tuple) else layer[:rows]

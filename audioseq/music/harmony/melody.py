@@ -1,4 +1,4 @@
-"""A user's melody, as the model reads it: one voice by sixteenths, within the soprano's range."""
+"""Extract the melody of a score as the model's input: one voice in sixteenths, in the soprano's range."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from audioseq.music.harmony.voices import (
 from audioseq.music.representation.vocabulary import TICKS_PER_QUARTER
 
 SHORT_REST_SIXTEENTHS = QUARTER
-"""Sixteenths; through shorter rests the lower voices go on."""
+"""The lower voices continue through rests that are shorter than this."""
 MAX_COVERED_SHARE = 0.5
-"""Share of a note's time under higher ones from which it is no part of the top line."""
+"""A note belongs to the top line if higher notes sound during less than this share of its duration."""
 OFF_GRID_SIXTEENTHS = 0.15
-"""Sixteenths off the grid from which a note is told of."""
+"""Notes farther than this from a sixteenth are reported in a warning."""
 MELODY_TRACK_NAME = re.compile(r"melod|sopran|cantus|vocal|voice|lead", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Melody:
-    """What is harmonised. Frames are those sixteenths of a melody that the model reads.
+    """A melody to harmonise, as frames of one sixteenth.
 
-    A rest is told to the model as if the note before it went on; whole quarters of it are left out.
+    The model sees a rest as a continuation of the note before it; whole quarters of a rest have no frames.
 
     Args:
-        score: the melody alone, as it was given, with the tempos and signatures.
-        pitches: that the model reads, int64 `[T]`.
-        ceiling: above which the lower voices must not sing, for there the melody is, int64 `[T]`.
-        velocities: of the note of the melody, int64 `[T]`.
-        starts, ends: when each frame begins and ends, seconds `[T]`; where a note is struck, then.
-        sings: whether the lower voices sing in it, bool `[T]`; in rests of a quarter or more they do not.
-        struck: whether a note of the melody begins in it, bool `[T]`.
-        shift: semitones by which the model's melody is higher than the user's.
-        remarks: what the user should know, a line each.
+        score: the melody alone with its original times, tempos and signatures.
+        pitches: input of the model, int64 `[T]`.
+        ceiling: highest pitch of the lower voices, at most the melody's, int64 `[T]`.
+        velocities: velocity of the current note of the melody, int64 `[T]`.
+        starts, ends: start and end of each frame in seconds `[T]`; the onset of a note that begins in it.
+        active: whether the lower voices sound, bool `[T]`; they are silent in rests of a quarter or more.
+        has_onset: whether a note of the melody begins in the frame, bool `[T]`.
+        shift: semitones by which the model's input is higher than the original.
+        warnings: messages for the user, one line each.
     """
 
     score: Score
@@ -63,146 +63,149 @@ class Melody:
 
 
 def extract_melody(score: Score) -> Melody:
-    """Take the melody out of a score: the track that is named like one, else the highest; its top line.
+    """Extract the melody of a score: the top line of the track named as a melody, else of the highest track.
 
-    For the model, onsets and ends go to the nearest sixteenth; where two notes share one, the later counts.
-    The notes themselves keep their times.
+    For the model, onsets and ends are quantised to the nearest sixteenth; of two notes on one sixteenth, the
+    later one is used. The notes of the result keep their times.
 
     Raises:
-        DataError: there is no melody, or it is too long or too low.
+        DataError: the score has no melody, or the melody is too long or too low.
     """
     warnings: list[str] = []
-    notes = _track(score, warnings)
-    places = sixteenths(score, notes)
-    if (length := int(places.max() - places.min())) > MAX_SIXTEENTHS:
+    notes = _find_track(score, warnings)
+    spans = sixteenths(score, notes)
+    if (length := int(spans.max() - spans.min())) > MAX_SIXTEENTHS:
         raise DataError(
-            f"its melody has {length} sixteenths, and {MAX_SIXTEENTHS} are the limit; cut it into parts"
+            f"its melody has {length} sixteenths, and the limit is {MAX_SIXTEENTHS}; split it into parts"
         )
     notes = _top_line(notes, score, warnings)
-    places = sixteenths(score, notes)
+    spans = sixteenths(score, notes)
     onsets = 4 * np.asarray(score.beats(np.array([note.onset for note in notes])))
-    if off := int((np.abs(onsets - places[:, 0]) > OFF_GRID_SIXTEENTHS).sum()):
+    if off_grid := int((np.abs(onsets - spans[:, 0]) > OFF_GRID_SIXTEENTHS).sum()):
         warnings.append(
-            f"{off} of {len(notes)} notes are not on a sixteenth (triplets, or played freely): "
-            "they are harmonised as on the nearest, and stay where they are"
+            f"{off_grid} of {len(notes)} notes are not on a sixteenth (triplets, or free timing): "
+            "they are harmonised on the nearest sixteenth and keep their times"
         )
-    pitches = np.array([note.pitch for note in notes])
-    told, shift = _fit_range(pitches, warnings)
-    start = int(places[0, 0]) // QUARTER * QUARTER
-    length = int(places.max()) - start
-    read = to_voice(places, told, start, length)
-    ceiling = to_voice(places, np.minimum(told, pitches + shift), start, length)
-    kept, active = _without_rests(read)
+    original = np.array([note.pitch for note in notes])
+    pitches, shift = _fit_range(original, warnings)
+    start = int(spans[0, 0]) // QUARTER * QUARTER
+    length = int(spans.max()) - start
+    voice = to_voice(spans, pitches, start, length)
+    # Where a note was moved down to fit the range, the lower voices stay below the moved note; where it was
+    # moved up, below the original.
+    ceiling = to_voice(spans, np.minimum(pitches, original + shift), start, length)
+    selected, active = _select_frames(voice)
     has_onset = np.zeros(length, bool)
-    has_onset[places[:, 0] - start] = True
-    loud = np.maximum.accumulate(np.where(has_onset, np.arange(length), 0))
+    has_onset[spans[:, 0] - start] = True
+    latest_onset = np.maximum.accumulate(np.where(has_onset, np.arange(length), 0))
     velocities = np.zeros(length, np.int64)
-    velocities[places[:, 0] - start] = [note.velocity for note in notes]
-    starts, ends = _times(score, notes, places - start, start, active)
+    velocities[spans[:, 0] - start] = [note.velocity for note in notes]
+    starts, ends = _frame_times(score, notes, spans - start, start, active)
     return Melody(
         score=replace(score, notes=tuple(replace(note, track=0) for note in notes), names=()),
-        pitches=hold_through_rests(read)[kept],
-        ceiling=hold_through_rests(ceiling)[kept],
-        velocities=velocities[loud][kept],
-        starts=starts[kept],
-        ends=ends[kept],
-        active=active[kept],
-        has_onset=has_onset[kept],
+        pitches=hold_through_rests(voice)[selected],
+        ceiling=hold_through_rests(ceiling)[selected],
+        velocities=velocities[latest_onset][selected],
+        starts=starts[selected],
+        ends=ends[selected],
+        active=active[selected],
+        has_onset=has_onset[selected],
         shift=shift,
         warnings=tuple(warnings),
     )
 
 
-def _track(score: Score, warnings: list[str]) -> list[Note]:
-    """Return the notes of the track that the melody is in."""
+def _find_track(score: Score, warnings: list[str]) -> list[Note]:
+    """Return the notes of the track with the melody."""
     tracks: dict[int, list[Note]] = defaultdict(list)
     for note in score.notes:
         if not note.drum:
             tracks[note.track].append(note)
     if not tracks:
-        raise DataError("has no melody, only drums; give a file in which one is played")
+        raise DataError("has no melody, only drums; give a file with a melody")
     names = {track: score.names[track] if track < len(score.names) else "" for track in tracks}
     named = [track for track in tracks if MELODY_TRACK_NAME.search(names[track])] or list(tracks)
     best = max(named, key=lambda track: float(np.mean([note.pitch for note in tracks[track]])))
     if len(tracks) > 1:
-        called = f"track {best + 1}" + (f" ({names[best]})" if names[best] else "")
-        warnings.append(f"{called} is taken for the melody; the other {len(tracks) - 1} are left out")
+        track = f"track {best + 1}" + (f" ({names[best]})" if names[best] else "")
+        warnings.append(f"{track} is used as the melody; other tracks are ignored: {len(tracks) - 1}")
     return tracks[best]
 
 
 def _top_line(notes: Sequence[Note], score: Score, warnings: list[str]) -> list[Note]:
-    """Return the notes that are not, for half of their time or more, under higher ones."""
+    """Return the notes that are the highest during more than half of their duration."""
     beats = np.asarray(score.beats(np.array([(note.onset, note.end) for note in notes])))
     spans = np.rint((beats - beats.min()) * TICKS_PER_QUARTER).astype(int)
     spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
     highest = np.zeros(spans.max(), np.int64)
     for note, (onset, end) in zip(notes, spans, strict=True):
         np.maximum(highest[onset:end], note.pitch, out=highest[onset:end])
-    kept = [
+    top = [
         note
         for note, (onset, end) in zip(notes, spans, strict=True)
         if (highest[onset:end] > note.pitch).mean() < MAX_COVERED_SHARE
     ]
-    if len(kept) < len(notes):
-        fewer = f"{len(notes) - len(kept)} of {len(notes)} notes"
-        warnings.append(f"the melody has chords: {fewer}, below its top line, are left out")
-    return kept
+    if len(top) < len(notes):
+        removed = f"{len(notes) - len(top)} of {len(notes)} notes"
+        warnings.append(f"the melody has chords: {removed} below the top line are ignored")
+    return top
 
 
 def _fit_range(pitches: np.ndarray, warnings: list[str]) -> tuple[np.ndarray, int]:
-    """Return pitches within the soprano's range for the model, int64 `[N]`, and by how much all were shifted.
+    """Transpose a melody to the soprano's range: return its pitches, int64 `[N]`, and the shift in semitones.
 
-    As few notes as can be are beyond it, and are then told an octave or more nearer; of such shifts it is the
-    smallest, in which the alto has room below the lowest note.
+    The shift leaves as few notes as possible out of range, and is the smallest such shift with the lowest
+    note in the alto's range or above. Notes that are still out of range are moved by octaves.
     """
 
-    def beyond(shift: int) -> int:
+    def count_out_of_range(shift: int) -> int:
         return int(((pitches + shift < LOWEST_PITCH[0]) | (pitches + shift > HIGHEST_PITCH[0])).sum())
 
     lowest = int(pitches.min())
     shifts = range(LOWEST_PITCH[1] - lowest, HIGHEST_PITCH[0] - lowest + 1)
-    shift = min(shifts, key=lambda shift: (beyond(shift), abs(shift)))
+    shift = min(shifts, key=lambda shift: (count_out_of_range(shift), abs(shift)))
     if shift > LOWEST_PITCH[-1]:
         raise DataError(
-            f"its melody reaches down to MIDI pitch {lowest}, and leaves the bass no room; "
-            "move it up by octaves"
+            f"its melody reaches down to MIDI pitch {lowest}, too low for a bass below it; "
+            "transpose it up by octaves"
         )
     if shift:
         warnings.append(
             f"the melody is out of the soprano's range: it is harmonised {abs(shift)} semitones "
-            f"{'higher' if shift > 0 else 'lower'}, and all voices are brought back by as much"
+            f"{'higher' if shift > 0 else 'lower'}, and the result is transposed back"
         )
-    if count := beyond(shift):
+    if count := count_out_of_range(shift):
         warnings.append(
             f"the melody is wider than the soprano's range: {count} of {len(pitches)} notes are harmonised "
-            "as if they were an octave or more nearer, and stay where they are"
+            "an octave or more away and keep their pitch"
         )
-    told = pitches + shift
-    told = told + 12 * np.maximum(-((told - LOWEST_PITCH[0]) // 12), 0)
-    return told - 12 * np.maximum(-((HIGHEST_PITCH[0] - told) // 12), 0), shift
+    shifted = pitches + shift
+    shifted = shifted + 12 * np.maximum(-((shifted - LOWEST_PITCH[0]) // 12), 0)
+    return shifted - 12 * np.maximum(-((HIGHEST_PITCH[0] - shifted) // 12), 0), shift
 
 
-def _without_rests(sung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which frames are kept, and in which the lower voices sing, bool `[T]` both."""
-    index, sounding = np.arange(len(sung)), sung != REST
+def _select_frames(voice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return masks of the frames that the model sees, and of those with lower voices, bool `[T]` both."""
+    index, sounding = np.arange(len(voice)), voice != REST
     before = np.maximum.accumulate(np.where(sounding, index, -1))
-    after = np.minimum.accumulate(np.where(sounding, index, len(sung))[::-1])[::-1]
-    rest = after - before - 1  # sixteenths of the rest that a frame is in
-    breath = (rest < SHORT_REST_SIXTEENTHS) & (before >= 0)
-    return sounding | (rest < SHORT_REST_SIXTEENTHS) | (index - before <= rest % QUARTER), sounding | breath
+    after = np.minimum.accumulate(np.where(sounding, index, len(voice))[::-1])[::-1]
+    rest = after - before - 1  # length of the rest that a frame is in, sixteenths
+    short = rest < SHORT_REST_SIXTEENTHS
+    # A long rest keeps its length modulo a quarter, so that later frames keep their position in the quarter.
+    return sounding | short | (index - before <= rest % QUARTER), sounding | (short & (before >= 0))
 
 
-def _times(
-    score: Score, notes: Sequence[Note], places: np.ndarray, start: int, active: np.ndarray
+def _frame_times(
+    score: Score, notes: Sequence[Note], spans: np.ndarray, start: int, active: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return when frames begin and end, seconds `[T]`: when notes are struck in them, or let go."""
+    """Return the starts and ends of frames in seconds `[T]`, aligned to the onsets and ends of notes."""
     length = len(active)
-    lines = np.asarray(score.seconds((start + np.arange(length + 1)) / 4))
-    starts = lines[:-1].copy()
-    for note, place in zip(reversed(notes), places[::-1, 0], strict=True):  # of several, the first counts
-        starts[place] = note.onset
-    ends = np.append(starts[1:], lines[-1])
-    for note, last in zip(notes, places[:, 1] - 1, strict=True):
+    grid = np.asarray(score.seconds((start + np.arange(length + 1)) / 4))
+    starts = grid[:-1].copy()
+    for note, onset in zip(reversed(notes), spans[::-1, 0], strict=True):  # the first of several notes counts
+        starts[onset] = note.onset
+    ends = np.append(starts[1:], grid[-1])
+    for note, last in zip(notes, spans[:, 1] - 1, strict=True):
         if last + 1 == length or not active[last + 1]:
             ends[last] = note.end
     return starts, ends

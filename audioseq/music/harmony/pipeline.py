@@ -1,4 +1,4 @@
-"""From a model file and a melody to a piece in four parts."""
+"""Harmonise melodies in four parts with a trained model."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from audioseq.music.harmony.model import SOPRANO, HarmonyModel, build
 from audioseq.music.harmony.voices import VOICES
 
 MAX_PIECES = 64
+"""Harmonisations that are generated in one batch, at most."""
 DEFAULT_SAMPLING = Sampling(temperature=0.5)
 
 
@@ -30,11 +31,11 @@ class Harmonisation:
     """A melody with its lower voices.
 
     Args:
-        score: soprano, alto, tenor and bass, a track each; the soprano is the melody as it was given.
-        seed: what makes the same again.
-        number: which of the pieces of this seed, from 0.
-        nats: of the model, per voice and sixteenth; lower is likelier.
-        remarks: what the user should know of the melody, a line each.
+        score: soprano, alto, tenor and bass, a track each; the soprano is the original melody.
+        seed: seed that reproduces the piece.
+        number: index among the pieces of this seed, from 0.
+        nats: negative log-likelihood per voice and sixteenth; lower is more probable.
+        warnings: messages about the melody for the user, one line each.
     """
 
     score: Score
@@ -44,17 +45,17 @@ class Harmonisation:
     warnings: tuple[str, ...]
 
     def save(self, path: str | Path) -> None:
-        """Write a MIDI file; the seed is in it."""
+        """Write a MIDI file; its text contains the seed."""
         self.score.save(path)
 
 
 class Harmoniser:
-    """A trained model that writes alto, tenor and bass to melodies.
+    """A trained model that harmonises melodies with alto, tenor and bass.
 
     Args:
         model: the network, with its weights.
-        header: what the model file says about it.
-        device: where it runs.
+        header: header of the model file.
+        device: device to run on.
     """
 
     def __init__(self, model: HarmonyModel, header: Header, device: torch.device) -> None:
@@ -70,77 +71,77 @@ class Harmoniser:
         sampling: Sampling | None = None,
         best_of: int = 1,
     ) -> list[Harmonisation]:
-        """Harmonise a melody, several times at once.
+        """Harmonise a melody, `count` times in one batch.
 
         Args:
-            score: music with a melody in it; see `melody.find`.
-            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Drawn if not given.
-            count: pieces.
-            sampling: how free the choice is; `USUAL` if not given.
-            best_of: so many are written for each; the likeliest is kept.
+            score: music with a melody; see `extract_melody`.
+            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Random if not given.
+            count: number of pieces.
+            sampling: temperature, top-k and top-p; `DEFAULT_SAMPLING` if not given.
+            best_of: number of candidates for each piece; the most probable one is returned.
         Raises:
-            DataError: there is no melody in it that can be harmonised.
+            DataError: the score has no melody that can be harmonised.
             ConfigError: a value is out of range.
         """
         seed = resolve_seed(seed)
         for name, value in (("count", count), ("best-of", best_of), ("count times best-of", count * best_of)):
             if not 1 <= value <= MAX_PIECES:
-                raise ConfigError(f"{name} is {value}, but must be in 1..{MAX_PIECES} pieces")
+                raise ConfigError(f"{name} is {value}; it must be in 1..{MAX_PIECES}")
         melody = extract_melody(score)
-        drafts = [
+        candidates = [
             PartialHarmonisation(
                 melody.pitches, np.random.default_rng([seed, number, attempt]), melody.ceiling
             )
             for number in range(count)
             for attempt in range(best_of)
         ]
-        generate(self.model, drafts, sampling or DEFAULT_SAMPLING)
-        found = []
+        generate(self.model, candidates, sampling or DEFAULT_SAMPLING)
+        pieces = []
         for number in range(count):
-            best = min(drafts[number * best_of : (number + 1) * best_of], key=lambda draft: draft.nats)
-            told = f"audioseq {__version__}: seed {seed}, piece {number}, harmonised"
+            best = min(candidates[number * best_of : (number + 1) * best_of], key=lambda piece: piece.nats)
+            text = f"audioseq {__version__}: seed {seed}, piece {number}, harmonised"
             nats = best.nats / len(melody.pitches) / (len(VOICES) - 1)
-            found.append(
-                Harmonisation(to_score(melody, best.frames, told), seed, number, nats, melody.warnings)
+            pieces.append(
+                Harmonisation(to_score(melody, best.frames, text), seed, number, nats, melody.warnings)
             )
-        return found
+        return pieces
 
 
 def to_score(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
-    """Return a melody with its lower voices.
+    """Build the score of a melody and its lower voices.
 
-    A pitch that goes on is one note, struck again where the melody strikes its own again. The lower voices
-    begin and end with the melody's notes, also where those are off the grid, and are as loud.
+    A pitch in consecutive frames is one note, repeated where the melody repeats its own note. The lower
+    voices start and end with the notes of the melody, also off the grid, and have the same velocities.
 
     Args:
-        melody: that was harmonised.
-        frames: pitches of the four voices in its frames, as the model wrote them, `[T, 4]`.
-        text: a remark to be put into the score.
+        melody: the melody.
+        frames: generated pitches of the four voices in its frames `[T, 4]`.
+        text: text to add to the score.
     """
     notes = list(melody.score.notes)
-    again = np.zeros(len(frames), bool)
-    again[1:] = melody.has_onset[1:] & (melody.pitches[1:] == melody.pitches[:-1])
-    apart = np.ones(len(frames), bool)
-    apart[1:] = again[1:] | (melody.ends[:-1] != melody.starts[1:])
+    # Held notes end where the melody repeats a note, and at gaps between frames.
+    separate = np.ones(len(frames), bool)
+    repeated = melody.has_onset[1:] & (melody.pitches[1:] == melody.pitches[:-1])
+    separate[1:] = repeated | (melody.ends[:-1] != melody.starts[1:])
     for voice in range(SOPRANO + 1, len(VOICES)):
         pitches = np.where(melody.active, frames[:, voice] - melody.shift, -1)
-        begins = np.flatnonzero(apart | (np.diff(pitches, prepend=-1) != 0))
-        for first, last in zip(begins, [*(begins[1:] - 1), len(frames) - 1], strict=True):
+        onsets = np.flatnonzero(separate | (np.diff(pitches, prepend=-1) != 0))
+        for first, last in zip(onsets, [*(onsets[1:] - 1), len(frames) - 1], strict=True):
             start, end = float(melody.starts[first]), float(melody.ends[last])
             if pitches[first] >= 0 and end > start:
                 velocity = int(melody.velocities[first])
                 notes.append(
                     Note(int(pitches[first]), velocity, start, end - start, notes[0].program, track=voice)
                 )
-    warnings = "\n".join(filter(None, (melody.score.text, text)))
-    return replace(melody.score, notes=tuple(notes), names=VOICES, text=warnings)
+    text = "\n".join(filter(None, (melody.score.text, text)))
+    return replace(melody.score, notes=tuple(notes), names=VOICES, text=text)
 
 
 def load_harmoniser(model: str | Path | None = None, device: str = "auto") -> Harmoniser:
-    """Open a model of harmony by its name or the path of its file, or the one used when none is named.
+    """Load a model of harmony by its name or path; the default model if not given.
 
     Raises:
-        CheckpointError: there is no such model, or the file is damaged or of another task.
+        CheckpointError: the model does not exist, is damaged, or is for another task.
         ConfigError: the device does not exist.
     """
     config, stored = open_model(model, "harmony", HarmonyConfig)
@@ -162,10 +163,11 @@ def harmonise(
     """Harmonise the melody in a MIDI file; see `Harmoniser.harmonise`.
 
     Args:
+        path: MIDI file with a melody.
         model: name of a model, or path of its file.
-        device: where it runs.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
     Raises:
-        AudioseqError: of the kind that tells what is wrong: the file, its melody, the model, or a value.
+        AudioseqError: the file, its melody, the model or a value is invalid; the class says which.
     """
     score = Score.load(path)
     harmoniser = load_harmoniser(model, device)

@@ -1,4 +1,4 @@
-"""Four-part harmony for the training loop: pieces to batches, batches to nats."""
+"""Four-part harmonisation as a training task: transposition, batches, loss and validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.model import ORDER, HarmonyModel, build
-from audioseq.music.harmony.voices import REST, load_pieces, tokens, transposition_range
+from audioseq.music.harmony.voices import REST, load_pieces, to_tokens, transposition_range
 from audioseq.seeding import keyed_generator
 from audioseq.training import HasConfig, Loss, TrainingResult, fit
 
@@ -36,19 +36,21 @@ def train(
     smoke: bool = False,
     device: str = "auto",
 ) -> TrainingResult:
-    """Train a model of four-part harmony as a recipe says.
+    """Train a model of four-part harmony from a recipe.
 
     Args:
         source: a recipe's `config.toml`.
-        run_dir: where models, metrics and training state go.
+        run_dir: run directory for models, metrics and training state.
         overrides: changes to the recipe, such as `training.epochs=20`.
         valid: manifest to validate on, instead of the recipe's.
         start_from: name or path of a model to start from.
-        resume: go on with the run in `run_dir`.
+        resume: resume the run in `run_dir`.
         smoke: apply the recipe's `[smoke]` table: seconds instead of minutes.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
     Raises:
-        ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
+        ConfigError: the recipe is invalid.
+        DataError: a manifest cannot be read, or has no usable pieces.
+        CheckpointError: the model cannot be read.
     """
     table = read_recipe(source, valid)
     if start_from is not None:
@@ -56,7 +58,7 @@ def train(
         table = {"model": checkpoint.read_header(start_from).config["model"]} | table
     config = resolve(HarmonyConfig, table, overrides, smoke=smoke, where=str(source))
     pieces, held_out = (
-        load_pieces(tune for path in paths for tune in read_manifest(path))
+        load_pieces(entry for path in paths for entry in read_manifest(path))
         for paths in (config.data.train, config.data.valid)
     )
     task = HarmonyTask(config, pieces, list(held_out.values()))
@@ -66,22 +68,23 @@ def train(
 
 
 class HarmonyBatch(NamedTuple):
-    """Padded pieces on their way to the model."""
+    """A batch of padded pieces."""
 
     tokens: Tensor
-    """Of all voices, int64 `[B, T, 4]`."""
+    """Tokens of all voices, int64 `[B, T, 4]`."""
     lengths: Tensor
+    """Sixteenths of each piece, int64 `[B]`."""
 
 
 class HarmonyTask(HasConfig):
-    """Alto, tenor and bass to a melody, as the training loop wants it.
+    """Four-part harmonisation for the training loop.
 
     Args:
         config: the recipe.
-        train: pieces by their ids, on which their transposition depends; as `voices.read` gives them.
-        valid: pieces.
+        train: training pieces as `to_frames` returns them, by id; the id selects the random transposition.
+        valid: validation pieces.
     Raises:
-        DataError: there are none.
+        DataError: no pieces are given.
     """
 
     name = "harmony"
@@ -100,7 +103,7 @@ class HarmonyTask(HasConfig):
         self.model = build(config.model)
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Return the batches of an epoch: pieces of like length."""
+        """Return the batches of an epoch; pieces in a batch have similar lengths."""
         lengths = [len(frames) for _, frames in self.train]
         return length_batches(
             lengths, self.config.data.sixteenths_per_batch,
@@ -108,32 +111,32 @@ class HarmonyTask(HasConfig):
         )  # fmt: skip
 
     def collate(self, indices: Sequence[int], epoch: int) -> HarmonyBatch:
-        """Transpose pieces at random, as far as the ranges of the voices leave room."""
-        most, moved = self.config.data.transpose, []
+        """Transpose pieces at random within the ranges of the voices, and pad them."""
+        limit, transposed = self.config.data.transpose, []
         for name, frames in (self.train[index] for index in indices):
             down, up = transposition_range(frames)
             generator = keyed_generator(self.config.training.seed, epoch, name)
-            shift = int(torch.randint(max(down, -most), min(up, most) + 1, (), generator=generator))
-            moved.append(np.where(frames == REST, REST, frames + shift))
-        return _batch(moved)
+            shift = int(torch.randint(max(down, -limit), min(up, limit) + 1, (), generator=generator))
+            transposed.append(np.where(frames == REST, REST, frames + shift))
+        return _batch(transposed)
 
     def loss(self, batch: HarmonyBatch, model: nn.Module) -> Loss:
-        """Return the nats of the lower voices; the weight is the number of sixteenths in all three."""
+        """Compute the nats of the lower voices; the weight is the number of sixteenths in all three."""
         return Loss(model(*batch).sum(), int(batch.lengths.sum()) * len(ORDER))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return nats per voice and sixteenth."""
+        """Compute the negative log-likelihood in nats per voice and sixteenth."""
         assert isinstance(model, HarmonyModel)
         return evaluate_nll(model, self.valid)
 
     def header(self, card: dict[str, object]) -> Header:
-        """Return what the model file says."""
+        """Return the header of the model file."""
         return Header("harmony", self.config.model_dump(mode="json", exclude={"card"}), card=card)
 
 
 @torch.no_grad()
 def evaluate_nll(model: HarmonyModel, pieces: Sequence[np.ndarray]) -> dict[str, float]:
-    """Return nats of the lower voices, given the melody, per voice and sixteenth: their mean, and of each."""
+    """Compute the nats of the lower voices given the melody, per sixteenth: the mean and of each voice."""
     device, ordered = next(model.parameters()).device, sorted(pieces, key=len)
     total, count = np.zeros(len(ORDER)), 0
     for start in range(0, len(ordered), VALIDATION_BATCH_PIECES):
@@ -146,4 +149,4 @@ def evaluate_nll(model: HarmonyModel, pieces: Sequence[np.ndarray]) -> dict[str,
 
 
 def _batch(pieces: Sequence[np.ndarray]) -> HarmonyBatch:
-    return HarmonyBatch(*pad([torch.from_numpy(tokens(frames)) for frames in pieces]))
+    return HarmonyBatch(*pad([torch.from_numpy(to_tokens(frames)) for frames in pieces]))

@@ -1,4 +1,4 @@
-"""Music in four voices, sixteenth by sixteenth: what the model of harmony reads and writes."""
+"""Four-part music as frames of one sixteenth: the representation of the harmony model."""
 
 from __future__ import annotations
 
@@ -14,50 +14,51 @@ from audioseq.music.data.corpora import PieceEntry
 
 VOICES = ("soprano", "alto", "tenor", "bass")
 LOWEST_PITCH = (60, 52, 46, 36)
-"""MIDI pitch of the lowest note of each voice, in all of Bach's chorales that are learnt from."""
+"""Lowest MIDI pitch of each voice in the training chorales."""
 HIGHEST_PITCH = (81, 74, 69, 66)
+"""Highest MIDI pitch of each voice."""
 VOCABULARY_SIZES = tuple(high - low + 2 for low, high in zip(LOWEST_PITCH, HIGHEST_PITCH, strict=True))
-"""Tokens of each voice: 0 is a rest, and 1 its lowest note."""
+"""Number of tokens of each voice: 0 is a rest, 1 the lowest note."""
 REST = -1
-"""In place of a pitch."""
+"""Value of a rest in place of a pitch."""
 QUARTER = 4
-"""Sixteenths; a piece begins on one."""
+"""Sixteenths in a quarter; a piece begins on a quarter."""
 MAX_SIXTEENTHS = 4000
-"""Sixteenths of a piece: 250 bars of 4/4."""
+"""Maximum length of a piece: 250 bars of 4/4."""
 
 
 def sixteenths(score: Score, notes: Iterable[Note]) -> np.ndarray:
-    """Return the sixteenths at which notes begin and end, the nearest of the grid, int64 `[N, 2]`.
+    """Quantise the onsets and ends of notes to the nearest sixteenth, int64 `[N, 2]`.
 
-    Each note lasts for one at least.
+    Each note is at least one sixteenth long.
     """
     times = np.array([(note.onset, note.end) for note in notes]).reshape(-1, 2)
-    places: np.ndarray = np.rint(4 * np.asarray(score.beats(times))).astype(np.int64)
-    places[:, 1] = np.maximum(places[:, 1], places[:, 0] + 1)
-    return places
+    spans: np.ndarray = np.rint(4 * np.asarray(score.beats(times))).astype(np.int64)
+    spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
+    return spans
 
 
-def to_voice(places: np.ndarray, pitches: Iterable[int], start: int, length: int) -> np.ndarray:
+def to_voice(spans: np.ndarray, pitches: Iterable[int], start: int, length: int) -> np.ndarray:
     """Return the pitch of one voice in each sixteenth, `REST` where it is silent, int64 `[T]`.
 
     Args:
-        places: of its notes in order of onset, as `sixteenths` tells; a note ends where the next one begins.
-        pitches: of its notes.
-        start: sixteenth of the score that comes first.
+        spans: `sixteenths` of its notes in order of onset; a note ends where the next one begins.
+        pitches: pitches of its notes.
+        start: first sixteenth of the result in the score.
         length: sixteenths T.
     """
-    found = np.full(length, REST, np.int64)
-    for (onset, end), pitch in zip(places - start, pitches, strict=True):
-        found[onset:] = REST
-        found[onset:end] = pitch
-    return found
+    voice = np.full(length, REST, np.int64)
+    for (onset, end), pitch in zip(spans - start, pitches, strict=True):
+        voice[onset:] = REST
+        voice[onset:end] = pitch
+    return voice
 
 
 def hold_through_rests(pitches: np.ndarray) -> np.ndarray:
-    """Return a voice whose notes go on until the next begins, and whose first begins at once, `[T]`.
+    """Hold the notes of a voice through rests; the first note also fills a rest at the beginning `[T]`.
 
     Example:
-        >>> through_rests(np.array([-1, 67, -1, -1, 69])).tolist()
+        >>> hold_through_rests(np.array([-1, 67, -1, -1, 69])).tolist()
         [67, 67, 67, 67, 69]
     """
     sounding = pitches != REST
@@ -67,66 +68,66 @@ def hold_through_rests(pitches: np.ndarray) -> np.ndarray:
 
 
 def to_frames(score: Score) -> np.ndarray:
-    """Return the four voices of a score, pitches from the top down, int64 `[T, 4]`.
+    """Return the pitches of the four voices of a score from soprano to bass, int64 `[T, 4]`.
 
-    It begins with the quarter in which the first note begins. A note that is repeated looks like one that is
-    held.
+    The first frame is the start of the quarter with the first onset. Repeated and held notes are not
+    distinguished.
 
     Raises:
-        DataError: there are not four voices, one is out of its range, or the piece is too long.
+        DataError: the score does not have four voices, one is out of its range, or it is too long.
     """
     tracks: dict[int, list[Note]] = defaultdict(list)
     for note in score.notes:
         tracks[note.track].append(note)
     if len(tracks) != len(VOICES):
-        raise DataError(f"it has {len(tracks)} tracks; four-part harmony has {len(VOICES)}, one a voice")
+        raise DataError(f"it has {len(tracks)} tracks; four-part harmony needs {len(VOICES)}, one per voice")
     voices = sorted(tracks.values(), key=lambda notes: -np.mean([note.pitch for note in notes]))
-    places = sixteenths(score, score.notes)
-    start = int(places.min()) // QUARTER * QUARTER
-    length = int(places.max()) - start
+    spans = sixteenths(score, score.notes)
+    start = int(spans.min()) // QUARTER * QUARTER
+    length = int(spans.max()) - start
     if length > MAX_SIXTEENTHS:
-        raise DataError(f"it has {length} sixteenths, and {MAX_SIXTEENTHS} are the limit; cut it into parts")
+        raise DataError(f"it has {length} sixteenths, and the limit is {MAX_SIXTEENTHS}; split it into parts")
     frames = np.stack(
         [to_voice(sixteenths(score, notes), [n.pitch for n in notes], start, length) for notes in voices],
         axis=1,
     )
     for voice, name in enumerate(VOICES):
-        sung = frames[frames[:, voice] != REST, voice]
-        if sung.min() < LOWEST_PITCH[voice] or sung.max() > HIGHEST_PITCH[voice]:
+        sounding = frames[frames[:, voice] != REST, voice]
+        if sounding.min() < LOWEST_PITCH[voice] or sounding.max() > HIGHEST_PITCH[voice]:
             raise DataError(
-                f"its {name} reaches from {sung.min()} to {sung.max()}; "
-                f"the range is {LOWEST_PITCH[voice]} to {HIGHEST_PITCH[voice]} (MIDI pitches)"
+                f"its {name} ranges from {sounding.min()} to {sounding.max()}; "
+                f"MIDI pitches must be in {LOWEST_PITCH[voice]}..{HIGHEST_PITCH[voice]}"
             )
     return frames
 
 
-def load_pieces(tunes: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
-    """Read pieces in four voices by their ids; one that is bad is told of and left out."""
-    found = {}
-    for tune in tunes:
+def load_pieces(entries: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
+    """Load pieces in four voices by their ids; unusable ones are reported on stderr and skipped."""
+    pieces = {}
+    for entry in entries:
         try:
-            found[tune.id] = to_frames(Score.load(tune.midi_filepath))
+            pieces[entry.id] = to_frames(Score.load(entry.midi_filepath))
         except DataError as error:
-            print(f"left out: {tune.midi_filepath}: {error}", file=sys.stderr)
+            print(f"skipped: {entry.midi_filepath}: {error}", file=sys.stderr)
         except AudioseqError as error:
-            print(f"left out: {error}", file=sys.stderr)
-    return found
+            print(f"skipped: {error}", file=sys.stderr)
+    return pieces
 
 
-def tokens(frames: np.ndarray) -> np.ndarray:
-    """Return pitches as tokens of their voices, both `[T, 4]`."""
-    found: np.ndarray = np.where(frames == REST, 0, frames - np.array(LOWEST_PITCH) + 1)
-    return found
+def to_tokens(frames: np.ndarray) -> np.ndarray:
+    """Convert pitches to the tokens of their voices, both `[T, 4]`."""
+    tokens: np.ndarray = np.where(frames == REST, 0, frames - np.array(LOWEST_PITCH) + 1)
+    return tokens
 
 
 def transposition_range(frames: np.ndarray) -> tuple[int, int]:
-    """Return by how many semitones a piece can be transposed, down (0 or less) and up, with all in range.
+    """Return the lowest (0 or less) and highest transposition in semitones that keeps all voices in range.
 
     Example:
-        >>> room(np.array([[62, 60, 60, 36], [80, -1, 50, 48]]))
+        >>> transposition_range(np.array([[62, 60, 60, 36], [80, -1, 50, 48]]))
         (0, 1)
     """
-    heard = np.ma.masked_equal(frames, REST)
-    down = (np.array(LOWEST_PITCH) - heard.min(axis=0)).max()
-    up = (np.array(HIGHEST_PITCH) - heard.max(axis=0)).min()
+    sounding = np.ma.masked_equal(frames, REST)
+    down = (np.array(LOWEST_PITCH) - sounding.min(axis=0)).max()
+    up = (np.array(HIGHEST_PITCH) - sounding.max(axis=0)).min()
     return int(down), int(up)

@@ -1,4 +1,4 @@
-"""The sample tune, what was made of it, and the model that comes along."""
+"""The sample melody, its harmonisation, and the bundled model."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from audioseq.midi import Score
 from audioseq.models import bundled_dir
 from audioseq.music.harmony import pipeline
-from audioseq.music.harmony.rules import count
+from audioseq.music.harmony.rules import count_violations
 from audioseq.music.harmony.voices import to_frames
 
 ASSETS = Path(__file__).parents[3] / "assets"
 
 
-def test_the_tune_is_what_its_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_in_readme_writes_the_sample_melody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", (ASSETS / "README.md").read_text(encoding="utf-8"), re.S)
     (tmp_path / "assets").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -24,17 +24,17 @@ def test_the_tune_is_what_its_program_writes(tmp_path: Path, monkeypatch: pytest
     assert Path("assets/ode-to-joy.mid").read_bytes() == (ASSETS / "ode-to-joy.mid").read_bytes()
 
 
-def test_the_sample_has_the_tune_on_top_and_keeps_the_rules() -> None:
-    tune, sample = (Score.load(ASSETS / f"ode-to-joy{part}.mid") for part in ("", "-harmonised"))
-    assert tuple(note for note in sample.notes if note.track == 0) == tune.notes
-    counts = count(to_frames(sample))  # which refuses voices out of range
+def test_sample_harmonisation_keeps_melody_and_rules() -> None:
+    melody, sample = (Score.load(ASSETS / f"ode-to-joy{part}.mid") for part in ("", "-harmonised"))
+    assert tuple(note for note in sample.notes if note.track == 0) == melody.notes
+    counts = count_violations(to_frames(sample))  # to_frames checks the ranges of the voices
     last = {note.pitch % 12 for note in sample.notes if note.end == sample.end}
     assert last <= {7, 11, 2}  # G major
     assert counts.chords > 60 and counts.fifths == counts.octaves == counts.crossings == 0
 
 
-def test_the_model_that_comes_along_knows_what_it_does() -> None:
+def test_bundled_model_has_low_nll() -> None:
     if not (bundled_dir() / "chorale.safetensors").is_file():
         pytest.skip("the bundled model chorale is not in this checkout")
     (piece,) = pipeline.harmonise(ASSETS / "ode-to-joy.mid", seed=1)
-    assert piece.nats < 0.45  # one that has learnt nothing needs 3
+    assert piece.nats < 0.45  # an untrained model has about 3

@@ -1,4 +1,4 @@
-"""Harmonising: any model keeps the rules, equal seeds make equal files, and bad input is one clear line."""
+"""Harmonisation: rules hold for any model, equal seeds give equal files, errors are one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from audioseq.music.generation.sampling import Sampling
 from audioseq.music.harmony import pipeline
 from audioseq.music.harmony.evaluate import evaluate
 from audioseq.music.harmony.generate import PartialHarmonisation, generate
-from audioseq.music.harmony.rules import count
+from audioseq.music.harmony.rules import count_violations
 from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH
 from tests.music.harmony import tiny
 
@@ -31,14 +31,14 @@ from tests.music.harmony import tiny
     st.floats(0, 9),
 )
 @settings(max_examples=12, deadline=None, phases=[Phase.generate])
-def test_any_model_keeps_the_ranges_and_the_order_of_the_voices(
+def test_ranges_and_order_of_voices_hold_for_any_model(
     melody: list[int], seed: int, temperature: float, scale: float
 ) -> None:
     model = tiny.model(seed, scale)
     for strict in (True, False):
-        draft = PartialHarmonisation(np.array(melody), np.random.default_rng(seed))
-        generate(model, [draft], Sampling(temperature), strict=strict)
-        frames = draft.frames
+        piece = PartialHarmonisation(np.array(melody), np.random.default_rng(seed))
+        generate(model, [piece], Sampling(temperature), strict=strict)
+        frames = piece.frames
         assert frames[:, 0].tolist() == melody
         assert (frames >= LOWEST_PITCH).all() and (frames <= HIGHEST_PITCH).all()
         assert (np.diff(frames, axis=1) <= 0).all()
@@ -48,13 +48,13 @@ def test_parallels_are_avoided() -> None:
     melody = np.repeat(np.random.default_rng(1).integers(76, 82, 60), 2)
     found = []
     for strict in (True, False):
-        draft = PartialHarmonisation(melody, np.random.default_rng(0))
-        generate(tiny.model(3, 1.0), [draft], Sampling(), strict=strict)
-        found.append(count(draft.frames))
+        piece = PartialHarmonisation(melody, np.random.default_rng(0))
+        generate(tiny.model(3, 1.0), [piece], Sampling(), strict=strict)
+        found.append(count_violations(piece.frames))
     assert found[0].fifths + found[0].octaves == 0 < found[1].fifths + found[1].octaves
 
 
-def test_no_voice_is_above_a_melody_that_is_wider_than_the_range() -> None:
+def test_lower_voices_stay_below_a_melody_wider_than_the_range() -> None:
     pitches = [55, 62, 58, 62, 69, 95, 84, 52]
     (piece,) = tiny.harmoniser().harmonise(tiny.scale(pitches), 1)
     for note in piece.score.notes:
@@ -62,7 +62,7 @@ def test_no_voice_is_above_a_melody_that_is_wider_than_the_range() -> None:
         assert note.pitch <= min(over)
 
 
-def test_a_model_of_nans_harmonises_too() -> None:
+def test_model_with_nan_weights_harmonises() -> None:
     harmoniser = tiny.harmoniser()
     with torch.no_grad():
         for parameter in harmoniser.model.parameters():
@@ -70,7 +70,7 @@ def test_a_model_of_nans_harmonises_too() -> None:
     assert len({note.track for note in harmoniser.harmonise(tiny.scale(), 1)[0].score.notes}) == 4
 
 
-def test_equal_seeds_make_equal_files_and_others_differ() -> None:
+def test_files_depend_on_the_seed_only() -> None:
     first, again, other = (
         tiny.harmoniser().harmonise(tiny.scale(), seed, count=2)[1].score.to_bytes() for seed in (7, 7, 8)
     )
@@ -78,7 +78,7 @@ def test_equal_seeds_make_equal_files_and_others_differ() -> None:
     assert "seed 7, piece 1" in Score.load(first).text
 
 
-def test_the_best_of_several_is_the_likeliest() -> None:
+def test_best_of_returns_the_most_probable() -> None:
     harmoniser = tiny.harmoniser()
     one = harmoniser.harmonise(tiny.scale(), 7)[0]
     assert harmoniser.harmonise(tiny.scale(), 7, best_of=9)[0].nats <= one.nats
@@ -86,20 +86,20 @@ def test_the_best_of_several_is_the_likeliest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [({"seed": -1}, "seed is -1"), ({"count": 0}, "count is 0"), ({"best_of": 65}, "best-of is 65")],
 )
-def test_values_out_of_range(options: dict[str, int], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_values_out_of_range(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         tiny.harmoniser().harmonise(tiny.scale(), **options)  # type: ignore[arg-type]
 
 
-def test_a_model_of_another_task() -> None:
+def test_model_of_another_task() -> None:
     with pytest.raises(CheckpointError, match="for speech, not for harmony"):
         pipeline.load_harmoniser("digits")
 
 
-def test_rules_are_counted_in_pieces_and_in_harmonisations(tmp_path: Path) -> None:
+def test_evaluate_counts_rules_in_references_and_harmonisations(tmp_path: Path) -> None:
     model = tiny.model_file(tmp_path / "m.safetensors")
     tiny.harmoniser().harmonise(tiny.scale((67, 67, 69, 71)), 1)[0].save(tmp_path / "a.mid")
     (tmp_path / "test.jsonl").write_text('{"midi_filepath": "a.mid"}\n')
@@ -110,7 +110,7 @@ def test_rules_are_counted_in_pieces_and_in_harmonisations(tmp_path: Path) -> No
     assert found["theirs"]["chords"] >= 3 <= found["ours"]["chords"]
 
 
-def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_harmonise_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, tune, out = (
         tiny.model_file(tmp_path / "m.safetensors"),
         tmp_path / "tune.mid",
@@ -120,9 +120,9 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     score.save(tune)
     command = ["compose", "--harmonise", str(tune), "-m", str(model), "--seed", "5", "-o", str(out)]
     assert run(command) == 0
-    said = capsys.readouterr()
-    assert said.out == f"{out}\n"
-    assert said.err.splitlines()[-1] == "seed 5" and "5 semitones higher" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == f"{out}\n"
+    assert printed.err.splitlines()[-1] == "seed 5" and "5 semitones higher" in printed.err
     before, after = (mido.MidiFile(path) for path in (tune, out))
     assert after.tracks[0][0].text.endswith("seed 5, piece 0, harmonised")
     notes = [[m for m in track if m.type.startswith("note")] for track in (before.tracks[1], after.tracks[1])]
@@ -136,7 +136,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "said"),
+    ("content", "options", "message"),
     [
         (b"no MIDI", [], "is not a MIDI file"),
         (None, [], "cannot be read"),
@@ -148,8 +148,8 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (tiny.scale().to_bytes(), ["-o", "missing/out.mid"], "cannot be written"),
     ],
 )
-def test_bad_input_is_one_line(
-    content: bytes | None, options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_errors_are_one_line(
+    content: bytes | None, options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
@@ -158,11 +158,13 @@ def test_bad_input_is_one_line(
         (tmp_path / "tune.mid").write_bytes(content)
     assert run(["compose", "--harmonise", "tune.mid", "-m", "m.safetensors", *options]) == 1
     printed = capsys.readouterr()
-    assert printed.out == "" and printed.err.count("\n") == 1 and said in printed.err
+    assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
     assert {path.name for path in tmp_path.iterdir()} <= {"m.safetensors", "tune.mid"}
 
 
-def test_a_melody_tells_style_and_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_composition_options_conflict_with_harmonise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tiny.scale().save(tmp_path / "tune.mid")
     assert run(["compose", "--harmonise", str(tmp_path / "tune.mid"), "--bars", "4"]) == 2
     assert "a style, key, tempo" in capsys.readouterr().err

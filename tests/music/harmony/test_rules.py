@@ -1,4 +1,4 @@
-"""Parallels and crossings: hand-made examples, and a slow count that shares nothing with ours."""
+"""Parallels and crossings: examples, and an independent slow implementation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioseq.music.harmony.rules import RuleCounts, count
+from audioseq.music.harmony.rules import RuleCounts, count_violations
 
 
 @pytest.mark.parametrize(
@@ -36,18 +36,18 @@ from audioseq.music.harmony.rules import RuleCounts, count
     ],
 )
 def test_parallels(chords: list[tuple[int, ...]], fifths: int, octaves: int) -> None:
-    found = count(np.array(chords))
+    found = count_violations(np.array(chords))
     assert (found.fifths, found.octaves) == (fifths, octaves)
 
 
-def test_chords_are_counted_where_a_voice_moves_and_crossings_once_a_chord() -> None:
+def test_chords_and_crossings() -> None:
     frames = np.array([[67, 60], [67, 60], [67, 62], [60, 62], [60, 62], [60, 64], [-1, 64]])
-    assert count(frames) == RuleCounts(chords=5, fifths=0, octaves=0, crossings=2)
-    assert (count(frames) + count(frames)).per_100()["crossings"] == 40
+    assert count_violations(frames) == RuleCounts(chords=5, fifths=0, octaves=0, crossings=2)
+    assert (count_violations(frames) + count_violations(frames)).per_100()["crossings"] == 40
 
 
-def slowly(frames: list[tuple[int, ...]]) -> tuple[int, int, int]:
-    """Count chords, fifths and octaves one by one."""
+def count_slowly(frames: list[tuple[int, ...]]) -> tuple[int, int, int]:
+    """Count chords, fifths and octaves with loops."""
     fifths = octaves = 0
     for before, after in pairwise(frames):
         for high, low in combinations(range(len(before)), 2):
@@ -66,13 +66,13 @@ def slowly(frames: list[tuple[int, ...]]) -> tuple[int, int, int]:
 @given(
     st.lists(st.tuples(*[st.sampled_from((-1, 48, 50, 55, 57, 60, 62, 67, 69))] * 3), min_size=1, max_size=30)
 )
-def test_a_slow_count_finds_the_same(frames: list[tuple[int, ...]]) -> None:
-    found = count(np.array(frames))
-    assert (found.chords, found.fifths, found.octaves) == slowly(frames)
+def test_counts_equal_slow_implementation(frames: list[tuple[int, ...]]) -> None:
+    found = count_violations(np.array(frames))
+    assert (found.chords, found.fifths, found.octaves) == count_slowly(frames)
 
 
-def test_bach_himself(data_root: Path) -> None:
+def test_counts_of_test_chorales(data_root: Path) -> None:
     path = data_root / "music" / "jsb-chorales" / "Jsb16thSeparated.json"
     pieces = json.loads(path.read_text())["test"]
-    found = sum((count(np.array(piece)) for piece in pieces), RuleCounts())
+    found = sum((count_violations(np.array(piece)) for piece in pieces), RuleCounts())
     assert (found.chords, found.fifths, found.octaves) == (7190, 18, 6)

@@ -1,4 +1,4 @@
-"""Pieces are read as they are, transposed within the ranges of the voices, or left out and told of."""
+"""Reading and transposition of pieces in four voices; unusable pieces are skipped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.music.harmony import tiny
 ROWS = [(67, 64, 60, 48)] * 4 + [(69, 65, 60, 53)] * 4 + [(-1, -1, -1, -1)] * 2 + [(67, 62, 59, 55)] * 6
 
 
-def test_a_piece_is_read_as_it_was_written() -> None:
+def test_to_frames_round_trip() -> None:
     assert to_frames(to_score(build_chorale(ROWS))).tolist() == [list(row) for row in ROWS]
 
 
@@ -33,7 +33,7 @@ def test_a_piece_is_read_as_it_was_written() -> None:
     st.integers(0, 5),
 )
 @settings(deadline=None, max_examples=30)
-def test_transposition_keeps_to_the_ranges(rows: list[tuple[int, ...]], epoch: int) -> None:
+def test_transposition_stays_in_range(rows: list[tuple[int, ...]], epoch: int) -> None:
     frames = np.array(rows)
     task = HarmonyTask(tiny.CONFIG, {"a": frames}, [frames])
     batch = task.collate([0], epoch)
@@ -54,19 +54,19 @@ def test_rests_stay_rests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("notes", "said"),
+    ("notes", "message"),
     [
         ([Note(67, 80, 0, 1)], "1 tracks"),
-        ([Note(p, 80, 0, 1, track=i) for i, p in enumerate((90, 64, 60, 48))], "soprano reaches from 90"),
+        ([Note(p, 80, 0, 1, track=i) for i, p in enumerate((90, 64, 60, 48))], "soprano ranges from 90"),
         ([Note(p, 80, 0, 3000, track=i) for i, p in enumerate((67, 64, 60, 48))], "limit"),
     ],
 )
-def test_what_is_no_four_part_harmony(notes: list[Note], said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_scores_without_four_parts_are_errors(notes: list[Note], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         to_frames(Score(tuple(notes)))
 
 
-def test_bad_files_are_left_out_and_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_files_are_reported_and_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to_score(build_chorale(ROWS)).save(tmp_path / "good.mid")
     tiny.scale().save(tmp_path / "one.mid")
     (tmp_path / "bad.mid").write_bytes(b"no MIDI")
@@ -74,10 +74,10 @@ def test_bad_files_are_left_out_and_told_of(tmp_path: Path, capsys: pytest.Captu
         PieceEntry(name, tmp_path / f"{name}.mid", "chorale") for name in ("good", "one", "bad")
     )
     assert list(found) == ["good"]
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and "one.mid" in said[0] and "bad.mid" in said[1]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "one.mid" in lines[0] and "bad.mid" in lines[1]
 
 
-def test_no_pieces() -> None:
+def test_no_pieces_is_an_error() -> None:
     with pytest.raises(DataError, match="no pieces"):
         HarmonyTask(tiny.CONFIG, {}, [])

@@ -1,4 +1,4 @@
-"""A tiny model of harmony with random weights, and melodies, for tests."""
+"""A tiny harmony model with random weights, and melodies, for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG = HarmonyConfig(data=DataConfig(train=(), valid=()), model=MODEL)
 
 
 def model(seed: int = 0, scale: float = 2.0) -> HarmonyModel:
-    """A model that knows nothing: random weights, large enough for strong opinions."""
+    """Return a model with large random weights, for peaked probabilities."""
     torch.manual_seed(seed)
     network = build(MODEL).eval()
     with torch.no_grad():
@@ -30,12 +30,12 @@ def model(seed: int = 0, scale: float = 2.0) -> HarmonyModel:
 
 
 def header() -> Header:
-    """What a model file of the tiny model says."""
+    """Return the header of the tiny model."""
     return Header("harmony", CONFIG.model_dump(mode="json"))
 
 
 def harmoniser(seed: int = 0, scale: float = 2.0) -> Harmoniser:
-    """What harmonises by the tiny model."""
+    """Return a harmoniser with the tiny model."""
     return Harmoniser(model(seed, scale), header(), torch.device("cpu"))
 
 
@@ -46,7 +46,7 @@ def model_file(path: Path) -> Path:
 
 
 def melody(*notes: tuple[int, float, float], bpm: float = 120.0) -> Score:
-    """A melody of (pitch, onset, duration), both in quarters."""
+    """Return a melody of (pitch, onset, duration) with times in quarters."""
     beat = 60 / bpm
     return Score(
         tuple(Note(pitch, 80, onset * beat, length * beat) for pitch, onset, length in notes), ((0.0, bpm),)
@@ -54,13 +54,13 @@ def melody(*notes: tuple[int, float, float], bpm: float = 120.0) -> Score:
 
 
 def scale(pitches: Sequence[int] = (67, 69, 71, 72)) -> Score:
-    """A melody in quarters."""
+    """Return a melody of quarter notes."""
     return melody(*((pitch, float(beat), 1.0) for beat, pitch in enumerate(pitches)))
 
 
 @st.composite
 def melodies(draw: st.DrawFn) -> Score:
-    """One voice off the grid, in changing tempos, with rests and notes of any length that do not overlap."""
+    """Generate one voice off the grid, with tempo changes, rests, and notes of any length without overlap."""
     lowest = draw(st.integers(24, 80))
     count = draw(st.integers(1, 20))
     notes, at = [], draw(st.floats(0, 3))
