@@ -1,4 +1,4 @@
-"""Every recipe is complete, its figures are those that its program wrote, and its smoke run learns."""
+"""Every recipe is complete, its README has the figures of its results, and its smoke run overfits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from audioseq.speech.task import train
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted(path for path in (ROOT / "recipes").iterdir() if any(path.glob("*.py")))
 FILES = ("README.md", "prepare.py", "train.py", "infer.py", "config.toml")
-HEADLINED = [path for path in RECIPES if path.name != "memory-lstm"]  # whose tables have a test of their own
+HEADLINED = [path for path in RECIPES if path.name != "memory-lstm"]  # its tables have their own test
 SPEECH = [path for path in RECIPES if read_toml(path / "config.toml").get("task") == "speech"]
 
 each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 each_speech_recipe = pytest.mark.parametrize("recipe", SPEECH, ids=lambda path: path.name)
 
 
-def test_there_are_recipes() -> None:
+def test_the_speech_recipes_are_found() -> None:
     assert {path.name for path in SPEECH} == {"adapt-ctc", "digits-ctc", "english-ctc", "librispeech-ctc"}
 
 
@@ -33,7 +33,7 @@ def test_is_complete(recipe: Path) -> None:
 
 @each_recipe
 @pytest.mark.parametrize("name", ["train.py", "infer.py"])
-def test_shows_the_public_api_at_a_glance(recipe: Path, name: str) -> None:
+def test_scripts_are_short_and_use_the_public_api(recipe: Path, name: str) -> None:
     source = (recipe / name).read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 41
     for node in ast.walk(ast.parse(source)):
@@ -42,7 +42,7 @@ def test_shows_the_public_api_at_a_glance(recipe: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", HEADLINED, ids=lambda path: path.name)
-def test_the_readme_tells_what_the_program_measured(recipe: Path) -> None:
+def test_the_readme_has_the_figures_of_the_results(recipe: Path) -> None:
     readme = (recipe / "README.md").read_text(encoding="utf-8")
     if not (recipe / "results.json").exists():
         assert "Not measured yet" in readme

@@ -78,7 +78,7 @@ def test_a_benchmark_describes_its_options(
 
 
 def test_results_are_written_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["bench_decode.py", "/data/dev.jsonl", "--every", "2"])
+    monkeypatch.setattr(sys, "argv", ["bench_decode.py", str(tmp_path / "dev.jsonl"), "--every", "2"])
     report.write(tmp_path / "decode.json", {"english": [{"beam size": 16, "WER (%)": 22.5}]})
     result = report.load("decode", tmp_path)
     assert result is not None
