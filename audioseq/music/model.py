@@ -6,17 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.music.config import ModelConfig
+from audioseq.music.representation import event_state as e
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import (
-    COLUMNS,
-    FEATURES,
-    LOOKBACK_BARS,
-    LOOKBACK_SIZES,
-    RELATIVE_PITCHES,
-)
 from audioseq.nn import CellName, RecurrentStack, State
 
-FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
+FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, e.RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
 """Number of values of each field; pitches are relative."""
 TIED_COLUMNS = ("position", "meter", "track", "pitch", "duration", "velocity")
 """The input column whose embeddings each field shares with its output."""
@@ -63,12 +57,12 @@ class MusicModel(nn.Module):
     ) -> None:
         super().__init__()
         starts = [0]
-        for size in COLUMNS.values():
+        for size in e.COLUMNS.values():
             starts.append(starts[-1] + size)
         lookback_starts = [0]
-        for size in LOOKBACK_SIZES:
+        for size in e.LOOKBACK_SIZES:
             lookback_starts.append(lookback_starts[-1] + size)
-        names = list(COLUMNS)
+        names = list(e.COLUMNS)
         self.row_offsets = tuple(starts[names.index(name)] for name in TIED_COLUMNS)
         self.register_buffer("offsets", torch.tensor(starts[:-1]), persistent=False)
         self.register_buffer("lookback_offsets", torch.tensor(lookback_starts[:-1]), persistent=False)
@@ -78,7 +72,7 @@ class MusicModel(nn.Module):
         for table in (self.table, self.look):
             nn.init.normal_(table.weight, std=0.1)
         self.stack = RecurrentStack(
-            cell, width + len(LOOKBACK_BARS) * look_width + 12, hidden_size, num_layers,
+            cell, width + len(e.LOOKBACK_BARS) * look_width + 12, hidden_size, num_layers,
             dropout=dropout, layer_norm=True, residual=True,
         )  # fmt: skip
         self.project = nn.Linear(hidden_size, width)
@@ -95,10 +89,10 @@ class MusicModel(nn.Module):
             state: of the recurrent layers, after the events before.
         """
         batch, frames, _ = features.shape
-        rows = features.reshape(-1, FEATURES)
-        columns, lookbacks, sounding = rows.split([len(COLUMNS), FEATURES - len(COLUMNS) - 1, 1], dim=1)
+        rows = features.reshape(-1, e.FEATURES)
+        columns, lookbacks, sounding = rows.split([len(e.COLUMNS), e.FEATURES - len(e.COLUMNS) - 1, 1], dim=1)
         embedded = self.table(columns + self.offsets)
-        indices = lookbacks.reshape(-1, len(LOOKBACK_SIZES)) + self.lookback_offsets
+        indices = lookbacks.reshape(-1, len(e.LOOKBACK_SIZES)) + self.lookback_offsets
         repeated = self.look(indices).reshape(len(rows), -1)
         chord = ((sounding & self.pitch_class_bits) > 0).to(embedded.dtype)
         x = torch.cat([embedded, repeated, chord], dim=1).reshape(batch, frames, -1)

@@ -180,9 +180,8 @@ class Composer:
         for number in range(count):
             candidates: list[tuple[int, float, int, Composition]] = []
             for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
-                piece = without_first_notes(
-                    trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm)), skipped
-                )
+                piece = trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm))
+                piece = without_first_notes(piece, skipped)
                 score = to_score(piece, text=_description(seed, number, draft.conditions, bpm))
                 nats = draft.nats / max(draft.sampled, 1)
                 copied = self.training_runs is not None and self.training_runs.shares_run_with(piece)
@@ -201,9 +200,7 @@ class Composer:
         styles = sorted(self.training_conditions)
         style = options.style or styles[int(random.integers(len(styles)))]
         if style not in self.training_conditions:
-            raise ConfigError(
-                f"style is {style!r}, but this model has no such style; give one of {', '.join(styles)}"
-            )
+            raise ConfigError(f"style is {style!r}; this model has only {', '.join(styles)}")
         rows = self.training_conditions[style]
         row = rows[int(random.integers(len(rows)))]
         bpm = v.class_tempo(row.tempo)

@@ -18,7 +18,7 @@ from audioseq.midi import SUFFIXES, Score
 from audioseq.music.representation.grid import GridNote, Piece, to_score
 from audioseq.music.representation.vocabulary import METER_TICKS, STYLES, TICKS_PER_QUARTER
 
-TICKS_PER_SIXTEENTH = TICKS_PER_QUARTER // 4
+SIXTEENTH_TICKS = TICKS_PER_QUARTER // 4
 SPLITS = ("train", "valid", "test")
 HELD_OUT_ONE_IN = 20
 """One piece in this many is in the validation set, and one in the test set."""
@@ -102,9 +102,8 @@ def split_folder(folder: Path, out: Path) -> tuple[Path, Path]:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if len(paths) < 2:
             raise DataError(f"{folder}: has {len(paths)} MIDI files (.mid); add some, at least 2 are needed")
-        entries = [
-            PieceEntry(path.relative_to(folder).with_suffix("").as_posix(), path, "other") for path in paths
-        ]
+        names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+        entries = [PieceEntry(name, path, "other") for name, path in zip(names, paths, strict=True)]
         entries.sort(key=lambda entry: hashlib.sha256(entry.id.encode()).digest())
         held_out = max(len(entries) // 10, 1)
         for path, some in zip(manifests, (entries[held_out:], entries[:held_out]), strict=True):
@@ -212,7 +211,7 @@ def align_to_bars(score: Score) -> Piece | None:
     durations = np.maximum(_snap(ends - offset) - starts, 1)
     tracks = sorted({note.track for note in score.notes})
     pitches = np.array([note.pitch for note in score.notes])
-    starts = starts - TICKS_PER_SIXTEENTH * find_downbeat(starts, durations, pitches)
+    starts = starts - SIXTEENTH_TICKS * find_downbeat(starts, durations, pitches)
     starts = starts - METER_TICKS[0] * (int(starts.min()) // METER_TICKS[0])
     notes = tuple(
         GridNote(int(start), tracks.index(note.track), -note.pitch, int(duration), note.velocity)
@@ -229,11 +228,7 @@ def build_chorale(rows: Sequence[Sequence[int]]) -> Piece:
         cuts = [0, *(i for i in range(1, len(pitches)) if pitches[i] != pitches[i - 1]), len(pitches)]
         notes += [
             GridNote(
-                TICKS_PER_SIXTEENTH * start,
-                track,
-                -int(pitches[start]),
-                TICKS_PER_SIXTEENTH * (end - start),
-                80,
+                SIXTEENTH_TICKS * start, track, -int(pitches[start]), SIXTEENTH_TICKS * (end - start), 80
             )
             for start, end in pairwise(cuts)
             if pitches[start] >= 0
@@ -241,8 +236,8 @@ def build_chorale(rows: Sequence[Sequence[int]]) -> Piece:
     starts, durations, pitched = (
         np.array([getattr(note, name) for note in notes]) for name in ("onset", "duration", "pitch")
     )
-    upbeat = -find_downbeat(starts, durations, pitched, step=4) % 16 * TICKS_PER_SIXTEENTH
-    bars = (len(rows) * TICKS_PER_SIXTEENTH + upbeat - 1) // METER_TICKS[0] + 1
+    upbeat = -find_downbeat(starts, durations, pitched, step=4) % 16 * SIXTEENTH_TICKS
+    bars = (len(rows) * SIXTEENTH_TICKS + upbeat - 1) // METER_TICKS[0] + 1
     moved = sorted(note._replace(onset=note.onset + upbeat) for note in notes)
     return Piece(tuple(moved), (0,) * bars, (52,) * 4, 76.0)
 
@@ -257,12 +252,10 @@ def find_downbeat(starts: np.ndarray, durations: np.ndarray, pitches: np.ndarray
     """
     low = np.clip((66 - pitches) / 12, 0.2, 2)
     weight = np.minimum(durations, METER_TICKS[0]) * low
-    weights = np.bincount((starts // TICKS_PER_SIXTEENTH) % 16, weight, minlength=16)
+    beat = np.bincount((starts // SIXTEENTH_TICKS) % 16, weight, minlength=16)
     evidence = [
         # A bar is stressed on beat 1, less on beat 3, and least on beats 2 and 4.
-        weights[first]
-        + 0.6 * weights[(first + 8) % 16]
-        + 0.3 * (weights[(first + 4) % 16] + weights[(first + 12) % 16])
+        beat[first] + 0.6 * beat[(first + 8) % 16] + 0.3 * (beat[(first + 4) % 16] + beat[(first + 12) % 16])
         for first in range(0, 16, step)
     ]
     return step * int(np.argmax(evidence))
@@ -270,8 +263,8 @@ def find_downbeat(starts: np.ndarray, durations: np.ndarray, pitches: np.ndarray
 
 def _snap(sixteenths: np.ndarray) -> np.ndarray:
     """Convert to ticks; an onset within a tick of a sixteenth is moved to the sixteenth."""
-    ticks = np.rint(sixteenths * TICKS_PER_SIXTEENTH).astype(np.int64)
-    nearest = np.rint(sixteenths).astype(np.int64) * TICKS_PER_SIXTEENTH
+    ticks = np.rint(sixteenths * SIXTEENTH_TICKS).astype(np.int64)
+    nearest = np.rint(sixteenths).astype(np.int64) * SIXTEENTH_TICKS
     snapped: np.ndarray = np.where(np.abs(ticks - nearest) <= 1, nearest, ticks)
     return snapped
 
@@ -292,7 +285,5 @@ def _make_parent(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AudioseqError(
-            f"{path.parent}: cannot be created ({error.strerror}); choose another folder"
-        ) from None
+        raise AudioseqError(f"{path.parent}: cannot be created ({error.strerror}); check the path") from None
     return path

@@ -16,7 +16,7 @@ from audioseq.music.memorisation.detector import CopyDetector
 from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.model import FIELD_SIZES, MusicModel
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import LOWEST_RELATIVE_PITCH, Conditions, EventState
+from audioseq.music.representation.event_state import Conditions, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import State
 from audioseq.nn.step import ArrayState, to_array_states
@@ -58,18 +58,18 @@ class _ActiveDraft:
     """A draft that has not ended, with its states."""
 
     draft: Draft
-    event_state: EventState
+    state: EventState
     detector: CopyDetector | None
 
     def detect(self, event: Sequence[int]) -> CopyDetector | None:
         """Return the copy detector after an event; bar lines and the end leave it unchanged."""
         if self.detector is None or event[PITCH] < 0:
             return self.detector
-        return self.detector.with_note(self.event_state.onset(event[STEP]), event[TRACK], event[PITCH])
+        return self.detector.with_note(self.state.onset(event[STEP]), event[TRACK], event[PITCH])
 
     def push(self, event: Sequence[int], detector: CopyDetector | None) -> None:
         """Advance the states by an event."""
-        self.event_state.push(event)
+        self.state.push(event)
         self.detector = detector
 
 
@@ -103,27 +103,25 @@ def generate(
     states = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
     with np.errstate(all="ignore"):  # a model with weights that are NaN generates music too
         while active:
-            features = np.array([each.event_state.features() for each in active])
+            features = np.array([each.state.features() for each in active])
             summary, states = step(features, states)
             _push_events(step, summary, active, sampling)
-            kept = [i for i, each in enumerate(active) if not each.event_state.ended]
+            kept = [i for i, each in enumerate(active) if not each.state.ended]
             if len(kept) < len(active):
                 active = [active[i] for i in kept]
                 states = [tuple(part[kept] for part in layer) for layer in states]
 
 
 def _push_events(
-    step: EventStep, summary: np.ndarray, active: Sequence[_ActiveDraft], sampling: Sampling
+    step: EventStep, summary: np.ndarray, active: list[_ActiveDraft], sampling: Sampling
 ) -> None:
     """Sample and append the next event of each draft.
 
     An event that completes a run of the training data is sampled again, each time at a higher temperature, as
     the model may be certain of the copy. The last attempt is accepted: the piece then counts as copied.
     """
-    rows = list(range(len(active)))
+    rows, hotter = list(range(len(active))), sampling
     for attempt in range(MAX_ATTEMPTS):
-        temperature = sampling.temperature + attempt * TEMPERATURE_STEP
-        hotter = replace(sampling, temperature=temperature) if attempt else sampling
         rejected = []
         samples = _sample_events(step, summary[rows], [active[row] for row in rows], hotter)
         for row, (event, nats) in zip(rows, samples, strict=True):
@@ -141,10 +139,11 @@ def _push_events(
             draft.nats += nats
             draft.resampled += attempt
             if event[STEP] == BAR:
-                begin_bar(each.event_state, draft)
+                begin_bar(each.state, draft)
         if not rejected:
             return
         rows = rejected
+        hotter = replace(sampling, temperature=sampling.temperature + (attempt + 1) * TEMPERATURE_STEP)
 
 
 def _sample_events(
@@ -160,14 +159,10 @@ def _sample_events(
 
     def sample_field(field: int, rows: Sequence[int], summary: np.ndarray) -> np.ndarray:
         scores = step.scores(summary, field)
-        allowed = np.array([allowed_values(active[i].event_state, field, events[i]) for i in rows])
+        allowed = np.array([allowed_values(active[i].state, field, events[i]) for i in rows])
         uniforms = np.array([active[i].draft.random.random() for i in rows])
-        guided = np.array(
-            [
-                apply_guidance(active[i].event_state, field, events[i], row)
-                for row, i in zip(scores, rows, strict=True)
-            ]
-        )
+        pairs = zip(scores, rows, strict=True)
+        guided = np.array([apply_guidance(active[i].state, field, events[i], row) for row, i in pairs])
         values = draw_rows(guided, allowed, sampling, uniforms)
         field_nats = nll(scores, values).tolist()  # of the model alone, without guidance
         for i, value, value_nats in zip(rows, values.tolist(), field_nats, strict=True):
@@ -186,33 +181,29 @@ def _sample_events(
             summary = sample_field(field, notes, summary)
     for event, each in zip(events, active, strict=True):
         if event[PITCH] >= 0:  # from the index of the relative pitch to the sounding pitch
-            event[PITCH] += LOWEST_RELATIVE_PITCH + each.event_state.shift
+            event[PITCH] += each.state.pitch_offset
     return list(zip(events, nats, strict=True))
 
 
-def begin_bar(event_state: EventState, draft: Draft) -> None:
+def begin_bar(state: EventState, draft: Draft) -> None:
     """Update the number of remaining bars, and decide which bar the new bar repeats."""
     if draft.target_ticks is not None:
-        event_state.set_target_length(draft.target_ticks)
-    event_state.repeat_lag = sample_repeat_lag(
-        event_state.bar,
-        event_state.remaining,
-        draft.conditions.style,
-        event_state.repeat_lag,
-        draft.random,
+        state.set_target_length(draft.target_ticks)
+    state.repeat_lag = sample_repeat_lag(
+        state.bar, state.remaining, draft.conditions.style, state.repeat_lag, draft.random
     )
 
 
-def allowed_values(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray:
+def allowed_values(state: EventState, field: int, event: Sequence[int]) -> np.ndarray:
     """Return which values of a field are valid `[V]` bool; pitches are relative."""
     if field == STEP:
-        return event_state.allowed_steps()
+        return state.allowed_steps()
     if field == TRACK:
-        return event_state.allowed_tracks(event[STEP])
+        return state.allowed_tracks(event[STEP])
     if field == PITCH:
         allowed = np.zeros(FIELD_SIZES[PITCH], bool)
-        first = -LOWEST_RELATIVE_PITCH - event_state.shift  # index of the relative pitch of MIDI pitch 0
-        allowed[first : first + v.PITCHES] = event_state.allowed_pitches(event[STEP], event[TRACK])
+        first = -state.pitch_offset  # index of the relative pitch of MIDI pitch 0
+        allowed[first : first + v.PITCHES] = state.allowed_pitches(event[STEP], event[TRACK])
         return allowed
     return _ALL_VALUES[field]
 
@@ -228,7 +219,7 @@ def _read_primer(model: MusicModel, step: EventStep, active: _ActiveDraft) -> li
     for start in range(0, len(events), PRIMER_CHUNK_EVENTS):
         rows = []
         for event in events[start : start + PRIMER_CHUNK_EVENTS]:
-            rows.append(active.event_state.features())
+            rows.append(active.state.features())
             active.push(event, active.detect(event))
         _, state = model(torch.tensor([rows], device=device), state)
     return step.stack.initial_states(1) if state is None else to_array_states(state)

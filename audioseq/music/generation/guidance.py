@@ -7,12 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import (
-    LOWEST_RELATIVE_PITCH,
-    NO_LOOKBACK,
-    RELATIVE_PITCHES,
-    EventState,
-)
+from audioseq.music.representation.event_state import NO_LOOKBACK, RELATIVE_PITCHES, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK
 
 DENSITY_BIAS_NATS = 0.4
@@ -31,74 +26,69 @@ STEP_SCALE = 1.3
 """Inverse temperature of the steps in the other styles."""
 
 
-def apply_guidance(
-    event_state: EventState, field: int, event: Sequence[int], scores: np.ndarray
-) -> np.ndarray:
+def apply_guidance(state: EventState, field: int, event: Sequence[int], scores: np.ndarray) -> np.ndarray:
     """Return the scores of the values of a field with all biases; unchanged unless the state is guided.
 
     Args:
-        event_state: state of the piece so far.
+        state: of the piece so far.
         field: column of an event.
         event: the fields sampled so far, with its relative pitch.
         scores: of the model `[V]`.
     """
-    if not event_state.guided:
+    if not state.guided:
         return scores
-    has_voices = event_state.conditions.style in VOICE_STYLES
+    has_voices = state.conditions.style in VOICE_STYLES
     if field == (PITCH if has_voices else STEP):
         scores = scores * (PITCH_SCALE if has_voices else STEP_SCALE)
     if has_voices:
-        scores = scores + _voice_bias(event_state, field, event)
-    if field == STEP and event_state.length:
-        bias_per_quarter = DENSITY_BIAS_NATS * event_state.density_deficit
-        scores = scores - bias_per_quarter * _ticks_ahead(event_state) / v.TICKS_PER_QUARTER
-    if field == PITCH and event_state.conditions.programs[event[TRACK]] != v.DRUMS:
-        sounding = np.arange(RELATIVE_PITCHES) + LOWEST_RELATIVE_PITCH + event_state.shift
-        scores = scores + event_state.key_tracker.logit_bias()[sounding % 12]
-    if event_state.repeat_lag and field in REPETITION_FIELDS:
-        scores = scores + _repetition_bias(event_state, field, event)
+        scores = scores + _voice_bias(state, field, event)
+    if field == STEP and state.length:
+        bias_per_quarter = DENSITY_BIAS_NATS * state.density_deficit
+        scores = scores - bias_per_quarter * _ticks_ahead(state) / v.TICKS_PER_QUARTER
+    if field == PITCH and state.conditions.programs[event[TRACK]] != v.DRUMS:
+        sounding = np.arange(RELATIVE_PITCHES) + state.pitch_offset
+        scores = scores + state.key_tracker.logit_bias()[sounding % 12]
+    if state.repeat_lag and field in REPETITION_FIELDS:
+        scores = scores + _repetition_bias(state, field, event)
     return scores
 
 
-def _ticks_ahead(event_state: EventState) -> np.ndarray:
+def _ticks_ahead(state: EventState) -> np.ndarray:
     """Return how far each step is from the last onset, in ticks `[STEPS]`."""
-    position = max(event_state.position, 0)
+    position = max(state.position, 0)
     ahead = np.arange(v.STEPS) - position
-    ahead[SAME], ahead[BAR], ahead[END] = 0, event_state.length - position, event_state.length - position
+    ahead[SAME], ahead[BAR], ahead[END] = 0, state.length - position, state.length - position
     return ahead
 
 
-def _repetition_bias(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
+def _repetition_bias(state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
     """Favour the next event of the repeated bar, as long as the fields sampled so far agree with it.
 
     Once a field differs, the rest of the event is free: the pitch of one note must not be combined with the
     duration of another.
     """
-    repeated, index = event_state.lookback(event_state.repeat_lag), REPETITION_FIELDS.index(field)
-    differs = any(
-        event[known] != value for known, value in zip(REPETITION_FIELDS[:index], repeated, strict=False)
-    )
-    if differs or repeated[index] == NO_LOOKBACK[index]:
+    repeated, index = state.lookback(state.repeat_lag), REPETITION_FIELDS.index(field)
+    sampled = [event[column] for column in REPETITION_FIELDS[:index]]
+    if sampled != list(repeated[:index]) or repeated[index] == NO_LOOKBACK[index]:
         return 0.0
     bias = np.zeros(NO_LOOKBACK[index])
     bias[repeated[index]] = REPETITION_BIAS_NATS
     return bias
 
 
-def _voice_bias(event_state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
+def _voice_bias(state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:
     """Penalise steps and tracks with which a voice would sound two notes at once, or none."""
-    if field == STEP and event_state.ends and event_state.length:
+    if field == STEP and state.ends and state.length:
         # The only good step is the tick at which the first of the sounding notes ends. A bar line is good
         # while no note ends within the bar, and SAME while another voice is free at this tick.
-        here, first_end = event_state.start + max(event_state.position, 0), min(event_state.ends.values())
-        ticks = here + _ticks_ahead(event_state)
+        here, first_end = state.start + max(state.position, 0), min(state.ends.values())
+        ticks = here + _ticks_ahead(state)
         wrong = ticks != first_end
         wrong[[BAR, END]] = ticks[BAR] > first_end
-        wrong[SAME] = not (_free_tracks(event_state, here) & event_state.allowed_tracks(SAME)).any()
+        wrong[SAME] = not (_free_tracks(state, here) & state.allowed_tracks(SAME)).any()
         return np.where(wrong, -VOICE_PENALTY_NATS, 0.0)
     if field == TRACK:
-        step = event[STEP]
-        free = _free_tracks(event_state, event_state.onset(step)) & event_state.allowed_tracks(step)
+        free = _free_tracks(state, state.onset(event[STEP])) & state.allowed_tracks(event[STEP])
         candidates = np.flatnonzero(free)
         # Take the first of the free voices: the tracks of one onset are in ascending order, so a voice that
         # is passed over stays silent.
@@ -107,6 +97,6 @@ def _voice_bias(event_state: EventState, field: int, event: Sequence[int]) -> np
     return 0.0
 
 
-def _free_tracks(event_state: EventState, tick: int) -> np.ndarray:
+def _free_tracks(state: EventState, tick: int) -> np.ndarray:
     """Return which tracks have no note that sounds on at a tick `[TRACKS]` bool."""
-    return np.array([event_state.ends.get(track, 0) <= tick for track in range(v.TRACKS)])
+    return np.array([state.ends.get(track, 0) <= tick for track in range(v.TRACKS)])

@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from torch import nn
 
 from audioseq.music.model import FIELD_SIZES, MusicModel
-from audioseq.music.representation.event_state import COLUMNS, FEATURES, LOOKBACK_BARS, LOOKBACK_SIZES
+from audioseq.music.representation.event_state import COLUMNS, FEATURES, LOOKBACK_SIZES
 from audioseq.nn.step import ArrayState, StackStep, to_array
 
 
@@ -28,10 +28,8 @@ class EventStep:
         self._pitch_class_bits = to_array(model.pitch_class_bits)
         self._project = _linear(model.project)
         self._heads = [_linear(cast(nn.Linear, head)) for head in model.heads]
-        self._rows = [
-            self._table[start : start + size]
-            for start, size in zip(model.row_offsets, FIELD_SIZES, strict=True)
-        ]
+        starts = zip(model.row_offsets, FIELD_SIZES, strict=True)
+        self._rows = [self._table[start : start + size] for start, size in starts]
         self._columns = [np.ascontiguousarray(rows.T) for rows in self._rows]
         self._biases = [to_array(bias) for bias in model.biases]
 
@@ -45,20 +43,15 @@ class EventStep:
             states: of the recurrent layers, after the events before.
         """
         columns = features[:, : len(COLUMNS)] + self._offsets
-        lookbacks = features[:, len(COLUMNS) : FEATURES - 1].reshape(
-            -1, len(LOOKBACK_BARS), len(LOOKBACK_SIZES)
-        )
+        lookbacks = features[:, len(COLUMNS) : FEATURES - 1].reshape(len(features), -1, len(LOOKBACK_SIZES))
         embedded = np.add.reduce(self._table.take(columns, axis=0), axis=1)
         repeated = np.add.reduce(
             self._lookback_table.take(lookbacks + self._lookback_offsets, axis=0), axis=2
         )
+        repeated = repeated.reshape(len(features), -1)
         chord = (features[:, FEATURES - 1 :] & self._pitch_class_bits) > 0
-        y, states = self.stack(
-            np.concatenate(
-                (embedded, repeated.reshape(len(features), -1), chord), axis=1, dtype=embedded.dtype
-            ),
-            states,
-        )
+        x = np.concatenate((embedded, repeated, chord), axis=1, dtype=embedded.dtype)
+        y, states = self.stack(x, states)
         weight, bias = self._project
         return y @ weight + bias, states
 

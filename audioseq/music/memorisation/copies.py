@@ -11,15 +11,14 @@ import numpy as np
 from audioseq.music.representation.grid import Piece
 from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS_PER_QUARTER
 
-TICKS_PER_SIXTEENTH = TICKS_PER_QUARTER // 4
+SIXTEENTH_TICKS = TICKS_PER_QUARTER // 4
 SEED_STEPS = 8
 """Length of the runs that are searched first; longer runs are searched only where one of these is found."""
 MAX_INTERVAL_SEMITONES, MAX_GAP_SIXTEENTHS = 64, 64
 """Larger steps are clipped to these."""
 _RANDOM = np.random.default_rng(20250101)
-STEP_HASHES = _RANDOM.integers(
-    2**63, size=(2 * MAX_INTERVAL_SEMITONES + 1) * (MAX_GAP_SIXTEENTHS + 1), dtype=np.uint64
-)
+INTERVALS = 2 * MAX_INTERVAL_SEMITONES + 1
+STEP_HASHES = _RANDOM.integers(2**63, size=INTERVALS * (MAX_GAP_SIXTEENTHS + 1), dtype=np.uint64)
 """A random number for each possible step from a note to the next."""
 HASH_BASE = int(_RANDOM.integers(2**62)) * 2 + 1
 """Base of the polynomial hash. It is odd, so it has an inverse modulo 2^64."""
@@ -112,9 +111,8 @@ class Hashes(NamedTuple):
     def from_voices(cls, voices: Sequence[np.ndarray], separators: np.random.Generator) -> Hashes:
         """Concatenate voices, each followed by a random number, so that no run extends into the next."""
         ends = separators.integers(2**63, size=len(voices), dtype=np.uint64)
-        parts = [
-            part for voice, end in zip(voices, ends, strict=True) for part in (STEP_HASHES[voice], [end])
-        ]
+        pairs = zip(voices, ends, strict=True)
+        parts = [part for voice, end in pairs for part in (STEP_HASHES[voice], [end])]
         steps = np.concatenate(parts).astype(np.uint64) if parts else np.zeros(0, np.uint64)
         sums = np.zeros(len(steps) + 1, np.uint64)
         np.cumsum(steps * _powers(HASH_BASE, len(steps)), out=sums[1:])
@@ -137,22 +135,21 @@ def voice_steps(piece: Piece) -> Iterator[np.ndarray]:
         (note.onset, note.pitch, note.track) for note in piece.notes if piece.programs[note.track] != DRUMS
     ]
     onsets, pitches, tracks = np.array(notes, dtype=np.int64).reshape(-1, 3).T
-    keys = np.rint(onsets / TICKS_PER_SIXTEENTH).astype(np.int64) * PITCHES + pitches
+    keys = np.rint(onsets / SIXTEENTH_TICKS).astype(np.int64) * PITCHES + pitches
     used = np.unique(tracks)
     for chosen in [keys, *(keys[tracks == track] for track in used if len(used) > 1)]:
         ordered = np.unique(chosen)  # sorted; doubled notes count once
         gaps = np.minimum(np.diff(ordered // PITCHES), MAX_GAP_SIXTEENTHS)
         intervals = np.clip(np.diff(ordered % PITCHES), -MAX_INTERVAL_SEMITONES, MAX_INTERVAL_SEMITONES)
-        yield gaps * (2 * MAX_INTERVAL_SEMITONES + 1) + intervals + MAX_INTERVAL_SEMITONES
+        yield gaps * INTERVALS + intervals + MAX_INTERVAL_SEMITONES
 
 
 def nearest_sixteenth(onset: int) -> int:
     """Return the sixteenth nearest to an onset in ticks, rounded as in `voice_steps`."""
-    return round(onset / TICKS_PER_SIXTEENTH)
+    return round(onset / SIXTEENTH_TICKS)
 
 
 def step_index(sixteenths: int, semitones: int) -> int:
     """Return the index of a step, as in `voice_steps`."""
     interval = min(max(semitones, -MAX_INTERVAL_SEMITONES), MAX_INTERVAL_SEMITONES)
-    gap = min(sixteenths, MAX_GAP_SIXTEENTHS)
-    return gap * (2 * MAX_INTERVAL_SEMITONES + 1) + interval + MAX_INTERVAL_SEMITONES
+    return min(sixteenths, MAX_GAP_SIXTEENTHS) * INTERVALS + interval + MAX_INTERVAL_SEMITONES

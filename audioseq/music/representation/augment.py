@@ -8,13 +8,7 @@ import numpy as np
 import torch
 
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import (
-    COLUMN_INDEX,
-    COLUMNS,
-    LOOKBACK_BARS,
-    LOOKBACK_SIZES,
-    RELATIVE_PITCHES,
-)
+from audioseq.music.representation.event_state import COLUMN_INDEX, LOOKBACK_PITCH_COLUMNS, RELATIVE_PITCHES
 
 
 @dataclass(frozen=True)
@@ -87,9 +81,8 @@ def _transpose(events: np.ndarray, features: np.ndarray, semitones: int) -> None
     drums = features[:, COLUMN_INDEX["program"]] == v.DRUMS
     if drums.any() or not len(sounding) or sounding.min() < 0 or sounding.max() >= v.PITCHES:
         return
-    first = len(COLUMNS) + LOOKBACK_SIZES.index(RELATIVE_PITCHES + 1)
-    lookbacks = [features[:, first + i * len(LOOKBACK_SIZES)] for i in range(len(LOOKBACK_BARS))]
-    for column in (pitches, features[:, COLUMN_INDEX["pitch"]], *lookbacks):
+    columns = COLUMN_INDEX["pitch"], *LOOKBACK_PITCH_COLUMNS
+    for column in (pitches, *(features[:, index] for index in columns)):
         present = (column >= 0) & (column < RELATIVE_PITCHES)
         column[present] = np.clip(column[present] + octaves, 0, RELATIVE_PITCHES - 1)
     features[:, COLUMN_INDEX["shift"]] = wrapped + 6

@@ -11,17 +11,7 @@ import numpy as np
 
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.keys import KeyTracker
-from audioseq.music.representation.vocabulary import (
-    BAR,
-    DURATION,
-    END,
-    METER,
-    PITCH,
-    SAME,
-    STEP,
-    TRACK,
-    VELOCITY,
-)
+from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 
 LOOKBACK_BARS = (1, 2, 4, 8)
 """How many bars ago the model sees events."""
@@ -62,6 +52,8 @@ COLUMN_INDEX = {name: i for i, name in enumerate(COLUMNS)}
 LOOKBACK_SIZES = (v.STEPS + 1, v.TRACKS + 1, RELATIVE_PITCHES + 1, v.DURATIONS + 1)
 """Number of values of step, track, pitch and duration of each lookback event; the last value means none."""
 NO_LOOKBACK = tuple(size - 1 for size in LOOKBACK_SIZES)
+LOOKBACK_PITCH_COLUMNS = tuple(len(COLUMNS) + i * len(LOOKBACK_SIZES) + 2 for i in range(len(LOOKBACK_BARS)))
+"""Columns of the features with the pitches of the lookback events."""
 FEATURES = len(COLUMNS) + len(LOOKBACK_BARS) * len(LOOKBACK_SIZES) + 1
 """The columns, the lookback events, and the bit mask of the pitch classes that sound."""
 
@@ -106,6 +98,8 @@ class EventState:
             is too low, and the key is tracked; see `guidance`.
     """
 
+    pitch_offset: int
+    """Sounding pitch minus the index of the relative pitch."""
     key_tracker: KeyTracker
     """Tracks the key of the piece."""
     density_deficit: float
@@ -129,6 +123,7 @@ class EventState:
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
+        self.pitch_offset = LOWEST_RELATIVE_PITCH + self.shift
         self.length = 0
         self.position = -1
         self._track = self._pitch = -1  # of the last note in this bar
@@ -175,7 +170,7 @@ class EventState:
 
     def _push_note(self, step: int, track: int, pitch: int, duration: int, velocity: int) -> None:
         features, conditions = self._features, self.conditions
-        if step != SAME:
+        if step != v.SAME:
             self.position = step
             now = self.start + step
             while self._sounding and self._sounding[0][0] <= now:
@@ -186,17 +181,22 @@ class EventState:
         end = self.start + self.position + v.DURATION_TICKS[duration]
         self.ends[track] = max(end, self.ends.get(track, 0))
         heapq.heappush(self._sounding, (end, pitch))
-        relative_pitch = pitch - self.shift
         if self.guided and conditions.programs[track] != v.DRUMS:
             self.key_tracker.push(pitch)
         previous = self._last_pitch.get(track)
         self._last_pitch[track] = pitch
         bass = min(other for _, other in self._sounding)
-        pitch_index = relative_pitch - LOWEST_RELATIVE_PITCH
-        features[0:6] = self.position, 2 + (step == SAME), track, pitch_index, duration, velocity
+        features[0:6] = (
+            self.position,
+            2 + (step == v.SAME),
+            track,
+            pitch - self.pitch_offset,
+            duration,
+            velocity,
+        )
         features[8] = 49 if previous is None else max(-24, min(24, pitch - previous)) + 24
         features[9] = min(48, pitch - bass)
-        features[10] = relative_pitch % 12 + 12 * conditions.minor
+        features[10] = (pitch - self.shift) % 12 + 12 * conditions.minor
         features[12] = self.position % v.TICKS_PER_QUARTER
         features[13] = conditions.programs[track]
 
@@ -220,7 +220,7 @@ class EventState:
 
     def onset(self, step: int) -> int:
         """Return the onset of a note with this step, in ticks from the beginning of the piece."""
-        return self.start + (self.position if step == SAME else step)
+        return self.start + (self.position if step == v.SAME else step)
 
     def set_target_length(self, ticks: float) -> None:
         """Recompute the number of remaining bars from a length of the piece, as if all were like this bar."""
@@ -254,8 +254,8 @@ class EventState:
         if cursor == len(bar):
             return BAR, *NO_LOOKBACK[1:]
         position, track, negative_pitch, duration = bar[cursor]
-        step = SAME if position == self.position else position
-        return step, track, -negative_pitch - self.shift - LOWEST_RELATIVE_PITCH, duration
+        step = v.SAME if position == self.position else position
+        return step, track, -negative_pitch - self.pitch_offset, duration
 
     def allowed_steps(self) -> np.ndarray:
         """Return which steps are valid next `[STEPS]` bool; at least one, unless the piece has ended."""
@@ -263,7 +263,7 @@ class EventState:
         in_bar = self.length > 0
         if in_bar and self._bar_notes < MAX_NOTES_PER_BAR:
             allowed[self.position + 1 : self.length] = True
-            allowed[SAME] = self.position >= 0 and self.allowed_tracks(SAME).any()
+            allowed[v.SAME] = self.position >= 0 and self.allowed_tracks(v.SAME).any()
         allowed[BAR] = self.remaining > 0
         allowed[END] = in_bar and self.remaining <= 0
         return allowed
@@ -275,14 +275,14 @@ class EventState:
         encoding. A track whose last note has pitch 0 cannot have another.
         """
         allowed = np.zeros(v.TRACKS, bool)
-        first = 0 if step != SAME else self._track + (self._pitch == 0)
+        first = 0 if step != v.SAME else self._track + (self._pitch == 0)
         allowed[first : len(self.conditions.programs)] = True
         return allowed
 
     def allowed_pitches(self, step: int, track: int) -> np.ndarray:
         """Return which pitches are valid for the note `[PITCHES]` bool: below the last note of the chord."""
         allowed = np.ones(v.PITCHES, bool)
-        if step == SAME and track == self._track:
+        if step == v.SAME and track == self._track:
             allowed[self._pitch :] = False
         return allowed
 

@@ -13,17 +13,9 @@ import numpy as np
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
+from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.keys import best_key
-from audioseq.music.representation.vocabulary import (
-    DRUMS,
-    DURATION_TICKS,
-    MAX_BAR_TICKS,
-    METER_TICKS,
-    METERS,
-    TICKS_PER_QUARTER,
-    TRACKS,
-    duration_class,
-)
+from audioseq.music.representation.vocabulary import DRUMS, METER_TICKS, METERS, TICKS_PER_QUARTER
 
 MAX_BARS = 4000
 """A score with more bars is a collection, or has a wrong time signature."""
@@ -180,7 +172,7 @@ def _assign_tracks(notes: Sequence[Note]) -> tuple[dict[tuple[int, int], int], t
     last track.
     """
     counts = Counter(map(_voice, notes))
-    kept = sorted(sorted(counts, key=lambda voice: -counts[voice])[:TRACKS])
+    kept = sorted(sorted(counts, key=lambda voice: -counts[voice])[: v.TRACKS])
     by_program: dict[int, int] = {}
     for index, (_, program) in enumerate(kept):
         by_program.setdefault(program, index)
@@ -200,7 +192,7 @@ def _split_bar(length: int, signature: tuple[int, int]) -> list[int]:
     meters: list[int] = []
     while length >= min(METER_TICKS):
         meter = max(
-            (index for index, ticks in enumerate(METER_TICKS) if ticks <= min(length, MAX_BAR_TICKS)),
+            (index for index, ticks in enumerate(METER_TICKS) if ticks <= min(length, v.MAX_BAR_TICKS)),
             key=lambda index: (METER_TICKS[index], -index),
         )
         meters.append(meter)
@@ -220,7 +212,7 @@ def _resolve_overlaps(notes: Sequence[GridNote]) -> list[GridNote]:
             earlier[-1] = earlier[-1]._replace(duration=note.onset - earlier[-1].onset)
         earlier.append(note)
     return sorted(
-        note._replace(duration=DURATION_TICKS[duration_class(note.duration)])
+        note._replace(duration=v.DURATION_TICKS[v.duration_class(note.duration)])
         for earlier in by_key.values()
         for note in earlier
     )
