@@ -1,4 +1,4 @@
-"""How like real music some pieces are: statistics beside those of reference pieces, and what is copied."""
+"""Compare pieces with reference pieces: statistics, and copies of training data."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from audioseq.music.memorisation.copies import CopyIndex
 from audioseq.music.representation.grid import Piece, to_grid
 
 SUMMARY_COPIES = 5
-"""Of the longest copies, in the summary."""
+"""Number of copies in the summary, longest first."""
 
 
 @dataclass(frozen=True)
 class CopiedRun:
-    """The longest run of notes that a piece shares with one that was searched."""
+    """The longest run of notes that a piece shares with a training piece."""
 
     piece: str
     notes: int
@@ -31,18 +31,18 @@ class CopiedRun:
 
 @dataclass(frozen=True)
 class Report:
-    """What pieces are like, beside reference pieces."""
+    """Statistics of pieces beside those of reference pieces."""
 
     rows: tuple[Row, ...]
     statistics: dict[str, Statistics]
-    """Of each piece, by its name."""
+    """Statistics of each piece, by its name."""
     reference: int
-    """How many reference pieces there are."""
+    """Number of reference pieces."""
     copies: tuple[CopiedRun, ...]
-    """Longest first; empty if none were looked for."""
+    """Longest first; empty without training pieces to search."""
 
     def summary(self) -> str:
-        """Return the tables that a person reads."""
+        """Return readable tables."""
         lines = [f"{len(self.statistics)} pieces beside {self.reference}", "", statistics.table(self.rows)]
         if self.copies:
             lines += ["", "longest runs copied"]
@@ -53,13 +53,17 @@ class Report:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values that are ready for JSON."""
+        """Return plain values for JSON."""
         return {
             "pieces": len(self.statistics),
             "reference": self.reference,
             "statistics": [
-                {**row._asdict(), "alike": row.within_range}
-                | {"ours": list(row.ours), "reference": list(row.reference)}
+                {
+                    "name": row.name,
+                    "ours": list(row.pieces),
+                    "reference": list(row.reference),
+                    "alike": row.within_range,
+                }
                 for row in self.rows
             ],
             "copies": [asdict(copy) for copy in self.copies],
@@ -69,32 +73,32 @@ class Report:
 def compare(
     pieces: dict[str, Piece], reference: dict[str, Piece], training: dict[str, Piece] | None = None
 ) -> Report:
-    """Compare pieces with reference pieces, and look for what they copied.
+    """Compare pieces with reference pieces, and search for copies of training pieces.
 
     Args:
-        pieces: by name; such as those that a model composed.
-        reference: real pieces, best some that it was not trained on.
-        training: those that it was trained on, to look for copies in, by the pieces and by the reference.
+        pieces: pieces by name, such as generated ones.
+        reference: real pieces by name, preferably held out from training.
+        training: training pieces by name, searched for runs that the pieces and the reference copy.
     Raises:
-        DataError: no pieces, or none to compare them with.
+        DataError: there are no pieces or no reference pieces.
     """
     if not pieces or not reference:
-        raise DataError("there are no pieces to compare; give two folders of MIDI files")
-    ours = {name: statistics.describe(piece) for name, piece in pieces.items()}
-    theirs = {name: statistics.describe(piece) for name, piece in reference.items()}
+        raise DataError("no pieces to compare; give two folders of MIDI files")
+    own = {name: statistics.describe(piece) for name, piece in pieces.items()}
+    others = {name: statistics.describe(piece) for name, piece in reference.items()}
     copies: list[CopiedRun] = []
     if training:
         index, names = CopyIndex.from_pieces(training.values()), [*training, "-"]
-        for described, group in ((ours, pieces), (theirs, reference)):
+        for described, group in ((own, pieces), (others, reference)):
             for name, piece in group.items():
                 run = index.longest_run(piece)
                 described[name] = replace(described[name], longest_copy=run.notes)
-                if described is ours:
+                if described is own:
                     copies.append(CopiedRun(name, run.notes, names[run.source]))
     return Report(
-        rows=tuple(statistics.compare(list(ours.values()), list(theirs.values()))),
-        statistics=ours,
-        reference=len(theirs),
+        rows=tuple(statistics.compare(list(own.values()), list(others.values()))),
+        statistics=own,
+        reference=len(others),
         copies=tuple(sorted(copies, key=lambda copy: -copy.notes)),
     )
 
@@ -102,31 +106,31 @@ def compare(
 def read_pieces(
     source: str | os.PathLike[str],
     warn: Callable[[str], object],
-    watch: Callable[[Sequence[tuple[str, Path]]], Iterable[tuple[str, Path]]] = iter,
+    progress: Callable[[Sequence[tuple[str, Path]]], Iterable[tuple[str, Path]]] = iter,
 ) -> dict[str, Piece]:
-    """Read the MIDI files in a folder and its subfolders, by their paths within it.
+    """Read the MIDI files of a folder and its subfolders, by their paths in the folder.
 
     Args:
-        source: folder of .mid and .midi files; or one such file; or a manifest, whose pieces have names.
-        warn: called with a line for each file that cannot be used; the others go on.
-        watch: hands on what is to be read, one by one; such as a bar of progress.
+        source: folder of .mid and .midi files; or one such file; or a manifest, with the ids of its pieces.
+        warn: called with a message for each unusable file, which is skipped.
+        progress: wraps the iterable of the files, such as a progress bar.
     Raises:
-        DataError: no file can be used.
+        DataError: no file is usable.
     """
     pieces: dict[str, Piece] = {}
-    for name, path in watch(_files(Path(source))):
+    for name, path in progress(_find_files(Path(source))):
         try:
             pieces[name] = to_grid(Score.load(path))
         except AudioseqError as error:
             warn(str(error))
     if not pieces:
-        raise DataError(f"{source}: has no MIDI files that can be used; give a folder of .mid files")
+        raise DataError(f"{source}: no usable MIDI files; give a folder of .mid files")
     return pieces
 
 
-def _files(source: Path) -> list[tuple[str, Path]]:
+def _find_files(source: Path) -> list[tuple[str, Path]]:
     if source.suffix == ".jsonl":
-        return [(tune.id, tune.midi_filepath) for tune in read_manifest(source)]
+        return [(entry.id, entry.midi_filepath) for entry in read_manifest(source)]
     if source.is_dir():
         paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
         return [(str(path.relative_to(source)), path) for path in paths]

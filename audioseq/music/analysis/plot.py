@@ -1,4 +1,4 @@
-"""Pictures of music: a piano roll, and statistics beside those of other music."""
+"""Plots of music: a piano roll, and a comparison of statistics."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#3b6fb6", "#d1603d", "#4f9d69", "#9b5fb3", "#c9a227", "#3aa6a6", "#c44e7b", "#7a7a7a")
-"""Of the tracks, in order; more begin again."""
+"""Colours of the tracks in order, repeated for more tracks."""
 INK, PALE, BACKGROUND = "#2b2b33", "#e3e1dc", "#fcfbf8"
 SUFFIXES = (".png", ".svg", ".pdf")
 MAX_WIDTH_INCHES = 48
-"""Width of the longest piano rolls; from there on the time is drawn closer."""
+"""Maximum width of a piano roll; the time scale of longer pieces is compressed."""
 SECONDS_PER_INCH = 5.0
 
 
 def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> None:
-    """Draw the notes of a score over time, in a colour for each track; what is played softly is pale.
+    """Draw the notes of a score over time, with a colour for each track; soft notes are pale.
 
     Args:
         score: the music.
-        path: of the picture, .png, .svg or .pdf.
-        title: above it, instead of the name of the file.
+        path: output file, .png, .svg or .pdf.
+        title: title of the plot; the name of the file if empty.
     Raises:
-        ConfigError: another suffix.
+        ConfigError: the suffix is not supported.
         FileError: the file cannot be written.
     """
     check(path)
@@ -65,7 +65,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
             facecolors=[(colour, _opacity(note.velocity)) for note in notes],
             edgecolors=colour,
             linewidths=0.4,
-            zorder=2 - 0.01 * number,  # the first track, often the melody, lies on top
+            zorder=2 - 0.01 * number,  # the first track, often the melody, is on top
         )
         axes.add_collection(boxes)
         legend.append(Patch(facecolor=colour, label=_name(score, track, notes[0])))
@@ -85,29 +85,29 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
 
 
 def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") -> None:
-    """Draw statistics of some pieces (coloured) over those of reference pieces (grey).
+    """Draw the statistics of pieces (coloured) above those of reference pieces (grey).
 
-    Each has a scale of its own; a bar reaches from the 10th to the 90th percentile, with the median in
-    it. Orange are those whose median is not between the reference's 10th and 90th percentile.
+    Each statistic has its own scale. A bar shows the range from the 10th to the 90th percentile, a dot the
+    median. A statistic is orange if its median is outside this range of the reference.
 
     Raises:
-        ConfigError: no statistics, or a suffix other than .png, .svg or .pdf.
+        ConfigError: there are no statistics, or the suffix is not .png, .svg or .pdf.
         FileError: the file cannot be written.
     """
     check(path)
     if not rows:
-        raise ConfigError(f"{path}: there are no statistics to draw; give some pieces")
+        raise ConfigError(f"{path}: no statistics to draw; give some pieces")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 0.78 * len(rows) + 0.6), facecolor=BACKGROUND)
     panels = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={"hspace": 0.75})[:, 0]
     for axes, row in zip(panels, rows, strict=True):
         colour = COLOURS[0] if row.within_range else COLOURS[1]
-        for (start, middle, end), y, shade in ((row.reference, 0, "#b5b2aa"), (row.ours, 1, colour)):
+        for (start, middle, end), y, shade in ((row.reference, 0, "#b5b2aa"), (row.pieces, 1, colour)):
             axes.plot([start, end], [y, y], color=shade, linewidth=7, solid_capstyle="butt", alpha=0.55)
             axes.plot([middle], [y], "o", color=shade, markersize=7, markeredgecolor=BACKGROUND)
         axes.axvspan(row.reference[0], row.reference[2], color=PALE, alpha=0.6, linewidth=0, zorder=0)
-        values = np.array([*row.ours, *row.reference])
+        values = np.array([*row.pieces, *row.reference])
         margin = 0.15 * max(float(np.ptp(values)), 1e-3)
         axes.set_xlim(values.min() - margin, values.max() + margin)
         axes.set_ylim(-0.8, 1.8)
@@ -118,23 +118,23 @@ def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") 
         _finish(axes)
         axes.spines["left"].set_visible(False)
     heading = title or "10th to 90th percentile, and median"
-    panels[0].set_title(f"{heading} · these above, reference below", loc="left", color=INK, fontsize=11)
+    panels[0].set_title(f"{heading} · pieces above, reference below", loc="left", color=INK, fontsize=11)
     _save(figure, path)
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Refuse to draw what is not named .png, .svg or .pdf, before any work is done for it.
+    """Check the suffix of a plot file before the work starts.
 
     Raises:
-        ConfigError: another suffix.
+        ConfigError: the suffix is not .png, .svg or .pdf.
     """
     suffix = Path(path).suffix
     if suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"{path}: cannot draw {suffix or 'without suffix'}; name it {', '.join(SUFFIXES)}")
+        raise ConfigError(f"{path}: cannot draw {suffix or 'without suffix'}; use {', '.join(SUFFIXES)}")
 
 
 def _draw_bars(axes: Axes, bars: np.ndarray) -> None:
-    """Draw bar lines, and number as many as there is room for."""
+    """Draw bar lines, and number at most about 40 of them."""
     every = next(
         step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if len(bars) / step <= 40 or step == 512
     )

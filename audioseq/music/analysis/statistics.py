@@ -1,4 +1,4 @@
-"""What can be counted in a piece of music, and whether some pieces are like others in it."""
+"""Statistics of pieces of music, and their comparison with reference pieces."""
 
 from __future__ import annotations
 
@@ -22,49 +22,49 @@ _SCALES = np.array(
         for tonic in range(12)
     ]
 )
-"""Which pitch classes are in each of the 24 scales `[24, 12]`."""
+"""Masks of the pitch classes of the 24 scales `[24, 12]`."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was counted in one piece; drums count in rhythm and density, not in pitch."""
+    """Statistics of one piece; drums count in rhythm and density, not in pitch."""
 
     pitch_class_entropy: float
     """Nats; ln 12 = 2.48 if all twelve are equally frequent."""
     pitch_range: float
     """Semitones from the lowest note to the highest."""
     scale_consistency: float
-    """Share of the notes within the major or harmonic minor scale that fits best."""
+    """Share of the notes in the best-fitting major or harmonic minor scale."""
     polyphony: float
-    """Notes that sound at once, on the average over the time when any does."""
+    """Mean number of simultaneous notes, over the time in which any note sounds."""
     notes_per_second: float
     notes_per_bar: float
     groove_consistency: float
-    """How alike the onsets of neighbouring bars are: the share of sixteenths on which they agree."""
+    """Similarity of the onsets of neighbouring bars: the share of sixteenths on which they agree."""
     repetition: float
-    """Share of the bars with notes that repeat an earlier one: the same pitches on the same sixteenths."""
+    """Share of the bars with notes that repeat an earlier bar: the same pitches on the same sixteenths."""
     self_similarity: float
-    """How much of a bar was in the earlier one most like it: intersection over union, mean over the bars."""
+    """Similarity of a bar to the most similar earlier bar: intersection over union, mean over the bars."""
     longest_copy: int | None = None
-    """Notes of the longest run that is in the training data too, if that was looked for."""
+    """Notes in the longest run that is also in the training data; None if not searched."""
 
 
 class Row(NamedTuple):
-    """One statistic of some pieces, beside that of others: 10th, 50th and 90th percentile of each."""
+    """One statistic: 10th, 50th and 90th percentile of the pieces and of the reference pieces."""
 
     name: str
-    ours: tuple[float, float, float]
+    pieces: tuple[float, float, float]
     reference: tuple[float, float, float]
 
     @property
     def within_range(self) -> bool:
-        """Whether our median is within the reference's 10th and 90th percentile."""
+        """Whether the median of the pieces is between the 10th and 90th percentile of the reference."""
         low, _, high = self.reference
-        return low <= self.ours[1] <= high
+        return low <= self.pieces[1] <= high
 
 
 def describe(piece: Piece) -> Statistics:
-    """Count what there is to count in a piece.
+    """Compute the statistics of a piece.
 
     Example:
         >>> scale = tuple(GridNote(24 * n, 0, -pitch, 24, 80) for n, pitch in enumerate((60, 62, 64, 65)))
@@ -90,32 +90,32 @@ def describe(piece: Piece) -> Statistics:
     )
 
 
-def compare(ours: Sequence[Statistics], reference: Sequence[Statistics]) -> list[Row]:
-    """Return each statistic of some pieces beside that of reference pieces, as far as both have it."""
+def compare(pieces: Sequence[Statistics], reference: Sequence[Statistics]) -> list[Row]:
+    """Compare each statistic that both the pieces and the reference pieces have."""
     columns = [
         {name: [asdict(one)[name] for one in group] for name in asdict(group[0])}
-        for group in (ours, reference)
+        for group in (pieces, reference)
     ]
     rows = []
     for name in columns[0]:
-        mine, theirs = ([value for value in column[name] if value is not None] for column in columns)
-        if mine and theirs:
-            rows.append(Row(name, _percentiles(mine), _percentiles(theirs)))
+        own, others = ([value for value in column[name] if value is not None] for column in columns)
+        if own and others:
+            rows.append(Row(name, _percentiles(own), _percentiles(others)))
     return rows
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return rows as a person reads them."""
-    lines = [f"{'':22s}{'these':>18s}{'reference':>27s}"]
+    """Return a readable table."""
+    lines = [f"{'':22s}{'pieces':>18s}{'reference':>27s}"]
     lines.append(f"{'':22s}" + f"{'10 %':>9s}{'median':>9s}{'90 %':>9s}" * 2)
     for row in rows:
-        figures = "".join(f"{value:9.2f}" for value in (*row.ours, *row.reference))
+        figures = "".join(f"{value:9.2f}" for value in (*row.pieces, *row.reference))
         lines.append(f"{label(row.name):22s}{figures}{'' if row.within_range else '   median outside'}")
     return "\n".join(lines)
 
 
 def label(name: str) -> str:
-    """Return the name of a statistic as a person reads it."""
+    """Return a readable name of a statistic."""
     return name.replace("pitch_class", "pitch-class").replace("_", " ")
 
 
@@ -125,16 +125,16 @@ def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _bars(piece: Piece) -> list[frozenset[tuple[int, int]]]:
-    """Return what is in each bar: sixteenths from its beginning, each with what is struck on it."""
+    """Return the notes of each bar as pairs: onset in sixteenths from the start of the bar, and pitch."""
     starts = piece.starts
     onsets = SIXTEENTH * np.rint([note.onset / SIXTEENTH for note in piece.notes])
-    found: list[set[tuple[int, int]]] = [set() for _ in piece.meters]
+    bars: list[set[tuple[int, int]]] = [set() for _ in piece.meters]
     indices = np.searchsorted(starts, onsets, side="right") - 1
     for note, onset, index in zip(piece.notes, onsets.tolist(), indices.tolist(), strict=True):
-        bar = min(index, len(found) - 1)
+        bar = min(index, len(bars) - 1)
         pitch = note.pitch + PITCHES * (piece.programs[note.track] == DRUMS)
-        found[bar].add((round((onset - starts[bar]) / SIXTEENTH), pitch))
-    return [frozenset(bar) for bar in found]
+        bars[bar].add((round((onset - starts[bar]) / SIXTEENTH), pitch))
+    return [frozenset(bar) for bar in bars]
 
 
 def _polyphony(notes: Sequence[GridNote]) -> float:
@@ -147,15 +147,15 @@ def _polyphony(notes: Sequence[GridNote]) -> float:
 
 
 def _groove(piece: Piece, bars: Sequence[frozenset[tuple[int, int]]]) -> float:
-    """Compare neighbouring bars of equal length, both with notes; as MusPy (Dong et al. 2020) does it."""
+    """Compare neighbouring bars of equal length that both have notes, as in MusPy (Dong et al. 2020)."""
     lengths = np.diff(piece.starts) // SIXTEENTH
     rhythms = [{position for position, _ in bar} for bar in bars]
-    alike = [
+    similarities = [
         1 - len(rhythms[index] ^ rhythms[index + 1]) / lengths[index]
         for index in range(len(bars) - 1)
         if bars[index] and bars[index + 1] and lengths[index] == lengths[index + 1]
     ]
-    return float(np.mean(alike)) if alike else 0.0
+    return float(np.mean(similarities)) if similarities else 0.0
 
 
 def _repetition(bars: Sequence[frozenset[tuple[int, int]]]) -> float:
@@ -167,11 +167,11 @@ def _self_similarity(bars: Sequence[frozenset[tuple[int, int]]]) -> float:
     filled = [sorted(bar) for bar in bars if bar]
     if len(filled) < 2:
         return 0.0
-    places = {event: index for index, event in enumerate(sorted({event for bar in filled for event in bar}))}
-    columns = [places[event] for bar in filled for event in bar]
+    events = {event: index for index, event in enumerate(sorted({event for bar in filled for event in bar}))}
+    columns = [events[event] for bar in filled for event in bar]
     sizes = np.array([len(bar) for bar in filled])
     bounds = np.concatenate(([0], np.cumsum(sizes)))
-    held = csr_array((np.ones(len(columns)), columns, bounds), shape=(len(filled), len(places)))
-    common = (held @ held.T).toarray()
-    alike = np.tril(common / (sizes[:, None] + sizes[None, :] - common), -1)
-    return float(alike[1:].max(axis=1).mean())
+    contains = csr_array((np.ones(len(columns)), columns, bounds), shape=(len(filled), len(events)))
+    common = (contains @ contains.T).toarray()
+    similarity = np.tril(common / (sizes[:, None] + sizes[None, :] - common), -1)
+    return float(similarity[1:].max(axis=1).mean())

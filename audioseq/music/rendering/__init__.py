@@ -1,1 +1,1 @@
-"""Scores to sound: FluidSynth, or the built-in synthesiser."""
+"""Render scores as audio: with FluidSynth, or the built-in synthesiser."""

@@ -1,4 +1,4 @@
-"""A score to sound: by FluidSynth and a sound font where there are any, else by our own synthesiser."""
+"""Render a score with FluidSynth and a sound font if available, else with the built-in synthesiser."""
 
 from __future__ import annotations
 
@@ -16,56 +16,58 @@ from audioseq.midi import Score
 from audioseq.music.rendering.synth import check_rate, limit, synthesise
 
 SOUND_FONT_VARIABLE = "AUDIOSEQ_SOUNDFONT"
-"""Environment variable: the sound font to play with; empty for none."""
+"""Environment variable with the sound font to use; empty to use the built-in synthesiser."""
 SOUND_FONT_FOLDERS = tuple(
-    Path(place) for place in ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts")
+    Path(folder)
+    for folder in ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts")
 )
-"""Where systems keep them."""
+"""Folders in which operating systems install sound fonts."""
 FLUIDSYNTH_TIMEOUT_SECONDS = 600
-"""Seconds for FluidSynth to play a piece; it takes about one in a minute of music."""
+"""FluidSynth takes about one second per minute of music."""
 
 
 def render(score: Score, sample_rate: int = 44_100) -> np.ndarray:
-    """Play a score with the best instruments at hand.
+    """Render a score with the best available instruments.
 
     Args:
         score: the music.
         sample_rate: Hz.
     Returns:
-        mono samples within ±0.9 `[N]` float32; the last note has time to fade away.
+        mono samples within ±0.9 `[N]` float32, including the decay of the last note.
     Raises:
-        AudioError: the sample rate is below 8 kHz or above 192 kHz, or `AUDIOSEQ_SOUNDFONT` names no file.
+        AudioError: the sample rate is below 8 kHz or above 192 kHz, or the file in `AUDIOSEQ_SOUNDFONT` is
+            missing.
     """
     check_rate(sample_rate)
     font = find_sound_font()
     program = shutil.which("fluidsynth")
     if font and program and score.notes:
-        played = _render_fluidsynth(program, font, score, sample_rate)
-        if played is not None:
-            return limit(played)
+        rendered = _render_fluidsynth(program, font, score, sample_rate)
+        if rendered is not None:
+            return limit(rendered)
     return synthesise(score, sample_rate)
 
 
 def find_sound_font() -> Path | None:
-    """Return the sound font that `AUDIOSEQ_SOUNDFONT` names, or else the first of the system's.
+    """Return the sound font of `AUDIOSEQ_SOUNDFONT`, else the first one installed on the system, or None.
 
     Raises:
-        AudioError: the one that is named is not there.
+        AudioError: the file in `AUDIOSEQ_SOUNDFONT` is missing.
     """
-    named = os.environ.get(SOUND_FONT_VARIABLE)
-    if named and not Path(named).is_file():
-        raise AudioError(f"{named}: is not there, though {SOUND_FONT_VARIABLE} names it; correct or unset it")
-    if named is not None:
-        return Path(named) if named else None
-    found = (path for folder in SOUND_FONT_FOLDERS for path in sorted(folder.glob("*.sf[23]")))
-    return next(found, None)
+    path = os.environ.get(SOUND_FONT_VARIABLE)
+    if path and not Path(path).is_file():
+        raise AudioError(f"{path}: file not found; correct or unset {SOUND_FONT_VARIABLE}")
+    if path is not None:
+        return Path(path) if path else None
+    installed = (path for folder in SOUND_FONT_FOLDERS for path in sorted(folder.glob("*.sf[23]")))
+    return next(installed, None)
 
 
 def _render_fluidsynth(program: str, font: Path, score: Score, sample_rate: int) -> np.ndarray | None:
-    """Return what FluidSynth plays, if it does."""
+    """Render with FluidSynth; return None if it fails."""
     with tempfile.TemporaryDirectory() as folder:
-        tune, wave = Path(folder, "tune.mid"), Path(folder, "tune.wav")
-        score.save(tune)
+        midi, wav = Path(folder, "piece.mid"), Path(folder, "piece.wav")
+        score.save(midi)
         command = [
             program,
             "-ni",
@@ -75,12 +77,12 @@ def _render_fluidsynth(program: str, font: Path, score: Score, sample_rate: int)
             "-r",
             str(sample_rate),
             "-F",
-            str(wave),
+            str(wav),
             str(font),
-            str(tune),
+            str(midi),
         ]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=FLUIDSYNTH_TIMEOUT_SECONDS)
         except (subprocess.SubprocessError, OSError):
             return None
-        return audio.load(wave, sample_rate) if wave.exists() else None
+        return audio.load(wav, sample_rate) if wav.exists() else None

@@ -1,7 +1,7 @@
-"""A small synthesiser: notes to sound by adding partials, for computers that have no better one.
+"""A small additive synthesiser, used where FluidSynth is not available.
 
-Every instrument is one of a few kinds (struck, bowed, sung, blown, …) with partials, an envelope and a
-vibrato of its own. A tone is computed once for each pitch and strength, and cut to length for each note.
+Each instrument has one of a few timbres (piano, plucked, bowed, voice, …) with its own partials, envelope and
+vibrato. A tone is computed once for each pitch and velocity layer, and cut to the length of each note.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from audioseq.errors import AudioError
 from audioseq.midi import Note, Score
 
 TAIL_SECONDS = 1.5
-"""Seconds after the last note, for it to fade away."""
+"""Time after the end of the last note, for its decay."""
 MAX_TONE_SECONDS = 30.0
-"""Seconds; what is held longer fades out there."""
+"""Longer notes fade out after this time."""
 KNEE, CEILING = 0.6, 0.9
-"""Louder samples than the first are bent, so that none is louder than the second."""
+"""Amplitudes of the soft limiter: samples above the knee are compressed to stay below the ceiling."""
 VELOCITY_LAYERS = 3
-"""Strengths for which a tone is computed: what is struck harder is brighter, not only louder."""
+"""Velocity ranges with a tone of their own: loud notes are brighter, not only louder."""
 
 
 @dataclass(frozen=True)
 class Timbre:
-    """How a kind of instrument sounds; times in seconds."""
+    """The sound of a kind of instrument; times in seconds."""
 
     slope: float
-    """The k-th partial starts with 1 / k^slope of the first one's amplitude; less in loud notes."""
+    """The k-th partial has the amplitude 1 / k^slope; soft notes have a steeper slope."""
     partials: int = 12
     attack: float = 0.004
     release: float = 0.12
     decay: float = 0.0
-    """How fast a tone of 262 Hz dies away (1/s); high tones and partials are quicker; 0: it is held."""
+    """Decay rate of a tone of 262 Hz (1/s); high tones and partials decay faster; 0: no decay."""
     stiffness: float = 0.0
-    """How far the partials of a stiff string are stretched."""
+    """Inharmonicity: stretching of the partials of a stiff string."""
     vibrato: float = 0.0
-    """Semitones up and down."""
+    """Depth in semitones up and down."""
     odd: bool = False
     """Whether even partials are weak, as in a clarinet."""
     formants: tuple[float, ...] = ()
-    """Hz around which a voice is strong."""
+    """Formant frequencies of a voice, Hz."""
     gain: float = 1.0
 
 
@@ -66,9 +66,9 @@ FAMILY_TIMBRES = (
     PIANO, BELL, ORGAN, PLUCKED, BASS, BOWED, VOICE, BRASS,
     REED, FLUTE, REED, VOICE, BOWED, PLUCKED, BELL, BELL,
 )  # fmt: skip
-"""Of the sixteen families of eight programs in General MIDI; effects (the last ones) are as good as bells."""
+"""Timbres of the sixteen families of eight programs in General MIDI; sound effects use bells."""
 PROGRAM_TIMBRES = {45: PLUCKED, 46: PLUCKED, 47: BASS, 48: BOWED, 49: BOWED, 50: BOWED, 51: BOWED}
-"""Programs unlike their families: plucked strings, harp, timpani, string ensembles."""
+"""Timbres of programs that differ from their family: plucked strings, harp, timpani, string ensembles."""
 
 DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...] = (
     ((35, 36), (52.0, 0.0, 0.0, 0.09)),  # bass drums
@@ -79,14 +79,14 @@ DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...] = (
     ((41, 43, 45), (90.0, 0.0, 0.0, 0.12)),  # toms
     ((47, 48, 50), (140.0, 0.0, 0.0, 0.1)),
 )
-"""Percussion keys; tone (Hz, 0: none), strength of noise, its lowest frequency (Hz), and decay (s)."""
+"""Percussion keys; tone (Hz, 0: none), amplitude and cutoff (Hz) of high-passed noise, and decay (s)."""
 OTHER_DRUM = (0.0, 0.4, 2500.0, 0.03)
 REVERB_LEVEL = 0.22
-"""How loud the reverberation is beside the sound itself."""
+"""Level of the reverberation relative to the dry sound."""
 
 
 def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
-    """Play a score.
+    """Synthesise a score.
 
     Args:
         score: the music; equal scores give equal samples.
@@ -118,18 +118,18 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
 def check_rate(sample_rate: int) -> None:
     """Raise an AudioError for a sample rate below 8 kHz or above 192 kHz."""
     if not 8_000 <= sample_rate <= 192_000:
-        raise AudioError(f"sample rate {sample_rate}: is no rate to render at; give 8000 to 192000 Hz")
+        raise AudioError(f"sample rate {sample_rate} Hz is out of range; give 8000 to 192000 Hz")
 
 
 def _mix_notes(
     mix: np.ndarray, notes: Iterable[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int
 ) -> None:
-    """Add notes of one pitch to the mix, each the beginning of the tone in an envelope."""
+    """Add notes of one pitch to the mix: the tone, cut to length, with attack and release."""
     release = int(timbre.release * sample_rate)
     fade = (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, release, dtype=np.float32))) ** 2
     for note in notes:
         held = min(int(note.duration * sample_rate), len(tone) - release)
-        sound = tone[: held + release] * (timbre.gain * _loudness(note.velocity))
+        sound = tone[: held + release] * (timbre.gain * _amplitude(note.velocity))
         attack = min(int(timbre.attack * sample_rate), held // 2) + 1
         sound[:attack] *= 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, attack, dtype=np.float32))
         sound[held:] *= fade
@@ -138,14 +138,14 @@ def _mix_notes(
 
 
 def _mix_drum(mix: np.ndarray, notes: Iterable[Note], sound: np.ndarray, sample_rate: int) -> None:
-    """Add beats of one drum to the mix; how long they are written makes no difference."""
+    """Add the notes of one drum to the mix; their durations are ignored."""
     for note in notes:
         start = int(note.onset * sample_rate)
         part = sound[: len(mix) - start]
-        mix[start : start + len(part)] += part * _loudness(note.velocity)
+        mix[start : start + len(part)] += part * _amplitude(note.velocity)
 
 
-def _loudness(velocity: int) -> float:
+def _amplitude(velocity: int) -> float:
     return math.pow(velocity / 127, 1.7)
 
 
@@ -155,79 +155,80 @@ def _tone(timbre: Timbre, pitch: int, layer: int, duration: float, sample_rate: 
     time = np.arange(int(duration * sample_rate) + 1) / sample_rate
     cycles = frequency * time
     if timbre.vibrato:
-        rate = 5.3 + 0.02 * (pitch % 12)  # not all players in step
-        swing = frequency * (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * rate)
-        cycles += swing * np.clip((time - 0.15) / 0.5, 0, 1) * np.sin(2 * np.pi * rate * time)
+        rate = 5.3 + 0.02 * (pitch % 12)  # different rates decorrelate the notes of a chord
+        # The phase is the integral of the frequency, so a sine in the frequency has its rate in the divisor.
+        deviation = frequency * (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * rate)
+        cycles += deviation * np.clip((time - 0.15) / 0.5, 0, 1) * np.sin(2 * np.pi * rate * time)
     brightness = timbre.slope + 0.35 * (VELOCITY_LAYERS - 1 - layer)
     tone = np.zeros(len(time), np.float32)
     elapsed = time.astype(np.float32)
-    total = 0.0
+    energy = 0.0
     for k in range(1, timbre.partials + 1):
         stretched = k * np.sqrt((1 + timbre.stiffness * k * k) / (1 + timbre.stiffness))
-        if frequency * stretched > 0.45 * sample_rate:
+        if frequency * stretched > 0.45 * sample_rate:  # would alias
             break
-        amplitude = _strength(timbre, k, frequency) / k**brightness
-        total += amplitude**2
-        if amplitude < 2e-3:
+        amplitude = _spectral_envelope(timbre, k, frequency) / k**brightness
+        energy += amplitude**2
+        if amplitude < 2e-3:  # inaudible
             continue
-        turns = (stretched * cycles + 0.37 * k * k) % 1  # partials in phase would click
-        angle = (2 * np.pi * turns).astype(np.float32)
+        phase = (stretched * cycles + 0.37 * k * k) % 1  # partials that start in phase would click
+        angle = (2 * np.pi * phase).astype(np.float32)
         partial = np.sin(angle, out=angle)
         if timbre.decay:
-            # Quick at first and slow later, as the strings of a piano exchange energy with the board.
+            # Fast at first and slow later, as the strings of a piano exchange energy with the soundboard.
             rate = timbre.decay * (0.7 + 0.3 * k) * (frequency / 262) ** 0.6
             partial *= 0.65 * np.exp(-2.5 * rate * elapsed) + 0.35 * np.exp(-0.6 * rate * elapsed)
         tone += np.float32(amplitude) * partial
-    # Equal energy whatever the partials; high tones a little softer, as ears find them shrill.
-    return tone * np.float32(0.25 / np.sqrt(total or 1.0) * (262 / frequency) ** 0.2)
+    # All timbres have equal energy; high tones are slightly softer, because they sound louder.
+    return tone * np.float32(0.25 / np.sqrt(energy or 1.0) * (262 / frequency) ** 0.2)
 
 
-def _strength(timbre: Timbre, k: int, frequency: float) -> float:
-    """Return how strong the k-th partial is, apart from the slope."""
+def _spectral_envelope(timbre: Timbre, k: int, frequency: float) -> float:
+    """Return the relative amplitude of the k-th partial, without the slope."""
     hertz = k * frequency
-    strength = 1 / (1 + (hertz / 5000) ** 2)
+    amplitude = 1 / (1 + (hertz / 5000) ** 2)
     if timbre.odd and k % 2 == 0:
-        strength *= 0.25
+        amplitude *= 0.25
     if timbre.formants:
-        strength *= 0.12 + sum(
+        amplitude *= 0.12 + sum(
             1 / (1 + ((hertz - centre) / 160) ** 2) / (1 + index)
             for index, centre in enumerate(timbre.formants)
         )
-    return float(strength)
+    return float(amplitude)
 
 
 def _drum_sound(pitch: int, sample_rate: int) -> np.ndarray:
-    """Return one beat of a drum of General MIDI `[N]` float32: a falling tone, noise, or both."""
-    hertz, noise, lowest, decay = next((drum for keys, drum in DRUMS if pitch in keys), OTHER_DRUM)
+    """Return the sound of a General MIDI drum `[N]` float32: a tone with falling pitch, noise, or both."""
+    hertz, noise, cutoff, decay = next((drum for keys, drum in DRUMS if pitch in keys), OTHER_DRUM)
     time = np.arange(int(7 * decay * sample_rate)) / sample_rate
     sound = np.zeros(len(time))
     if hertz:
-        sound += np.sin(2 * np.pi * hertz * (time + 0.03 * (1 - np.exp(-time / 0.02))))  # it begins higher
+        sound += np.sin(2 * np.pi * hertz * (time + 0.03 * (1 - np.exp(-time / 0.02))))
     if noise:
-        hiss = np.random.default_rng(pitch).standard_normal(len(time))
-        high = butter(2, min(lowest, 0.4 * sample_rate), "highpass", fs=sample_rate, output="sos")
-        sound += noise * sosfilt(high, hiss)
+        white = np.random.default_rng(pitch).standard_normal(len(time))
+        high_pass = butter(2, min(cutoff, 0.4 * sample_rate), "highpass", fs=sample_rate, output="sos")
+        sound += noise * sosfilt(high_pass, white)
     sound *= np.exp(-time / decay) * np.minimum(time / 0.001, 1)
     return (0.5 * sound).astype(np.float32)
 
 
 def _add_reverb(dry: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Add the reverberation of a small hall: noise that dies away, dull rather than bright."""
+    """Add the reverberation of a small hall: the impulse response is decaying low-passed noise."""
     time = np.arange(int(1.2 * sample_rate)) / sample_rate
-    low = butter(1, 3000, fs=sample_rate, output="sos")
-    echo = sosfilt(low, np.random.default_rng(0).standard_normal(len(time))) * np.exp(-time / 0.17)
-    echo *= np.minimum(time / 0.012, 1) * np.linspace(1, 0, len(time))
-    echo *= REVERB_LEVEL / np.sqrt((echo**2).sum())
-    return np.asarray(dry + oaconvolve(dry, echo.astype(np.float32))[: len(dry)])
+    low_pass = butter(1, 3000, fs=sample_rate, output="sos")
+    response = sosfilt(low_pass, np.random.default_rng(0).standard_normal(len(time))) * np.exp(-time / 0.17)
+    response *= np.minimum(time / 0.012, 1) * np.linspace(1, 0, len(time))
+    response *= REVERB_LEVEL / np.sqrt((response**2).sum())
+    return np.asarray(dry + oaconvolve(dry, response.astype(np.float32))[: len(dry)])
 
 
 def limit(mix: np.ndarray) -> np.ndarray:
-    """Scale a waveform `[N]` so that its loud moments reach the knee, and bend what is louder still."""
-    loud = np.quantile(np.abs(mix[::7]), 0.999) if len(mix) else 0.0
+    """Normalise a waveform `[N]` so that its loud samples reach the knee, and compress louder ones softly."""
+    loud = np.quantile(np.abs(mix[::7]), 0.999) if len(mix) else 0.0  # every 7th sample is enough
     if not loud:
         return mix
     mix = mix * np.float32(KNEE / loud)
     over = np.abs(mix) > KNEE
-    room = CEILING - KNEE
-    mix[over] = np.sign(mix[over]) * (KNEE + room * np.tanh((np.abs(mix[over]) - KNEE) / room))
+    headroom = CEILING - KNEE
+    mix[over] = np.sign(mix[over]) * (KNEE + headroom * np.tanh((np.abs(mix[over]) - KNEE) / headroom))
     return mix

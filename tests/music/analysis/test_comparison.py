@@ -1,4 +1,4 @@
-"""Pieces in folders, beside others."""
+"""Comparison of pieces in folders, and detection of copies."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def song(first: int, seed: int, length: int = 24) -> Score:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
-    for folder in ("ours", "reference", "training"):
+    for folder in ("pieces", "reference", "training"):
         (tmp_path / folder / "sub").mkdir(parents=True)
-    song(60, 3).save(tmp_path / "ours" / "copied.mid")
-    song(60, 5).save(tmp_path / "ours" / "sub" / "new.MIDI")
-    (tmp_path / "ours" / "broken.mid").write_bytes(b"MThd")
+    song(60, 3).save(tmp_path / "pieces" / "copied.mid")
+    song(60, 5).save(tmp_path / "pieces" / "sub" / "new.MIDI")
+    (tmp_path / "pieces" / "broken.mid").write_bytes(b"MThd")
     song(50, 7).save(tmp_path / "reference" / "real.mid")
     song(67, 3, length=48).save(tmp_path / "training" / "source.mid")
     return tmp_path
 
 
-def test_a_copy_is_found_and_named(folders: Path) -> None:
-    told: list[str] = []
-    ours, reference, training = (
-        read_pieces(folders / name, told.append) for name in ("ours", "reference", "training")
+def test_copies_are_reported(folders: Path) -> None:
+    warnings: list[str] = []
+    pieces, reference, training = (
+        read_pieces(folders / name, warnings.append) for name in ("pieces", "reference", "training")
     )
-    assert list(ours) == ["copied.mid", "sub/new.MIDI"]
-    assert len(told) == 1 and "broken.mid" in told[0]
-    report = compare(ours, reference, training)
+    assert list(pieces) == ["copied.mid", "sub/new.MIDI"]
+    assert len(warnings) == 1 and "broken.mid" in warnings[0]
+    report = compare(pieces, reference, training)
     first = report.copies[0]
     assert (first.piece, first.notes, first.source) == ("copied.mid", 24, "source.mid")
     assert report.copies[1].notes < 24
@@ -48,7 +48,7 @@ def test_a_copy_is_found_and_named(folders: Path) -> None:
     }
 
 
-def test_without_training_data_no_copies_are_told(folders: Path) -> None:
+def test_no_copies_without_training_pieces(folders: Path) -> None:
     piece = read_pieces(folders / "reference" / "real.mid", print)
     assert list(piece) == ["real.mid"]
     report = compare(piece, piece)
@@ -56,9 +56,9 @@ def test_without_training_data_no_copies_are_told(folders: Path) -> None:
     assert all(row.within_range for row in report.rows)
 
 
-def test_folders_without_music(tmp_path: Path) -> None:
-    for place in (tmp_path, tmp_path / "none"):
-        with pytest.raises(DataError, match="no MIDI files"):
-            read_pieces(place, print)
+def test_folders_without_music_are_errors(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(DataError, match="no usable MIDI files"):
+            read_pieces(folder, print)
     with pytest.raises(DataError, match="two folders"):
         compare({}, {})

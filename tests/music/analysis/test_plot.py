@@ -1,4 +1,4 @@
-"""Pictures are written, hold what they must, and are looked at by people."""
+"""Plots are written and contain the expected colours and sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def share(path: Path, colour: str) -> float:
     return float((np.abs(pixels - colors.to_rgb(colour)).max(axis=-1) < 0.02).mean())
 
 
-def test_each_track_has_its_colour(tmp_path: Path) -> None:
+def test_tracks_have_different_colours(tmp_path: Path) -> None:
     piano_roll(DUET, tmp_path / "a.png", "A duet")
     assert share(tmp_path / "a.png", COLOURS[0]) > 0.005
     assert share(tmp_path / "a.png", COLOURS[1]) > 0.005
@@ -44,21 +44,21 @@ def test_soft_notes_are_paler(tmp_path: Path) -> None:
     ],
     ids=["empty", "long and wide", "many tracks"],
 )
-def test_extremes_are_drawn(score: Score, tmp_path: Path) -> None:
+def test_extreme_scores_are_drawn(score: Score, tmp_path: Path) -> None:
     piano_roll(score, tmp_path / "a.png")
     height, width, _ = image.imread(tmp_path / "a.png").shape
     assert 100 < height < 4000 and 500 < width < 8000
 
 
-def test_statistics_that_are_unlike_are_orange(tmp_path: Path) -> None:
-    alike = Row("polyphony", (1.0, 2.0, 3.0), (1.0, 2.1, 3.0))
-    unlike = Row("pitch_range", (9.0, 9.0, 9.0), (1.0, 2.0, 3.0))
-    compare([alike, unlike], tmp_path / "both.png", "Title")
-    compare([alike], tmp_path / "alike.png")
-    assert share(tmp_path / "both.png", COLOURS[1]) > 0 == share(tmp_path / "alike.png", COLOURS[1])
+def test_statistics_outside_the_reference_range_are_orange(tmp_path: Path) -> None:
+    within = Row("polyphony", (1.0, 2.0, 3.0), (1.0, 2.1, 3.0))
+    outside = Row("pitch_range", (9.0, 9.0, 9.0), (1.0, 2.0, 3.0))
+    compare([within, outside], tmp_path / "both.png", "Title")
+    compare([within], tmp_path / "within.png")
+    assert share(tmp_path / "both.png", COLOURS[1]) > 0 == share(tmp_path / "within.png", COLOURS[1])
 
 
-def test_bad_names(tmp_path: Path) -> None:
+def test_invalid_input_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot draw \.bmp"):
         piano_roll(DUET, tmp_path / "a.bmp")
     with pytest.raises(ConfigError, match="no statistics"):

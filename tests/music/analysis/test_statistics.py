@@ -1,4 +1,4 @@
-"""Statistics, against what can be counted by hand."""
+"""Statistics against values counted by hand."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from audioseq.music.analysis.statistics import Statistics, compare, describe, ta
 from audioseq.music.representation.grid import GridNote, Piece
 from audioseq.music.representation.vocabulary import DRUMS
 
-Q = 24
-"""Ticks in a quarter."""
+TICKS_PER_QUARTER = 24
 WALTZ = 1
-"""The index of 3/4."""
+"""Index of the meter 3/4."""
 
 
 def piece(
     notes: Sequence[tuple[float, int, float]], bars: int = 1, meter: int = 0, drums: bool = False
 ) -> Piece:
     """Return a piece of one track: onset and duration in quarters, 4/4, 120 quarters a minute."""
-    placed = (GridNote(round(Q * onset), 0, -pitch, round(Q * length), 80) for onset, pitch, length in notes)
-    return Piece(tuple(sorted(placed)), (meter,) * bars, (DRUMS if drums else 0,), 120.0)
+    grid_notes = (
+        GridNote(round(TICKS_PER_QUARTER * onset), 0, -pitch, round(TICKS_PER_QUARTER * length), 80)
+        for onset, pitch, length in notes
+    )
+    return Piece(tuple(sorted(grid_notes)), (meter,) * bars, (DRUMS if drums else 0,), 120.0)
 
 
 def test_pitches() -> None:
@@ -33,7 +35,7 @@ def test_pitches() -> None:
     assert describe(piece([(0, 60, 1)])).pitch_class_entropy == 0
 
 
-def test_no_scale_has_more_than_seven_of_twelve() -> None:
+def test_chromatic_scale_has_low_scale_consistency() -> None:
     chromatic = [(n / 4, 60 + n, 0.25) for n in range(12)]
     found = describe(piece(chromatic))
     assert found.scale_consistency == pytest.approx(7 / 12)
@@ -41,7 +43,7 @@ def test_no_scale_has_more_than_seven_of_twelve() -> None:
 
 
 def test_density_and_polyphony() -> None:
-    # A whole note below two half notes, then a bar of rest: 12 quarters sound within 4 ... 8 within 4.
+    # A whole note below two half notes, then a bar of rest: 8 quarters of notes sound within 4 quarters.
     found = describe(piece([(0, 48, 4), (0, 60, 2), (2, 62, 2)], bars=2))
     assert found.polyphony == 2.0
     assert found.notes_per_second == 3 / 4
@@ -53,7 +55,7 @@ def test_density_and_polyphony() -> None:
 def test_groove() -> None:
     steady = [(bar * 4 + beat, 60 + beat + bar, 1.0) for bar in range(3) for beat in range(4)]
     assert describe(piece(steady, bars=3)).groove_consistency == 1.0
-    # On 2 of 16 sixteenths they differ; the empty third bar is compared with none.
+    # The bars differ on 2 of 16 sixteenths; the empty third bar is not compared.
     differ = [(0, 60, 1.0), (1, 60, 1.0), (4, 60, 1.0), (6, 60, 1.0)]
     assert describe(piece(differ, bars=3)).groove_consistency == pytest.approx(14 / 16)
 
@@ -68,13 +70,13 @@ def test_repetition_and_similarity() -> None:
     assert describe(piece(first)).self_similarity == 0
 
 
-def test_bars_of_other_lengths() -> None:
+def test_bars_in_three_four() -> None:
     notes = [(3 * bar + beat, 60, 1) for bar in range(2) for beat in range(3)]
     found = describe(piece(notes, bars=2, meter=WALTZ))
     assert found.repetition == 1 / 2 and found.groove_consistency == 1.0
 
 
-def test_drums_count_in_rhythm_alone() -> None:
+def test_drums_count_in_rhythm_only() -> None:
     found = describe(piece([(0, 36, 1), (2, 38, 1)], drums=True))
     assert (found.pitch_range, found.pitch_class_entropy, found.polyphony) == (0, 0, 0)
     assert found.notes_per_bar == 2
@@ -88,7 +90,7 @@ def test_comparison() -> None:
     rows = {row.name: row for row in compare([one(9.5, None)], reference)}
     assert "longest_copy" not in rows
     row = rows["notes_per_second"]
-    assert row.ours == (9.5, 9.5, 9.5) and row.reference == (1.0, 5.0, 9.0) and not row.within_range
+    assert row.pieces == (9.5, 9.5, 9.5) and row.reference == (1.0, 5.0, 9.0) and not row.within_range
     assert rows["polyphony"].within_range
     text = table(list(rows.values()))
     assert text.count("median outside") == 1

@@ -1,4 +1,4 @@
-"""Sound of scores, judged by what ears would notice: pitch, loudness, silence, clicks."""
+"""Rendered audio has the right pitch, loudness and silence, and no clicks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RATE = 22_050
 
 
 def pitch_of(waveform: np.ndarray) -> float:
-    """Return the fundamental as a MIDI pitch: the product of the spectrum and itself shrunk 2 and 3 times."""
+    """Estimate the fundamental as a MIDI pitch by the harmonic product spectrum."""
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform)), 4 * len(waveform)))
     count = len(spectrum) // 3
     product = spectrum[:count] * (spectrum[: 2 * count : 2] + 1e-3) * (spectrum[: 3 * count : 3] + 1e-3)
@@ -29,12 +29,12 @@ def pitch_of(waveform: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("program", [*range(0, 8 * len(FAMILY_TIMBRES), 8), 45, 48])
-def test_each_instrument_sounds_at_the_pitch_asked_for(program: int) -> None:
+def test_instruments_sound_at_the_given_pitch(program: int) -> None:
     pitches = (48, 60, 76)
     score = Score(tuple(Note(pitch, 80, 2.0 * n, 0.6, program) for n, pitch in enumerate(pitches)))
     waveform = synthesise(score, RATE)
-    heard = [pitch_of(waveform[int((2 * n + 0.1) * RATE) : int((2 * n + 0.6) * RATE)]) for n in range(3)]
-    assert heard == pytest.approx(pitches, abs=0.25)
+    estimated = [pitch_of(waveform[int((2 * n + 0.1) * RATE) : int((2 * n + 0.6) * RATE)]) for n in range(3)]
+    assert estimated == pytest.approx(pitches, abs=0.25)
 
 
 def test_length_range_and_type() -> None:
@@ -44,7 +44,7 @@ def test_length_range_and_type() -> None:
     assert np.isfinite(waveform).all() and 0.5 < np.abs(waveform).max() <= CEILING
 
 
-def test_rests_are_silent_and_the_end_fades_away() -> None:
+def test_rests_and_the_end_are_silent() -> None:
     waveform = np.abs(synthesise(Score((Note(60, 100, 0.0, 0.5), Note(64, 100, 4.0, 0.5))), RATE))
     assert waveform[int(2.5 * RATE) : int(3.99 * RATE)].max() < 1e-3
     assert waveform[-RATE // 20 :].max() < 1e-3
@@ -52,16 +52,16 @@ def test_rests_are_silent_and_the_end_fades_away() -> None:
 
 
 @pytest.mark.parametrize("program", [0, 40, 52, 73])
-def test_notes_neither_begin_nor_end_with_a_click(program: int) -> None:
+def test_notes_have_no_clicks(program: int) -> None:
     note = Note(69, 100, 0.5, 0.7, program)
     waveform = synthesise(Score((note,)), RATE)
-    # A click has energy at all frequencies; nothing of a tone of 440 Hz is above 9 kHz.
+    # A click has energy at all frequencies; a tone of 440 Hz has none above 9 kHz.
     frames = np.lib.stride_tricks.sliding_window_view(waveform, 256)[::64] * np.hanning(256)
     high = np.abs(np.fft.rfft(frames))[:, 110:].max()
     assert high < 0.004 * np.abs(np.fft.rfft(frames)).max()
 
 
-def test_velocity_is_heard() -> None:
+def test_velocity_changes_the_amplitude() -> None:
     soft, loud = (
         synthesise(Score((Note(60, velocity, 0.0, 0.5), Note(60, 127, 2.5, 0.5))), RATE)[:RATE]
         for velocity in (30, 90)
@@ -76,7 +76,8 @@ def test_drums_sound_and_stop(key: int) -> None:
     assert np.abs(waveform[int(4 * RATE) : int(4.9 * RATE)]).max() < 1e-3
 
 
-def test_equal_scores_sound_equal_and_long_or_very_high_notes_do_no_harm() -> None:
+def test_equal_scores_give_equal_samples() -> None:
+    """Also with very long and very high notes."""
     score = Score((Note(127, 80, 0.0, 0.3, 40), Note(0, 80, 0.0, 0.3), Note(60, 64, 0.0, 40.0, 48)))
     assert np.array_equal(synthesise(score, 8000), synthesise(score, 8000))
 
@@ -86,12 +87,12 @@ def test_a_score_without_notes_is_silence() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, -1, 7999, 10**6])
-def test_rates_that_are_none(rate: int) -> None:
+def test_invalid_sample_rates(rate: int) -> None:
     with pytest.raises(AudioError, match="8000 to 192000"):
         render(Score(()), rate)
 
 
-def test_a_minute_of_music_takes_at_most_two_seconds() -> None:
+def test_one_minute_of_music_takes_at_most_two_seconds() -> None:
     notes = tuple(
         Note(40 + 7 * n % 45, 40 + n % 80, n / 8, 0.6, (0, 40, 52)[n % 3], track=n % 3) for n in range(480)
     )
@@ -100,8 +101,8 @@ def test_a_minute_of_music_takes_at_most_two_seconds() -> None:
     assert time.process_time() - began < 2
 
 
-def test_fluidsynth_is_used_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program of its name that copies a sound to where it is told to."""
+def test_fluidsynth_is_used_if_available(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fake `fluidsynth` copies a sound to its output file."""
     sf.write(tmp_path / "played.wav", np.full((800, 2), 0.25), 8000)
     program = tmp_path / "fluidsynth"
     program.write_text(
@@ -114,14 +115,14 @@ def test_fluidsynth_is_used_where_there_is_one(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "tiny.sf2"))
     assert len(render(score, 8000)) == 800
     monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, "")
-    ours = render(score, 8000)
-    assert np.array_equal(ours, synthesise(score, 8000))
+    built_in = render(score, 8000)
+    assert np.array_equal(built_in, synthesise(score, 8000))
     program.write_text("#!/bin/sh\nexit 1\n")
     monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "tiny.sf2"))
-    assert np.array_equal(render(score, 8000), ours)
+    assert np.array_equal(render(score, 8000), built_in)
 
 
-def test_a_sound_font_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_sound_font_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "none.sf2"))
     with pytest.raises(AudioError, match=r"none\.sf2"):
         render(Score((Note(60, 64, 0.0, 0.5),)))
