@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
-    {"config", "device", "files", "nn", "seeding", "text"},
-    {"audio", "checkpoint", "download"},
+    {"files"},
+    {"config", "device", "nn", "seeding", "text"},
+    {"audio", "checkpoint", "download", "recipe"},
     {"data", "models", "midi"},
     {"training"},
     {"language"},

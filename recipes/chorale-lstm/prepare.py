@@ -1,28 +1,30 @@
-"""Write Bach's chorales as MIDI files, and the manifests of their usual split."""
+"""Convert Bach's chorales to MIDI files, and write the manifests of their standard split."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from audioseq.errors import AudioseqError
 from audioseq.music.data import corpora
+from audioseq.recipe import run_script
 
-if __name__ == "__main__":
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--from",
         dest="source",
         type=Path,
         required=True,
-        help="Jsb16thSeparated.json, four voices by sixteenths",
+        help="Jsb16thSeparated.json: four voices in sixteenths",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/data/chorales"))
-    asked = parser.parse_args()
-    try:
-        tunes = list(corpora.chorales(asked.source, asked.out / "midi"))
-        for split in corpora.SPLITS:
-            print(corpora.save(asked.out / f"{split}.jsonl", [tune for part, tune in tunes if part == split]))
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    args = parser.parse_args()
+    tunes = list(corpora.chorales(args.source, args.out / "midi"))
+    for split in corpora.SPLITS:
+        pieces = [tune for part, tune in tunes if part == split]
+        print(corpora.write_manifest(args.out / f"{split}.jsonl", pieces))
+
+
+if __name__ == "__main__":
+    run_script(main)

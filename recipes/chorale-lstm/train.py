@@ -1,37 +1,28 @@
-"""Train on Bach's chorales; measure the test chorales in nats, and harmonise their melodies."""
+"""Train on Bach's chorales, and evaluate on the test chorales: negative log-likelihood and part-writing."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from datetime import date
 from pathlib import Path
 
-import audioseq
 from audioseq.music.harmony.evaluate import evaluate
 from audioseq.music.harmony.task import train
+from audioseq.recipe import publish, run_script, training_parser
 
 HERE = Path(__file__).parent
 TEST = Path("runs/data/chorales/test.jsonl")
 
+
+def main() -> None:
+    parser = training_parser(__doc__, "runs/chorale-lstm", "model", "resume", "publish")
+    parser.add_argument("--test", type=Path, default=TEST, help="manifest to evaluate on")
+    args = parser.parse_args()
+    model = args.model or train(HERE / "config.toml", run_dir=args.run_dir, resume=args.resume).best
+    minutes = None if args.model else round(time.process_time() / 60, 1)
+    metrics = evaluate(model, args.test)
+    results = {"headline": f"{metrics['nats']:.3f} nats", "test": metrics, "cpu_minutes": minutes}
+    publish(HERE, results, args.publish)
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/chorale-lstm"))
-    parser.add_argument("--model", type=Path, help="measure this one instead of training")
-    parser.add_argument("--test", type=Path, default=TEST, help="manifest of what is measured on")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
-    parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
-    asked = parser.parse_args()
-    try:
-        config = HERE / "config.toml"
-        model = asked.model or train(config, run_dir=asked.run_dir, resume=asked.resume).best
-        minutes = None if asked.model else round(time.process_time() / 60, 1)
-        figures = evaluate(model, asked.test)
-    except audioseq.AudioseqError as error:
-        parser.exit(1, f"error: {error}\n")
-    about = {"cpu_minutes": minutes, "date": date.today().isoformat(), "hardware": asked.publish}
-    text = json.dumps({"headline": f"{figures['nats']:.3f} nats", "test": figures, **about}, indent=2)
-    if asked.publish:
-        (HERE / "results.json").write_text(text + "\n")
-    print(text)
+    run_script(main)

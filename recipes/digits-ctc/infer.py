@@ -1,19 +1,22 @@
-"""Print which digits are said in recordings."""
+"""Print the digits spoken in recordings."""
 
 from __future__ import annotations
 
 import argparse
 
 import audioseq
+from audioseq.recipe import run_script
 
-if __name__ == "__main__":
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recordings", nargs="+")
-    parser.add_argument("--model", default="runs/digits-ctc/best.safetensors", help="a name, or a file")
-    asked = parser.parse_args()
-    try:
-        recogniser = audioseq.load(asked.model)
-        for path in asked.recordings:
-            print(path, recogniser.transcribe(path).text, sep="\t")
-    except audioseq.AudioseqError as error:
-        parser.exit(1, f"error: {error}\n")
+    parser.add_argument("--model", default="runs/digits-ctc/best.safetensors", help="name or path")
+    args = parser.parse_args()
+    recogniser = audioseq.load(args.model)
+    for path in args.recordings:
+        print(path, recogniser.transcribe(path).text, sep="\t")
+
+
+if __name__ == "__main__":
+    run_script(main)

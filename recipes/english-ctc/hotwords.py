@@ -1,11 +1,11 @@
-"""What hotwords bring: words that the language model lacks are looked for, among as many that nobody says.
+"""Evaluate hotwords: recall of out-of-vocabulary words, with distractors among the hotwords.
 
     python recipes/english-ctc/hotwords.py MODEL MANIFEST --lm FILE --others MANIFEST [--boost 0.4 0.8]
 
-The hotwords are the words of the manifest that the language model does not know, and distractors that nobody
-says in it: words of the other manifest that the language model does not know either, taken at random. Printed
-are how many of the words sought were found, without and with hotwords, and the word error rate of the
-utterances without them.
+The hotwords are the out-of-vocabulary words of the manifest, and distractors that do not occur in it: a
+random sample of the out-of-vocabulary words of the other manifest. Prints, without hotwords and for each
+boost, the share of the out-of-vocabulary words that is recognised, and the word error rate of the other
+utterances.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from pathlib import Path
 
 from audioseq import load
 from audioseq.data import read_manifest
+from audioseq.recipe import run_script
 from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.evaluation.evaluate import utterance_emissions
 from audioseq.speech.metrics import UtteranceResult, align_texts, word_errors
 from audioseq.text.tokenizer import normalise
 
 
-def found(results: list[UtteranceResult], words: set[str]) -> tuple[int, int]:
-    """Return how many of the words there are in the references, and how many of these were heard."""
+def count_recognised(results: list[UtteranceResult], words: set[str]) -> tuple[int, int]:
+    """Return how often the words occur in the references, and how often they are recognised."""
     marks = Counter(
         edit.mark
         for result in results
@@ -34,7 +35,7 @@ def found(results: list[UtteranceResult], words: set[str]) -> tuple[int, int]:
     return marks.total(), marks[" "]
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,26 +45,29 @@ if __name__ == "__main__":
     parser.add_argument("--others", type=Path, required=True)
     parser.add_argument("--distractors", type=int, default=100)
     parser.add_argument("--boost", type=float, nargs="+", default=[DecodingOptions.boost])
-    arguments = parser.parse_args()
-    recogniser = load(arguments.model)
-    heard = [utterance_emissions(recogniser, utterance) for utterance in read_manifest(arguments.manifest)]
-    plain = recogniser.decoder(DecodingOptions(lm=arguments.lm))
-    assert plain.decoder.model is not None
-    vocabulary = plain.decoder.model.vocabulary
-    sought = {word for item in heard for word in item.reference.split() if word not in vocabulary}
+    args = parser.parse_args()
+    recogniser = load(args.model)
+    emissions = [utterance_emissions(recogniser, utterance) for utterance in read_manifest(args.manifest)]
+    model = recogniser.load_decoder(DecodingOptions(lm=args.lm)).beam_decoder.model
+    assert model is not None
+    targets = {word for item in emissions for word in item.reference.split() if word not in model.vocabulary}
     texts = (
-        normalise(other.text, recogniser.tokenizer.alphabet).text for other in read_manifest(arguments.others)
+        normalise(other.text, recogniser.tokenizer.alphabet).text for other in read_manifest(args.others)
     )
-    strange = {word for text in texts for word in text.split() if word not in vocabulary} - sought
-    distractors = random.Random(0).sample(sorted(strange), arguments.distractors)
-    expected = (*sorted(sought), *distractors)
-    for boost in (0.0, *arguments.boost):
-        options = DecodingOptions(lm=arguments.lm, hotwords=expected if boost else (), boost=boost)
-        search = recogniser.decoder(options)
-        results = [item.decode(search) for item in heard]
-        total, right = found(results, sought)
-        rest = [result for result in results if not sought & set(result.reference.split())]
+    others = {word for text in texts for word in text.split() if word not in model.vocabulary} - targets
+    distractors = random.Random(0).sample(sorted(others), args.distractors)
+    hotwords = (*sorted(targets), *distractors)
+    for boost in (0.0, *args.boost):
+        options = DecodingOptions(lm=args.lm, hotwords=hotwords if boost else (), boost=boost)
+        decoder = recogniser.load_decoder(options)
+        results = [item.decode(decoder) for item in emissions]
+        total, recognised = count_recognised(results, targets)
+        rest = [result for result in results if not targets & set(result.reference.split())]
         print(
-            f"boost {boost:g}: {right} of {total} found ({right / total:.1%}), "
-            f"WER of the {len(rest)} utterances without them {word_errors(rest).rate:.2%}"
+            f"boost {boost:g}: {recognised} of {total} recognised ({recognised / total:.1%}); "
+            f"WER of the {len(rest)} other utterances: {word_errors(rest).rate:.2%}"
         )
+
+
+if __name__ == "__main__":
+    run_script(main)

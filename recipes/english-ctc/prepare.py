@@ -1,12 +1,11 @@
-"""Write the manifests of the English model from a folder of corpora, which README.md lists."""
+"""Write the manifests of the English model from a folder of corpora, see README.md."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from audioseq.errors import AudioseqError
+from audioseq.recipe import run_script
 from audioseq.speech.data import corpora
 
 TRAIN = {
@@ -26,14 +25,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="source", type=Path, default=Path("../shared/data/speech"))
     parser.add_argument("--out", type=Path, default=Path("runs/data/english"))
-    asked = parser.parse_args()
+    args = parser.parse_args()
     for name, folders in (("train", TRAIN), ("dev", DEV)):
-        read = [utterance for place, reader in folders.items() for utterance in reader(asked.source / place)]
-        print(corpora.save(asked.out / f"{name}.jsonl", read))
+        utterances = [each for folder, read in folders.items() for each in read(args.source / folder)]
+        print(corpora.save_manifest(args.out / f"{name}.jsonl", utterances))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

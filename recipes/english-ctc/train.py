@@ -1,40 +1,36 @@
-"""Train the English model, and measure on the development set."""
+"""Train the English model, and evaluate it on the development set."""
 
 from __future__ import annotations
 
-import argparse
-import json
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
 
 import audioseq
 from audioseq.data import read_manifest
+from audioseq.recipe import publish, run_script, training_parser
+from audioseq.speech.decoding.decoder import Decoding
 from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.task import train
 
 HERE = Path(__file__).parent
 VALID = Path("runs/data/english/dev.jsonl")
+METRICS = ("wer", "cer", "exact", "utterances", "seconds", "causes")
+
+
+def main() -> None:
+    parser = training_parser(__doc__, "runs/english-ctc", "model", "publish")
+    parser.add_argument("--valid", type=Path, default=VALID, help="manifest to evaluate on")
+    args = parser.parse_args()
+    model = args.model or train(HERE / "config.toml", run_dir=args.run_dir, valid=args.valid).best
+    recogniser, utterances = audioseq.load(model), read_manifest(args.valid)
+    decodings: dict[str, Decoding] = {"greedy": "greedy"}
+    if options := recogniser.recommended_options:
+        decodings |= {"language model": options, "rescored": replace(options, rescorer="english-lstm")}
+    reports = {name: evaluate(recogniser, utterances, each).to_dict() for name, each in decodings.items()}
+    results = {name: {key: report[key] for key in METRICS} for name, report in reports.items()}
+    headline = f"{100 * results['greedy']['wer']:.2f} %"
+    publish(HERE, {"headline": headline, args.valid.stem: results}, args.publish)
+
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/english-ctc"))
-    parser.add_argument("--valid", type=Path, default=VALID, help="manifest to measure on")
-    parser.add_argument("--model", type=Path, help="measure this one instead of training")
-    parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
-    asked = parser.parse_args()
-    try:
-        model = asked.model or train(HERE / "config.toml", run_dir=asked.run_dir, valid=asked.valid).best
-        recogniser, utterances = audioseq.load(model), read_manifest(asked.valid)
-        greedy = evaluate(recogniser, utterances, "greedy").to_dict()
-        advised = evaluate(recogniser, utterances).to_dict() if recogniser.recommended else None
-    except audioseq.AudioseqError as error:
-        parser.exit(1, f"error: {error}\n")
-    keys = ("wer", "cer", "exact", "utterances", "seconds", "causes")
-    measured = {"greedy": greedy, "language model": advised}
-    figures = {name: {key: report[key] for key in keys} for name, report in measured.items() if report}
-    about = {"date": date.today().isoformat(), "hardware": asked.publish}
-    headline = f"{100 * greedy['wer']:.2f} %"
-    text = json.dumps({"headline": headline, asked.valid.stem: figures, **about}, indent=2)
-    if asked.publish:
-        (HERE / "results.json").write_text(text + "\n")
-    print(text)
+    run_script(main)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from multi_step import year_ahead
 from baselines import AutoRegression, Textbook
+from multi_step import year_ahead
 from pydantic import Field
 from scores import LEVELS, Forecast, conformal, coverage, diebold_mariano
 from series import Kind, read

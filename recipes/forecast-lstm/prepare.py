@@ -12,7 +12,7 @@ import series
 import switching
 
 from audioseq.download import fetch
-from audioseq.errors import AudioseqError
+from audioseq.recipe import run_script
 
 URL = "https://raw.githubusercontent.com/datasets/s-and-p-500/main/data/data.csv"
 LAST = "2026-06-01"
@@ -27,24 +27,21 @@ def main() -> None:
         "--from", dest="source", type=Path, metavar="FILE.csv", help="Shiller's data, as at the URL"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/data/forecast"))
-    asked = parser.parse_args()
-    source = asked.source or fetch(URL, asked.out / "shiller.csv", None)
+    args = parser.parse_args()
+    source = args.source or fetch(URL, args.out / "shiller.csv", None)
     prices = series.read(source, "log returns", "SP500")
     count = sum(label <= LAST for label in prices.dates)
-    path = asked.out / "sp500.csv"
+    path = args.out / "sp500.csv"
     series.write(path, prices.dates[:count], prices.levels[:count].tolist())
     print(f"{path}: {count} months, {prices.dates[0]} to {prices.dates[count - 1]}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         print("these are not the prices that the README's figures were measured on", file=sys.stderr)
 
-    path = asked.out / "switching.csv"
+    path = args.out / "switching.csv"
     days = [(FIRST + timedelta(days=step)).isoformat() for step in range(COUNT)]
     series.write(path, days, switching.draw(SEED, COUNT).tolist())
     print(f"{path}: {COUNT} values")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

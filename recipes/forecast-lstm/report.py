@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,8 @@ from matplotlib.figure import Figure
 from scores import LEVELS, Forecast, conformal, coverage
 from series import Series
 
-START, END = "<!-- written by train.py -->\n", "<!-- to here -->"
+from audioseq.recipe import update_readme, write_results
+
 RIVAL = "MA(1), GARCH(1, 1)"
 SHOWN = {"random walk with drift": "grey", RIVAL: "tab:orange", LINEAR: "tab:green", LSTM: "tab:blue"}
 
@@ -86,14 +85,9 @@ def _seeds(found: dict[str, Any]) -> list[str]:
 
 def publish(results: dict[str, Any], walks: dict[str, Walk], folder: Path) -> None:
     """Write results.json and forecast.png into a folder, and the section of its README if it has one."""
-    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_results(folder, results)
     draw(walks).savefig(folder / "forecast.png", dpi=110)
-    readme = folder / "README.md"
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        readme.write_text(
-            re.sub(f"(?s)(?<={START}).*(?={END})", lambda _: section(results), text), encoding="utf-8"
-        )
+    update_readme(folder, section(results))
 
 
 def draw(walks: dict[str, Walk]) -> Figure:

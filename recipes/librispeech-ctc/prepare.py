@@ -1,16 +1,15 @@
-"""Write a manifest for each LibriSpeech subset: of sets that are downloaded, or of a copy on disk."""
+"""Write a manifest for each LibriSpeech subset, from a download or from a copy on disk."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from audioseq.download import fetch_folder
-from audioseq.errors import AudioseqError
+from audioseq.recipe import run_script
 from audioseq.speech.data import corpora
 
-SUBSETS = {  # the set it belongs to, its number at OpenSLR, and its sum in the md5sum.txt there
+SUBSETS = {  # value of --sets, OpenSLR number, MD5 checksum as in OpenSLR's md5sum.txt
     "train-clean-5": ("mini", 31, "5df7d4e78065366204ca6845bb08f490"),
     "dev-clean-2": ("mini", 31, "6d7ab67ac6a1d2c993d050e16d61080d"),
     "train-clean-100": ("100", 12, "2a93770f6d5c6c964bc36631d331a522"),
@@ -28,21 +27,18 @@ def main() -> None:
     parser.add_argument(
         "--sets", nargs="+", choices=sorted({row[0] for row in SUBSETS.values()}), default=["mini"]
     )
-    parser.add_argument("--from", dest="source", type=Path, help="folder of subsets; nothing is downloaded")
+    parser.add_argument("--from", dest="source", type=Path, help="folder of subsets, instead of a download")
     parser.add_argument("--out", type=Path, default=Path("runs/data/librispeech"))
-    parser.add_argument("--url", default="https://www.openslr.org/resources", help="or a mirror")
-    asked = parser.parse_args()
+    parser.add_argument("--url", default="https://www.openslr.org/resources", help="base of the URLs")
+    args = parser.parse_args()
     for name, (group, number, md5) in SUBSETS.items():
-        if group in asked.sets and not asked.source:
-            url = f"{asked.url}/{number}/{name}.tar.gz"
-            fetch_folder(url, f"md5:{md5}", f"LibriSpeech/{name}", asked.out / name)
-    place = asked.source or asked.out
-    for folder in sorted({path.parents[2] for path in place.glob("*/*/*/*.trans.txt")}) or [place]:
-        print(corpora.save(asked.out / f"{folder.name}.jsonl", corpora.librispeech(folder)))
+        if group in args.sets and not args.source:
+            url = f"{args.url}/{number}/{name}.tar.gz"
+            fetch_folder(url, f"md5:{md5}", f"LibriSpeech/{name}", args.out / name)
+    root = args.source or args.out
+    for folder in sorted({path.parents[2] for path in root.glob("*/*/*/*.trans.txt")}) or [root]:
+        print(corpora.save_manifest(args.out / f"{folder.name}.jsonl", corpora.librispeech(folder)))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 import texts
 import torch
+from baselines import accuracies
 from pretrain import ReadingTask
 from pydantic import Field
-from baselines import accuracies
 from task import SentimentTask, count_words, encode, judge, load, score, stored_units
 
 from audioseq.config import Config, dump_toml, merge, parse

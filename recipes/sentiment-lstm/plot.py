@@ -26,7 +26,7 @@ def words(scored: Sequence[tuple[str, float]], path: Path) -> None:
     places, shares = range(len(scored)), [share for _, share in scored]
     colours = [COLOURS[0] if share > 0.5 else COLOURS[1] for share in shares]
     axes.axhline(0.5, color=PALE, zorder=0)
-    axes.bar(places, [share - 0.5 for share in shares], bottom=0.5, beam_size=0.75, color=colours, alpha=0.75)
+    axes.bar(places, [share - 0.5 for share in shares], bottom=0.5, width=0.75, color=colours, alpha=0.75)
     axes.set_xticks(places, [word for word, _ in scored], rotation=55, ha="right", rotation_mode="anchor")
     axes.set_yticks([0, 0.5, 1], ["negative", "undecided", "positive"])
     axes.set_xlim(-0.7, len(scored) - 0.3)

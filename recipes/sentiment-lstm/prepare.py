@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from itertools import chain, islice
 from pathlib import Path
 
 import texts
 
 from audioseq.download import fetch
-from audioseq.errors import AudioseqError
 from audioseq.language import corpus
+from audioseq.recipe import run_script
 
 URL = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
 ARCHIVES = {  # with their sums in the index.xml there
@@ -34,14 +33,14 @@ def main() -> None:
     parser.add_argument("--text", type=Path, help="more text to read before, one sentence a line, also .xz")
     parser.add_argument("--out", type=Path, default=Path("runs/data/sentiment"))
     parser.add_argument("--smoke", action="store_true", help="one text in twenty, for train.py --smoke")
-    asked = parser.parse_args()
-    archives = [(asked.source or asked.out) / name for name in ARCHIVES]
-    out, every = (asked.out.with_name(f"{asked.out.name}-smoke"), SMOKE) if asked.smoke else (asked.out, 1)
+    args = parser.parse_args()
+    archives = [(args.source or args.out) / name for name in ARCHIVES]
+    out, every = (args.out.with_name(f"{args.out.name}-smoke"), SMOKE) if args.smoke else (args.out, 1)
     readable: list[str] = []
-    if asked.source and not archives[0].exists():
-        labelled = kept_apart = texts.own(asked.source)[::every]
+    if args.source and not archives[0].exists():
+        labelled = kept_apart = texts.own(args.source)[::every]
     else:
-        if not asked.source:
+        if not args.source:
             for archive, checksum in zip(archives, ARCHIVES.values(), strict=True):
                 fetch(f"{URL}/{archive.name}", archive, checksum)
         labelled = texts.polarity(archives[0])[::every]
@@ -51,8 +50,8 @@ def main() -> None:
         others = (lines for text, lines in reviews.items() if text.fold != texts.REVIEWS_TEST)
         readable += chain.from_iterable(others)
     print(texts.write(out / "sentences.tsv", labelled))
-    if asked.text:
-        readable += map(" ".join, corpus.sentences(corpus.read_lines([asked.text])))
+    if args.text:
+        readable += map(" ".join, corpus.sentences(corpus.read_lines([args.text])))
     if readable:
         allowed = list(texts.without_copies(readable, kept_apart))
         print(f"left out {len(readable) - len(allowed)} unlabelled sentences that repeat what is tested on")
@@ -62,7 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import plot
 from experiment import FIRST
 
-START, END = "<!-- written by train.py -->\n", "<!-- to here -->"
+from audioseq.recipe import update_readme, write_results
 
 
 def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -> dict[str, Any]:
@@ -87,13 +85,9 @@ def section(results: dict[str, Any]) -> str:
 
 def publish(results: dict[str, Any], folder: Path) -> None:
     """Write results.json and folds.png into a folder, and the section of its README if it has one."""
-    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_results(folder, results)
     plot.folds(results, folder / "folds.png")
-    readme = folder / "README.md"
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        written = re.sub(f"(?s)(?<={START}).*(?={END})", lambda _: section(results), text)
-        readme.write_text(written, encoding="utf-8")
+    update_readme(folder, section(results))
 
 
 def _cent(share: float) -> str:

@@ -17,7 +17,7 @@ from plot import draw_learning
 from translation import TranslationConfig, TranslationTask, bleu
 
 from audioseq import checkpoint
-from audioseq.files import write_atomically
+from audioseq.recipe import write_results
 from audioseq.training import fit
 
 
@@ -35,7 +35,7 @@ def run(config: TranslationConfig, run_dir: Path, hardware: str, *, resume: bool
         training = config.training.model_copy(update={"seed": seed})
         own = config.model_copy(update={"training": training})
         runs.append(train_one(own, folder, train, valid, test, resume=resume))
-        _write(folder / "results.json", runs[-1])
+        write_results(folder, runs[-1])
     sources, targets = zip(*test, strict=True)
     dictionary, metric = learn_dictionary(train), needed("sacrebleu").BLEU()
     copied = metric.corpus_score(list(sources), [list(targets)]).score
@@ -116,10 +116,5 @@ def tune(
 
 def publish(results: dict[str, Any], folder: Path) -> None:
     """Write results.json and the curve of learning into a folder."""
-    _write(folder / "results.json", results)
+    write_results(folder, results)
     draw_learning(results).savefig(folder / "learning.png", dpi=110)
-
-
-def _write(path: Path, figures: dict[str, Any]) -> None:
-    text = json.dumps(figures, indent=2) + "\n"
-    write_atomically(path, lambda file: file.write(text.encode()))

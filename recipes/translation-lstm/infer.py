@@ -9,8 +9,8 @@ from pathlib import Path
 from decode import Interpreter
 from plot import draw_attention
 
-from audioseq.errors import AudioseqError
 from audioseq.files import writing
+from audioseq.recipe import run_script
 
 MODEL = Path("runs/translation/seed-1/translator.safetensors")
 
@@ -21,21 +21,18 @@ def main() -> None:
     parser.add_argument("-m", "--model", type=Path, default=MODEL)
     parser.add_argument("-n", type=int, choices=range(1, 101), metavar="N", help="the best N, with scores")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw where the first one looked")
-    asked = parser.parse_args()
-    interpreter = Interpreter.load(asked.model, beam=asked.n or 1)
-    texts = [line.strip() for line in sys.stdin] if asked.text == ["-"] else asked.text
+    args = parser.parse_args()
+    interpreter = Interpreter.load(args.model, beam=args.n or 1)
+    texts = [line.strip() for line in sys.stdin] if args.text == ["-"] else args.text
     found = interpreter.translate(texts)
     for translations in found:
-        for each in translations[: asked.n or 1]:
-            print(f"{each.score:.2f}\t{each.text}" if asked.n else each.text)
-    if asked.plot:
+        for each in translations[: args.n or 1]:
+            print(f"{each.score:.2f}\t{each.text}" if args.n else each.text)
+    if args.plot:
         figure = draw_attention(*interpreter.attention(texts[0], found[0][0]))
-        with writing(asked.plot):
-            figure.savefig(asked.plot, dpi=110)
+        with writing(args.plot):
+            figure.savefig(args.plot, dpi=110)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import sys
 import zlib
 from pathlib import Path
 
 from audioseq.download import fetch
-from audioseq.errors import AudioseqError, DataError
+from audioseq.errors import DataError
 from audioseq.files import write_atomically
+from audioseq.recipe import run_script
 
 URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
 SHA256 = {
@@ -28,15 +28,15 @@ def main() -> None:
     parser.add_argument("--from", dest="source", type=Path, help="folder with train.en.gz and the others")
     parser.add_argument("--out", type=Path, default=Path("runs/data/multi30k"))
     parser.add_argument("--url", default=URL, help="or a mirror")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     for name, digits in SHA256.items():
-        packed = asked.out / f"{name}.gz"
-        if asked.source:
-            packed = asked.source / packed.name
+        packed = args.out / f"{name}.gz"
+        if args.source:
+            packed = args.source / packed.name
         else:
-            fetch(f"{asked.url}/{packed.name}", packed, f"sha256:{digits}")
-        count = unpack(packed, asked.out / name)
-        print(f"{asked.out / name}: {count} sentences")
+            fetch(f"{args.url}/{packed.name}", packed, f"sha256:{digits}")
+        count = unpack(packed, args.out / name)
+        print(f"{args.out / name}: {count} sentences")
 
 
 def unpack(path: Path, target: Path) -> int:
@@ -52,7 +52,4 @@ def unpack(path: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except AudioseqError as error:
-        sys.exit(f"error: {error}")
+    run_script(main)

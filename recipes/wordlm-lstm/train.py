@@ -1,39 +1,26 @@
-"""Train on sentences, and measure the perplexity of those held out; beside an n-gram's where one is given."""
+"""Train on sentences, and evaluate the perplexity of held-out sentences, beside that of an n-gram model."""
 
 from __future__ import annotations
 
-import argparse
-import json
-from datetime import date
 from pathlib import Path
 
-from audioseq.errors import AudioseqError
 from audioseq.language.evaluate import compare
 from audioseq.language.task import train
+from audioseq.recipe import publish, run_script, training_parser
 
 HERE = Path(__file__).parent
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run-dir", type=Path, default=Path("runs/wordlm-lstm"))
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the run directory")
-    parser.add_argument("--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[])
-    parser.add_argument("--smoke", action="store_true", help="seconds instead of an hour")
-    parser.add_argument("--model", type=Path, help="measure this one instead of training")
-    parser.add_argument("--ngram", type=Path, help="the n-gram model to compare with, of the same sentences")
+
+def main() -> None:
+    parser = training_parser(__doc__, "runs/wordlm-lstm", "resume", "set", "smoke", "model", "publish")
+    parser.add_argument("--ngram", type=Path, help="n-gram model of the same sentences to compare with")
     parser.add_argument("--valid", type=Path, default=Path("runs/data/wordlm/valid.txt"))
-    parser.add_argument("--publish", metavar="HARDWARE", help="write results.json: measured on what")
-    asked = parser.parse_args()
-    options = {"run_dir": asked.run_dir, "overrides": asked.overrides, "resume": asked.resume}
-    try:
-        model = asked.model or train(HERE / "config.toml", smoke=asked.smoke, **options).best
-        table = compare(model, asked.ngram, HERE / "smoke.txt" if asked.smoke else asked.valid)
-    except AudioseqError as error:
-        parser.exit(1, f"error: {error}\n")
-    headline = {"headline": f"{table['lstm']['perplexity']:.1f}"}
-    text = json.dumps(
-        headline | table | {"date": date.today().isoformat(), "hardware": asked.publish}, indent=2
-    )
-    if asked.publish:
-        (HERE / "results.json").write_text(text + "\n")
-    print(text)
+    args = parser.parse_args()
+    options = {"run_dir": args.run_dir, "overrides": args.set, "resume": args.resume}
+    model = args.model or train(HERE / "config.toml", smoke=args.smoke, **options).best
+    table = compare(model, args.ngram, HERE / "smoke.txt" if args.smoke else args.valid)
+    publish(HERE, {"headline": f"{table['lstm']['perplexity']:.1f}", **table}, args.publish)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,4 +1,4 @@
-"""The recipe on long memory: its problems, its task, a whole small run, and the figures that it published."""
+"""Tests of the recipe memory-lstm: problems, task, a smoke run, and the published results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODULES = ("memory", "experiment", "report")
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Import the recipe's own modules as its scripts do, and forget them afterwards."""
+    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
     monkeypatch.syspath_prepend(RECIPE)
     for name in MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -38,34 +38,32 @@ def test_adding_marks_one_number_in_each_half(recipe: Callable[[str], Any]) -> N
     x, y = recipe("memory").draw_adding(generator(), 4000, 7)
     numbers, marks = x.unbind(2)
     assert marks[:, :3].sum(1).eq(1).all() and marks[:, 3:].sum(1).eq(1).all()
-    assert marks.sum(0).gt(0).all()  # every frame is marked at times
+    assert marks.sum(0).gt(0).all()  # every frame is marked in some sequence
     assert torch.allclose(y[:, 0], numbers[marks.bool()].view(-1, 2).sum(1))
     assert (y - 1).square().mean().item() == pytest.approx(1 / 6, rel=0.05)
 
 
-def test_copy_hides_the_symbols_until_the_end(recipe: Callable[[str], Any]) -> None:
+def test_copy_requires_the_symbols_at_the_end(recipe: Callable[[str], Any]) -> None:
     memory = recipe("memory")
     x, y = memory.draw_copy(generator(), 3, 5)
-    said = x.argmax(2)
+    symbols = x.argmax(2)
     assert x.shape == (3, 10 + 5 + 10, 10) and x.sum(2).eq(1).all()
-    assert torch.equal(said[:, :10], y)
-    assert said[:, 10:].tolist() == [[8] * 4 + [9] + [8] * 10] * 3
+    assert torch.equal(symbols[:, :10], y)
+    assert symbols[:, 10:].tolist() == [[8] * 4 + [9] + [8] * 10] * 3
     guess = memory.PROBLEMS["copy"].error(torch.zeros(3, 10, 8), y)
     assert guess.item() == pytest.approx(memory.PROBLEMS["copy"].baseline) == pytest.approx(math.log(8))
 
 
-def test_chrono_gates_keep_for_up_to_the_length(recipe: Callable[[str], Any]) -> None:
+def test_chrono_time_scales_span_the_length(recipe: Callable[[str], Any]) -> None:
     model = recipe("memory").Memory("adding", "lstm_chrono", 200, 512)
-    write, keep, *rest = model.recurrent.forward_layer.bias_ih_l0.detach().view(4, 512)
-    assert torch.equal(write, -keep) and not torch.stack(rest).any()
-    frames = 1 / (1 - keep.sigmoid())  # how long a cell keeps half of what it holds, about
+    input_gate, forget_gate, *rest = model.recurrent.forward_layer.bias_ih_l0.detach().view(4, 512)
+    assert torch.equal(input_gate, -forget_gate) and not torch.stack(rest).any()
+    frames = 1 / (1 - forget_gate.sigmoid())  # time scale of each cell
     assert frames.min() >= 2 - 1e-3 and 190 < frames.max() < 201
     assert frames.mean().item() == pytest.approx(101, rel=0.1)
 
 
-def test_a_sequence_depends_on_its_epoch_and_index_alone(
-    recipe: Callable[[str], Any], tmp_path: Path
-) -> None:
+def test_sequences_depend_only_on_epoch_and_index(recipe: Callable[[str], Any], tmp_path: Path) -> None:
     import numpy as np
 
     memory = recipe("memory")
@@ -88,7 +86,7 @@ def test_a_sequence_depends_on_its_epoch_and_index_alone(
 
 
 def run(script: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a script of the recipe in this process, with modules of its own."""
+    """Run a script of the recipe in this process, with newly imported modules."""
     for name in MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.syspath_prepend(script.parent)
@@ -96,7 +94,7 @@ def run(script: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runpy.run_path(str(script), run_name="__main__")
 
 
-def test_a_small_run_learns_and_publishes(
+def test_smoke_run_learns_and_publishes(
     recipe: Callable[[str], Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -119,28 +117,30 @@ def test_a_small_run_learns_and_publishes(
 
     capsys.readouterr()
     run(copy / "infer.py", "runs/memory/adding-6-gru/best.safetensors", "-n", "9", monkeypatch=monkeypatch)
-    answers = [line.removeprefix("wanted ").split(", said ") for line in capsys.readouterr().out.splitlines()]
-    assert len(answers) == 9
-    assert all(abs(float(wanted) - float(said)) < 0.3 for wanted, said in answers)
+    predictions = [
+        line.removeprefix("expected ").split(", predicted ") for line in capsys.readouterr().out.splitlines()
+    ]
+    assert len(predictions) == 9
+    assert all(abs(float(expected) - float(predicted)) < 0.3 for expected, predicted in predictions)
 
 
-def test_the_published_figures_teach_the_lesson(recipe: Callable[[str], Any]) -> None:
+def test_published_results_match_readme_and_conclusions(recipe: Callable[[str], Any]) -> None:
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
     assert recipe("report").section(results) in (RECIPE / "README.md").read_text(encoding="utf-8")
     config = load(recipe("experiment").ExperimentConfig, RECIPE / "config.toml")
-    figures = {(run["problem"], run["length"], run["network"]): run for run in results["runs"]}
-    asked = {
+    results_by_key = {(run["problem"], run["length"], run["network"]): run for run in results["runs"]}
+    expected = {
         (experiment.problem, experiment.length, network)
         for experiment in config.experiments
         for network in experiment.networks
     }
-    assert figures.keys() == asked
-    assert {length for problem, length, _ in figures if problem == "adding"} == {50, 100, 200, 600}
+    assert results_by_key.keys() == expected
+    assert {length for problem, length, _ in results_by_key if problem == "adding"} == {50, 100, 200, 600}
     for length in (100, 200, 600):
-        plain = figures["adding", length, "rnn_tanh"]
+        plain = results_by_key["adding", length, "rnn_tanh"]
         assert plain["error"] > 0.9 * plain["baseline"]
-    for run in figures.values():
+    for run in results_by_key.values():
         assert run["solved"] == (run["error"] <= 0.05 * run["baseline"])
-        assert run["solved"] or run["network"] == "rnn_tanh"  # gates solve all of it
-    assert results["cpu_minutes"] < 2 * 15  # two processes do it in 15 minutes
+        assert run["solved"] or run["network"] == "rnn_tanh"  # gated networks solve every problem
+    assert results["cpu_minutes"] < 2 * 15  # at most 15 minutes with two processes
     assert results["clipping"]["error"]["clipped"] < 0.25 < 1e6 < results["clipping"]["error"]["not clipped"]
