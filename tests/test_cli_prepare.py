@@ -99,14 +99,14 @@ def test_a_long_recording_is_cut_into_utterances(talk: Path, capsys: Captured, t
     [
         (["missing.txt"], "missing.txt: cannot be read"),
         (["latin.txt"], "is not UTF-8 text"),
-        (["figures.txt"], "the text has no word in the model's alphabet"),
+        (["digits.txt"], "the text has no word in the model's alphabet"),
         (["other.txt", "--cut", "new"], "check that it is the right text"),
     ],
 )
 def test_bad_texts_are_errors(talk: Path, capsys: Captured, arguments: list[str], message: str) -> None:
     folder = talk.parent
     (folder / "latin.txt").write_bytes(b"caf\xe9")
-    (folder / "figures.txt").write_text("1 2 3")
+    (folder / "digits.txt").write_text("1 2 3")
     (folder / "other.txt").write_text("eight eight eight eight eight")
     given = [str(folder / each) if each[0] != "-" else each for each in arguments]
     assert run(["align", str(talk), *given]) == 1

@@ -1,4 +1,4 @@
-"""Speech for the training loop: utterances to batches, batches to the CTC loss, and word error rate."""
+"""Training of speech recognition: batches of utterances, CTC loss, validation by word error rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from audioseq import checkpoint, models
 from audioseq.audio.features import global_statistics
 from audioseq.checkpoint import Header
-from audioseq.config import merge, read_recipe, resolve
+from audioseq.config import merge, read_recipe, rename_former_keys, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
@@ -30,20 +30,20 @@ from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.pronunciation import ENGLISH
-from audioseq.text.subwords import SubwordTokenizer, restore
+from audioseq.text.subwords import SubwordTokenizer, restore_tokenizer
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
-from audioseq.training import Loss, TrainingResult, fit
-from audioseq.training.distributed import Group, join
+from audioseq.training import GivesAdvice, HasConfig, Loss, TrainingResult, fit
+from audioseq.training.distributed import Group, join_group
 
 STATISTICS_UTTERANCES = 500
-"""Recordings from which the mean and deviation of each mel band are taken."""
-ADAPTING: dict[str, Any] = {
+"""Number of recordings that the mean and standard deviation of each mel band are computed from."""
+ADAPTATION: dict[str, Any] = {
     "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
     "training": {"learning_rate": 2e-4, "warmup": 20, "epochs": 10.0, "decay": 0.8},
 }
-"""How a trained model is adapted to minutes of another's recordings, unless told otherwise."""
+"""Default configuration for adapting a trained model to minutes of recordings of a new speaker."""
 SPEED_MARGIN = 1.12
-"""Room for faster speech (speed perturbation) when asking whether CTC can fit a text into its recording."""
+"""Factor of the duration that CTC needs for a text; leaves room for speed perturbation."""
 
 
 def train(
@@ -57,33 +57,31 @@ def train(
     smoke: bool = False,
     device: str = "auto",
 ) -> TrainingResult:
-    """Train a recogniser from a recipe or from a manifest of one's own recordings.
+    """Train a recogniser from a recipe, or from a manifest of your own recordings.
 
     Args:
         source: a recipe's `config.toml`, or a manifest (`.jsonl`) to train on with the default recipe.
-        run_dir: where models, metrics and training state go.
+        run_dir: run directory, for models, metrics and training state.
         overrides: changes to the recipe, such as `training.epochs=20`.
-        valid: manifest to validate on; with a manifest as source it must be given.
-        start_from: name or path of a model to start from; layers that fit take its weights.
-        resume: go on with the run in `run_dir`.
-        smoke: apply the recipe's `[smoke]` table: seconds instead of hours.
+        valid: manifest to validate on; required if the source is a manifest.
+        start_from: name or path of a model for a warm start; layers of equal shape take its weights.
+        resume: continue the run in `run_dir`.
+        smoke: apply the recipe's `[smoke]` table: a run of seconds instead of hours.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
+    Returns:
+        paths of the models, and metrics.
     Raises:
-        ConfigError, DataError, CheckpointError: what is wrong with the recipe, the data or the model.
+        ConfigError, DataError, CheckpointError: the recipe, the data or the model is invalid.
     """
     if start_from is not None:
         start_from = models.resolve(start_from, task="speech")
     start = None if start_from is None else checkpoint.read_header(start_from)
     config = _config(source, overrides, valid, smoke, start, run_dir)
-    tokenizer = None
-    if start and (start.config.get("alphabet"), start.config.get("subwords")) == (
-        config.alphabet,
-        config.subwords,
-    ):
-        tokenizer = restore(start.tokenizer)
+    same_tokens = start and all(start.config.get(k) == getattr(config, k) for k in ("alphabet", "subwords"))
+    tokenizer = restore_tokenizer(start.tokenizer) if start and same_tokens else None
     examples, held_out = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
     task = SpeechTask(config, examples, held_out, tokenizer)
-    task.prepare(join(device))
+    task.prepare(join_group(device))
     return fit(
         task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
     )
@@ -97,20 +95,26 @@ def _config(
     start: Header | None,
     run_dir: Path,
 ) -> SpeechConfig:
-    own = merge({} if start is None else ADAPTING, {"data": {"cache": str(run_dir / "cache")}})
-    table = read_recipe(source, valid, own, "recordings")
-    if start is not None:  # the model stays what it is, where the recipe does not say otherwise
+    """Read the recipe; for a warm start, its defaults are those of the model.
+
+    The model keeps its alphabet, subwords and layers if the recipe does not set them, and its bundled
+    dictionary if the alphabet stays the same.
+    """
+    defaults = merge({} if start is None else ADAPTATION, {"data": {"cache": str(run_dir / "cache")}})
+    table = read_recipe(source, valid, defaults, "recordings")
+    if start is not None:
         kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
         table = kept | table
     config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
-    if start is not None and config.spelling is None and config.alphabet == start.config.get("alphabet"):
-        spelling = start.config.get("spelling")
-        if isinstance(spelling, dict) and spelling.get("dictionary") == ENGLISH:
-            return config.model_copy(update={"spelling": TextOnlyConfig()})
+    if start is not None and config.text_only is None and config.alphabet == start.config.get("alphabet"):
+        text_only = rename_former_keys(SpeechConfig, start.config).get("text_only")
+        if isinstance(text_only, dict) and text_only.get("dictionary") == ENGLISH:
+            return config.model_copy(update={"text_only": TextOnlyConfig()})
     return config
 
 
 def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
+    """Read the utterances of manifests, and normalise their texts."""
     return [
         replace(utterance, text=normalise(utterance.text, alphabet).text)
         for path in paths
@@ -118,15 +122,15 @@ def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
     ]
 
 
-class SpeechTask:
-    """Speech recognition by CTC, as the training loop wants it.
+class SpeechTask(HasConfig, GivesAdvice):
+    """Speech recognition by CTC for the training loop, see `audioseq.training.Task`.
 
     Args:
         config: the recipe.
-        train, valid: utterances; texts are normalised by the tokenizer's rules already.
-        tokenizer: subwords that are known already; they are learnt from the texts where it is not given.
+        train, valid: utterances with normalised texts.
+        tokenizer: subwords of a model to start from; by default they are learnt from the texts.
     Raises:
-        DataError: no utterance is left, or a text has characters outside the alphabet.
+        DataError: no utterance can be used, or a text has characters outside the alphabet.
     """
 
     name = "speech"
@@ -143,31 +147,31 @@ class SpeechTask:
         self.tokenizer: Tokenizer = CharTokenizer(config.alphabet)
         self.units: PhoneEncoder | None = self.tokenizer.encode
         self.text_only: TextOnlyData | None = None
-        if config.model.speller_layers:
-            self.units, self.text_only = open_text_only_data(config.spelling)
+        if config.model.p2g_layers:
+            self.units, self.text_only = open_text_only_data(config.text_only)
         if config.subwords:
-            texts = chain((utterance.text for utterance in train), first_sentences(config.spelling))
+            texts = chain((utterance.text for utterance in train), first_sentences(config.text_only))
             self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
         torch.manual_seed(config.training.seed)
         self.model = build(config, self.tokenizer)
         self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
         self.cache: WaveformCache | None = None
-        objections = [self._objection(utterance) for utterance in train]
-        self.left_out = Counter(reason for reason in objections if reason)
-        self.train = [utterance for utterance, reason in zip(train, objections, strict=True) if not reason]
+        reasons = [self._reason_to_leave_out(utterance) for utterance in train]
+        self.left_out = Counter(reason for reason in reasons if reason)
+        self.train = [utterance for utterance, reason in zip(train, reasons, strict=True) if not reason]
         self.valid = sorted(valid, key=lambda utterance: utterance.duration)
         if not self.train:
-            raise DataError(f"no utterances to train on are left; left out were {dict(self.left_out)}")
+            raise DataError(f"no utterances to train on; left out: {dict(self.left_out)}")
         if not self.valid:
-            raise DataError("no utterances to validate on; name a manifest in data.valid")
+            raise DataError("no utterances to validate on; set data.valid to a manifest")
 
     def prepare(self, group: Group) -> None:
-        """Decode the recordings into the cache, and normalise features by the statistics of a sample."""
+        """Decode the recordings into the cache, and set the feature statistics from a sample of them."""
         if group.rank == 0:
             for reason, count in self.left_out.items():
                 print(f"left out {count} utterances: {reason}", file=sys.stderr)
         if self.config.data.cache:
-            group.first(self._build_cache)
+            group.on_first_rank(self._build_cache)
             self.cache = cache = WaveformCache(self.config.data.cache)
             self.train = [utterance for utterance in self.train if utterance in cache]
             self.valid = [utterance for utterance in self.valid if utterance in cache]
@@ -180,7 +184,7 @@ class SpeechTask:
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Return the batches of one epoch, each a list of indices into the training utterances."""
-        # The model may have other statistics by now: those of the model or run that it goes on from.
+        # After a warm start or a resume, the model has the statistics of the earlier run.
         self.log_mel.load_state_dict(self.model.log_mel.state_dict())
         data = self.config.data
         return length_batches(
@@ -192,7 +196,7 @@ class SpeechTask:
         )
 
     def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
-        """Read, augment and pad the utterances; augmentation depends on (seed, epoch, utterance) alone."""
+        """Read, augment and pad utterances; augmentation depends only on (seed, epoch, utterance id)."""
         features, texts, seconds = [], [], 0.0
         for index in indices:
             utterance = self.train[index]
@@ -207,12 +211,12 @@ class SpeechTask:
             texts.append(utterance.text)
             seconds += utterance.duration
         encode = self.tokenizer.encode
-        phones, spelt = self._unrecorded(indices, epoch)
+        phones, sentences = self._draw_text_only(indices, epoch)
         return SpeechBatch(
             *pad(features), *pad_ids(map(encode, texts)),
             *pad_ids((self.units and self.units(text)) or () for text in texts),
-            TextOnlyBatch(*pad(phones), *pad_ids(map(encode, spelt))) if phones else None,
-            sum(map(len, texts)) + sum(map(len, spelt)), seconds,
+            TextOnlyBatch(*pad(phones), *pad_ids(map(encode, sentences))) if phones else None,
+            sum(map(len, texts)) + sum(map(len, sentences)), seconds,
         )  # fmt: skip
 
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
@@ -222,14 +226,14 @@ class SpeechTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return word and character error rates of greedy decoding, and the share of empty outputs."""
+        """Return word and character error rates of greedy decoding, and the share of empty hypotheses."""
         device = next(model.parameters()).device
         words, chars, empty = ErrorRate(), ErrorRate(), 0
-        for some in self._valid_batches():
-            features, lengths = pad([self._features(self._waveform(utterance)) for utterance in some])
+        for batch in self._valid_batches():
+            features, lengths = pad([self._features(self._waveform(utterance)) for utterance in batch])
             emissions = model(features.to(device), lengths.to(device))
             rows = emissions.log_probs.cpu().numpy()
-            for utterance, row, length in zip(some, rows, emissions.lengths.tolist(), strict=True):
+            for utterance, row, length in zip(batch, rows, emissions.lengths.tolist(), strict=True):
                 text = self.tokenizer.decode(greedy(row[:length]).tokens)
                 words.add(utterance.text.split(), text.split())
                 chars.add(list(utterance.text), list(text))
@@ -237,33 +241,33 @@ class SpeechTask:
         return {"wer": words.rate, "cer": chars.rate, "empty": empty / len(self.valid)}
 
     def advice(self, metrics: dict[str, float]) -> str | None:
-        """Say what to try when the model emits only blanks after an epoch."""
+        """Return what to try if the model emits only blanks after an epoch."""
         if metrics["empty"] < 0.95:
             return None
         return (
             "the model emits only blanks so far. CTC starts on a plateau, and leaves it sooner with short "
             "utterances first (data.shortest_first), smaller batches (data.seconds_per_batch) and a higher "
-            "learning rate; check also that the texts belong to their recordings"
+            "learning rate; also check that the texts belong to their recordings"
         )
 
     def header(self, card: dict[str, object]) -> Header:
-        """Return what the model file says about the model."""
+        """Return the header of the model file."""
         config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
 
-    def _unrecorded(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
-        """Return what texts without recordings would sound like, and these texts, for a batch."""
-        if self.text_only is None or self.config.spelling is None:
+    def _draw_text_only(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
+        """Draw synthetic phone posteriors and their sentences for a batch; none without text-only data."""
+        if self.text_only is None or self.config.text_only is None:
             return [], []
         generator = keyed_generator(self.config.training.seed, epoch, f"texts {self.train[indices[0]].id}")
         random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-        drawn = self.text_only.draw(self.config.spelling.sentences * len(indices), random)
+        drawn = self.text_only.draw(self.config.text_only.sentences * len(indices), random)
         return [phones for phones, _ in drawn], [text for _, text in drawn]
 
-    def _objection(self, utterance: Utterance) -> str | None:
-        """Return why CTC cannot learn from an utterance, if it cannot."""
+    def _reason_to_leave_out(self, utterance: Utterance) -> str | None:
+        """Return why an utterance cannot be used for CTC training, or None."""
         data, tokens = self.config.data, self.tokenizer.encode(utterance.text)
-        frames = len(tokens) + sum(a == b for a, b in pairwise(tokens))  # a blank stands between repeats
+        frames = len(tokens) + sum(a == b for a, b in pairwise(tokens))  # blanks between repeats
         if utterance.duration < data.min_seconds:
             return f"shorter than data.min_seconds = {data.min_seconds:g}"
         if utterance.duration > data.max_seconds:

@@ -1,4 +1,4 @@
-"""What each recipe's prepare.py writes, on small copies of the corpora; nothing is fetched from outside."""
+"""The manifests of each recipe's prepare.py, from small copies of the corpora, without network access."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def librispeech(folder: Path, speaker: str) -> None:
     (chapter / f"{speaker}-1.trans.txt").write_text(f"{speaker}-1-0 ONE\n{speaker}-1-1 MORE'S TWO\n")
 
 
-def served(tmp_path: Path, place: str, content: Path, inside: str) -> tuple[str, str, str]:
-    """Pack a folder as an archive; return the root's file:// address, and the archive's md5 and sha256."""
+def serve(tmp_path: Path, place: str, content: Path, inside: str) -> tuple[str, str, str]:
+    """Pack a folder as an archive; return the file:// URL of its root, and the MD5 and SHA-256 checksums."""
     archive = tmp_path / "server" / place
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive, "w:gz") as tar:
@@ -82,10 +82,10 @@ def test_librispeech_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for name, speaker in (("train-clean-5", "19"), ("dev-clean-2", "84")):
         librispeech(tmp_path / "made" / name, speaker)
         made = tmp_path / "made" / name
-        url, md5, _ = served(tmp_path, f"31/{name}.tar.gz", made, f"LibriSpeech/{name}")
+        url, md5, _ = serve(tmp_path, f"31/{name}.tar.gz", made, f"LibriSpeech/{name}")
         subsets[name] = (*subsets[name][:2], md5)
     fetch = partial(run, module, monkeypatch, "--url", url, "--out", out)
-    with pytest.raises(DataError, match="checksum differs"):  # these are not the real ones
+    with pytest.raises(DataError, match="checksum differs"):  # the checksums of the real archives
         fetch()
     assert not list(out.rglob("*.flac"))
     monkeypatch.setattr(module, "SUBSETS", subsets)
@@ -122,27 +122,27 @@ def test_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(2 <= len(each.text.split()) <= 6 and each.audio_filepath.is_file() for each in strings)
         assert {word for each in strings for word in each.text.split()} <= {"zero", "three"}
 
-    url, _, sha256 = served(tmp_path, "fsdd", tmp_path / "copy", f"free-spoken-digit-dataset-{module.COMMIT}")
+    url, _, sha256 = serve(tmp_path, "fsdd", tmp_path / "copy", f"free-spoken-digit-dataset-{module.COMMIT}")
     monkeypatch.setattr(module, "URL", f"{url}/fsdd")
     monkeypatch.setattr(module, "SHA256", sha256)
     run(module, monkeypatch, "--out", tmp_path / "fetched")
     assert texts(tmp_path / "fetched" / "test.jsonl") == ["zero", "zero", "three", "three"]
 
 
-def test_english_keeps_what_must_not_be_trained_on_apart(
+def test_english_excludes_held_out_data_from_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = load("english-ctc")
     makers: dict[Any, Callable[[Path, str], None]] = {corpora.librispeech: librispeech}
 
     def made(folder: Path, name: str) -> None:
-        """Write each layout with one utterance that is called after its folder."""
+        """Write all layouts with one utterance of this name."""
         for place in (f"{name}.wav", f"wavs/{name}.wav", f"wav48/p/{name}.wav"):
             sound(folder / place)
-        (folder / "manifest.tsv").write_text(f"utt\tspeaker\ttext\n{name}\ts\tSAID\n")
+        (folder / "manifest.tsv").write_text(f"utt\tspeaker\ttext\n{name}\ts\tSPOKEN\n")
         (folder / "metadata.csv").write_text(f"{name}|12|twelve\n")
         (folder / "txt" / "p").mkdir(parents=True)
-        (folder / "txt" / "p" / f"{name}.txt").write_text("Said.")
+        (folder / "txt" / "p" / f"{name}.txt").write_text("Spoken.")
 
     for number, (place, reader) in enumerate({**module.TRAIN, **module.DEV}.items()):
         makers.get(reader, made)(tmp_path / place, str(number))
@@ -156,8 +156,8 @@ def test_english_keeps_what_must_not_be_trained_on_apart(
     assert not any(name in str(each) for each in train for name in ("an4", "kathleen", "digit", "dev-clean"))
 
 
-def test_the_real_copies_are_whole(data_root: Path) -> None:
-    """Each corpus at hand is read to the number of utterances that its README gives."""
+def test_the_real_copies_are_complete(data_root: Path) -> None:
+    """The corpora have the number of utterances that their READMEs state."""
     speech = data_root / "speech"
     lines = {
         "an4/test": (corpora.tsv, 124),

@@ -1,4 +1,4 @@
-"""Speech in the training loop, from recordings to a model that has learnt them."""
+"""Training of speech recognition, from recordings to a model that transcribes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from audioseq.speech import pipeline, task
 from audioseq.speech.config import DataConfig, SpeechConfig, TextOnlyConfig
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit
-from audioseq.training.distributed import join
+from audioseq.training.distributed import join_group
 from tests.speech.tiny import MODEL, config, say, utterances
 
 TEXTS = ["ab", "ba cd", "cab", "dad", "a bad cab", "dab", "abba", "cd ab", "bcd", "dcba"]
@@ -32,11 +32,11 @@ def ready(folder: Path, texts: list[str] = TEXTS, **training: object) -> SpeechT
 
 def ready_with(recipe: SpeechConfig, made: list[Utterance]) -> SpeechTask:
     prepared = SpeechTask(recipe, made, made)
-    prepared.prepare(join("cpu"))
+    prepared.prepare(join_group("cpu"))
     return prepared
 
 
-def test_a_tiny_model_learns_tiny_recordings_and_writes_them_down(tmp_path: Path) -> None:
+def test_a_tiny_model_learns_and_transcribes_tiny_recordings(tmp_path: Path) -> None:
     result = fit(
         ready(tmp_path, epochs=40, validate_every=40),
         config(epochs=40, validate_every=40).training,
@@ -52,7 +52,7 @@ def test_a_tiny_model_learns_tiny_recordings_and_writes_them_down(tmp_path: Path
         assert abs(word.start - start) < 0.1 and abs(word.end - end) < 0.1 and word.confidence > 0.5
 
 
-def test_augmentation_depends_on_the_utterance_and_the_epoch_alone(tmp_path: Path) -> None:
+def test_augmentation_depends_only_on_the_utterance_and_the_epoch(tmp_path: Path) -> None:
     made = utterances(tmp_path, TEXTS)
     augmented = SpeechTask(
         config().model_copy(update={"wave_augment": WaveAugment(), "spec_augment": SpecAugment()}), made, made
@@ -66,7 +66,7 @@ def test_augmentation_depends_on_the_utterance_and_the_epoch_alone(tmp_path: Pat
     )
 
 
-def test_utterances_that_ctc_cannot_learn_are_counted(
+def test_unusable_utterances_are_left_out_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = utterances(tmp_path, [*TEXTS, "a"])
@@ -84,22 +84,22 @@ def test_utterances_that_ctc_cannot_learn_are_counted(
         unfit,
         made,
     )
-    prepared.prepare(join("cpu"))
+    prepared.prepare(join_group("cpu"))
     assert len(prepared.train) == len(TEXTS)
-    said = capsys.readouterr().err.splitlines()
-    assert "left out 1 utterances: shorter than data.min_seconds = 0.2" in said
-    assert "left out 2 utterances: text too long for its audio" in said
-    with pytest.raises(DataError, match="no utterances to train on are left"):
+    log = capsys.readouterr().err.splitlines()
+    assert "left out 1 utterances: shorter than data.min_seconds = 0.2" in log
+    assert "left out 2 utterances: text too long for its audio" in log
+    with pytest.raises(DataError, match="no utterances to train on"):
         SpeechTask(config(), unfit[-2:], made)
 
 
-def test_only_blanks_is_noticed(tmp_path: Path) -> None:
-    notice = ready(tmp_path).advice
-    assert "only blanks" in (notice({"wer": 1.0, "cer": 1.0, "empty": 1.0}) or "")
-    assert notice({"wer": 0.5, "cer": 0.5, "empty": 0.1}) is None
+def test_advice_if_the_model_emits_only_blanks(tmp_path: Path) -> None:
+    advice = ready(tmp_path).advice
+    assert "only blanks" in (advice({"wer": 1.0, "cer": 1.0, "empty": 1.0}) or "")
+    assert advice({"wer": 0.5, "cer": 0.5, "empty": 0.1}) is None
 
 
-def test_a_manifest_is_trained_on_and_adapted_from_a_model(tmp_path: Path) -> None:
+def test_training_from_a_manifest_and_from_a_model(tmp_path: Path) -> None:
     made = utterances(tmp_path, TEXTS)
     manifest = tmp_path / "mine.jsonl"
     write_manifest(manifest, made)
@@ -125,7 +125,7 @@ def test_a_manifest_is_trained_on_and_adapted_from_a_model(tmp_path: Path) -> No
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
 
 
-def test_subwords_stay_with_a_model_that_is_adapted(tmp_path: Path) -> None:
+def test_an_adapted_model_keeps_its_subwords(tmp_path: Path) -> None:
     made = utterances(tmp_path, TEXTS)
     write_manifest(tmp_path / "all.jsonl", made)
     write_manifest(tmp_path / "few.jsonl", made[:3])
@@ -148,7 +148,7 @@ def test_subwords_stay_with_a_model_that_is_adapted(tmp_path: Path) -> None:
 
 
 def test_a_model_is_adapted_to_another_alphabet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The head is made anew, with the letters of the new texts; the layers below it are kept."""
+    """The head is initialised for the letters of the new texts; the layers below it are kept."""
     made = utterances(tmp_path, TEXTS)
     write_manifest(tmp_path / "old.jsonl", made)
     foreign = {ord("a"): "ä", ord("b"): "ж", ord("c"): "ç", ord("d"): "ß"}
@@ -173,10 +173,8 @@ def test_a_model_is_adapted_to_another_alphabet(tmp_path: Path, capsys: pytest.C
         start_from=first.best,
         device="cpu",
     )
-    said = capsys.readouterr().err
-    assert (
-        "head.linear.weight is [12, 48], was [58, 48]" in said and "lower" not in said.split("not copied")[1]
-    )
+    log = capsys.readouterr().err
+    assert "head.linear.weight is [12, 48], was [58, 48]" in log and "lower" not in log.split("not copied")[1]
     assert second.metrics["wer"] < 0.2
     assert pipeline.load_recogniser(second.best, "cpu").tokenizer.alphabet == " äжçß"
 
@@ -203,15 +201,15 @@ def test_a_recipe_keeps_the_layers_of_the_model_it_starts_from(tmp_path: Path) -
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
 
 
-def test_a_model_with_a_speller_learns_without_a_dictionary_too(tmp_path: Path) -> None:
+def test_a_p2g_decoder_is_trained_without_a_dictionary(tmp_path: Path) -> None:
     made = utterances(tmp_path, TEXTS)
-    speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
-    learner = SpeechTask(config().model_copy(update={"model": speller}), made, made)
-    learner.prepare(join("cpu"))
+    two_stage = MODEL.model_copy(update={"p2g_layers": 1, "p2g_size": 24})
+    learner = SpeechTask(config().model_copy(update={"model": two_stage}), made, made)
+    learner.prepare(join_group("cpu"))
     found = learner.loss(learner.collate([0, 1], epoch=0), learner.model)
     found.total.backward()
     moved = {name for name, weights in learner.model.named_parameters() if weights.grad is not None}
-    assert {"lower", "upper", "phone_head", "speller", "head"} <= {name.split(".")[0] for name in moved}
+    assert {"lower", "upper", "phone_head", "p2g_decoder", "head"} <= {name.split(".")[0] for name in moved}
     assert not any(name.startswith("intermediate_head") for name in moved)
 
 
@@ -221,35 +219,37 @@ def test_an_adapted_model_keeps_its_dictionary_with_its_alphabet(
 ) -> None:
     made = utterances(tmp_path, ["a bad cab", "dad"])
     write_manifest(tmp_path / "mine.jsonl", made)
-    speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
-    whole = config(epochs=1).model_copy(update={"model": speller, "spelling": TextOnlyConfig()})
-    first = fit(ready_with(whole, made), whole.training, tmp_path / "one", device="cpu").last
+    two_stage = MODEL.model_copy(update={"p2g_layers": 1, "p2g_size": 24})
+    recipe = config(epochs=1).model_copy(update={"model": two_stage, "text_only": TextOnlyConfig()})
+    first = fit(ready_with(recipe, made), recipe.training, tmp_path / "one", device="cpu").last
     options = ["data.min_seconds=0.1", "training.epochs=1", *([f"alphabet={alphabet!r}"] if alphabet else [])]
     mine = tmp_path / "mine.jsonl"
     adapted = task.train(
         mine, valid=mine, run_dir=tmp_path / "two", overrides=options, start_from=first, device="cpu"
     )
-    spelling = checkpoint.read_header(adapted.last).config["spelling"]
-    assert (spelling and spelling["dictionary"]) == dictionary
+    text_only = checkpoint.read_header(adapted.last).config["text_only"]
+    assert (text_only and text_only["dictionary"]) == dictionary
 
 
-def test_recordings_whose_words_the_dictionary_lacks_are_learnt_from(tmp_path: Path) -> None:
+def test_recordings_with_out_of_vocabulary_words_are_trained_on(tmp_path: Path) -> None:
     made = utterances(tmp_path, ["a bad cab", "dbca"])
-    speller = MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24})
-    learner = ready_with(config().model_copy(update={"model": speller, "spelling": TextOnlyConfig()}), made)
+    two_stage = MODEL.model_copy(update={"p2g_layers": 1, "p2g_size": 24})
+    learner = ready_with(
+        config().model_copy(update={"model": two_stage, "text_only": TextOnlyConfig()}), made
+    )
     for indices in ([0], [1], [0, 1]):
         total = learner.loss(learner.collate(indices, epoch=0), learner.model).total
         total.backward()
         assert torch.isfinite(total) and total > 0
 
 
-def test_spelling_is_for_a_model_with_a_speller(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"set model\.speller_layers"):
+def test_text_only_data_requires_a_p2g_decoder(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"set model\.p2g_layers"):
         SpeechConfig(
-            data=DataConfig(train=(), valid=()), spelling=TextOnlyConfig(dictionary=tmp_path / "d.txt")
+            data=DataConfig(train=(), valid=()), text_only=TextOnlyConfig(dictionary=tmp_path / "d.txt")
         )
 
 
-def test_a_manifest_alone_asks_for_something_to_validate_on(tmp_path: Path) -> None:
+def test_a_manifest_requires_a_validation_manifest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give --valid MANIFEST too"):
         task.train(tmp_path / "mine.jsonl", run_dir=tmp_path / "run")
