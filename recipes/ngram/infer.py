@@ -13,7 +13,9 @@ from audioseq.text.tokenizer import normalise
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("texts", nargs="+", metavar="TEXT")
-    parser.add_argument("--model", default="runs/ngram/4-gram-8MB.safetensors", help="a .safetensors or .arpa file")
+    parser.add_argument(
+        "--model", default="runs/ngram/4-gram-8MB.safetensors", help=".safetensors or .arpa file"
+    )
     args = parser.parse_args()
     model = load_ngram(args.model)
     for text in args.texts:

@@ -1,4 +1,4 @@
-"""What is trained and measured: one row for each order and size."""
+"""The table of the recipe: train and evaluate a model for each row."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from audioseq.language.ngram.files import load_ngram, save_ngram
 
 
 class Row(Config):
-    """A model: see `audioseq.language.ngram.build.NGramOptions`."""
+    """Order and size of a model; see `audioseq.language.ngram.build.NGramOptions`."""
 
     order: int
     max_size: float | None = None
 
     @property
     def name(self) -> str:
-        """Its name, and that of its file."""
+        """Name of the model and of its file."""
         return f"{self.order}-gram" + (f"-{self.max_size:g}MB" if self.max_size else "")
 
 
 class TableConfig(Config):
-    """The recipe."""
+    """The `config.toml` of the recipe."""
 
     data: Path
     vocabulary: int
@@ -35,7 +35,7 @@ class TableConfig(Config):
 
 
 def fill(config: TableConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
-    """Train each model, write it into the folder, and measure the file on the held-out sentences."""
+    """Train each model, save it in the run directory, and evaluate the file on the held-out sentences."""
     run_dir.mkdir(parents=True, exist_ok=True)
     text = corpus.build_corpus(corpus.read_lines([config.data / "train.txt"]))
     held_out = list(corpus.sentences(corpus.read_lines([config.data / "held-out.txt"])))
@@ -46,10 +46,10 @@ def fill(config: TableConfig, run_dir: Path) -> dict[str, dict[str, Any]]:
         path = run_dir / f"{row.name}.safetensors"
         save_ngram(path, model, config.card | {"text": text.summary()})
         seconds = time.process_time() - start
-        measured = load_ngram(path).perplexity(held_out)
+        result = load_ngram(path).perplexity(held_out)
         rows[row.name] = {
-            "perplexity": round(measured.perplexity, 1),
-            "unknown": round(measured.unknown / max(1, measured.words), 5),
+            "perplexity": round(result.perplexity, 1),
+            "unknown": round(result.unknown / max(1, result.words), 5),
             "ngrams": list(model.sizes),
             "megabytes": round(path.stat().st_size / 1e6, 2),
             "cpu_seconds": round(seconds),

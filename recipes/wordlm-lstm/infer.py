@@ -11,7 +11,9 @@ from audioseq.recipe import run_script
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("texts", nargs="+", metavar="TEXT")
-    parser.add_argument("--model", default="runs/wordlm-lstm/best.safetensors", help="name or path of a model")
+    parser.add_argument(
+        "--model", default="runs/wordlm-lstm/best.safetensors", help="name or path of a model"
+    )
     parser.add_argument("--score", action="store_true", help="print log probabilities of sentences")
     args = parser.parse_args()
     model = pipeline.load_predictor(args.model)

@@ -1,4 +1,4 @@
-"""The recipe of four-part harmony: its split, its smoke run, its figures."""
+"""The chorale recipe: data split, smoke run and results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "chorale-lstm"
 
 
-def test_prepares_the_usual_split(tmp_path: Path) -> None:
+def test_prepare_writes_the_standard_split(tmp_path: Path) -> None:
     rows = [[67, 64, 60, 48]] * 4
     (tmp_path / "four.json").write_text(
         json.dumps({"train": [rows] * 3, "valid": [rows] * 2, "test": [rows]})
@@ -32,18 +32,18 @@ def test_prepares_the_usual_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("smoke", [False, True])
-def test_the_config_is_strict(smoke: bool) -> None:
+def test_config_is_valid(smoke: bool) -> None:
     assert load(HarmonyConfig, RECIPE / "config.toml", smoke=smoke).task == "harmony"
 
 
-def test_the_smoke_run_overfits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smoke_run_overfits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = train(RECIPE / "config.toml", run_dir=tmp_path, smoke=True, device="cpu")
     assert result.metrics["nats"] < 0.05
 
 
-def test_the_readme_tells_of_the_parallels() -> None:
+def test_readme_has_the_rates_of_parallels() -> None:
     readme = (RECIPE / "README.md").read_text(encoding="utf-8")
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
-    for who in ("theirs", "ours", "ours_without_rules"):
-        assert f"{results['test'][who]['per_100_chords']['parallels']:.2f}" in readme
+    for key in ("theirs", "ours", "ours_without_rules"):
+        assert f"{results['test'][key]['per_100_chords']['parallels']:.2f}" in readme

@@ -1,4 +1,4 @@
-"""The n-gram recipe from its text to its table, on a text of a few sentences."""
+"""The n-gram recipe on a text of a few sentences, and its results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def call(script: str, *arguments: object) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_from_text_to_figures(tmp_path: Path) -> None:
+def test_prepare_train_and_infer(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     prepared = call("prepare.py", "--from", tmp_path / "text.txt", "--out", tmp_path / "data")
     assert "held-out.txt: 3 sentences" in prepared and "train.txt: 237 sentences" in prepared
@@ -26,14 +26,14 @@ def test_from_text_to_figures(tmp_path: Path) -> None:
         "train.py", "--smoke", "--run-dir", tmp_path / "run", "--set", f"data={str(tmp_path / 'data')!r}"
     )
     assert [line.split("\t")[0] for line in table.splitlines()] == ["2-gram", "3-gram-0.012MB"]
-    likely, unlikely = call(
+    probable, improbable = call(
         "infer.py", "The cat sat on the mat.", "mat the on", "--model", tmp_path / "run/2-gram.safetensors"
     ).splitlines()
-    assert float(likely.split("\t")[0]) > float(unlikely.split("\t")[0])
-    assert likely.count("\t") == 7
+    assert float(probable.split("\t")[0]) > float(improbable.split("\t")[0])
+    assert probable.count("\t") == 7
 
 
-def test_the_readme_tells_of_every_model() -> None:
+def test_readme_has_the_perplexity_of_each_model() -> None:
     readme = (RECIPE / "README.md").read_text(encoding="utf-8")
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
     assert results["models"][read_toml(RECIPE / "config.toml")["best"]]["perplexity"] == float(
