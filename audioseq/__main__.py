@@ -1,4 +1,4 @@
-"""`python -m audioseq`: the same as the `audioseq` command."""
+"""Run the `audioseq` command as `python -m audioseq`."""
 
 import sys
 

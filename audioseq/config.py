@@ -1,4 +1,4 @@
-"""Strict configuration: TOML files into pydantic models, and every mistake in one clear line."""
+"""Strict configuration: TOML files parsed into pydantic models, with one-line error messages."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from audioseq.files import read_text
 
 
 class Config(pydantic.BaseModel):
-    """A table of a configuration: unknown keys are refused, and values never change after parsing."""
+    """A table of a configuration; unknown keys are errors, and values cannot change after parsing."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_default=True)
     former_names: ClassVar[Mapping[str, str]] = {}
-    """Keys of earlier versions, each with its current name; recipes and model files may still use them."""
+    """Key names of earlier versions, mapped to the current names; recipes and model files may use them."""
 
 
 C = TypeVar("C", bound=Config)
 
-UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
-"""What pydantic calls a key that is not known, in a model and in a dataclass."""
+UNKNOWN_KEY_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
+"""Error types of pydantic for an unknown key, in a model and in a dataclass."""
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file into a table.
 
     Raises:
-        ConfigError: it is missing, cannot be read, or is not TOML.
+        ConfigError: the file cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(read_text(path, ConfigError))
@@ -46,27 +46,27 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 def read_recipe(
     source: Path, valid: Path | None, own: Mapping[str, Any] | None = None, examples: str = "examples"
 ) -> dict[str, Any]:
-    """Return the table that is to be trained by: that of a recipe, or one for data of the user's own.
+    """Return the table of a recipe, or a table for training on the user's own data.
 
     Args:
-        source: a recipe's `config.toml`, or a manifest to train on, for which `own` is the recipe.
+        source: the `config.toml` of a recipe, or a training manifest, for which `own` is the table.
         valid: manifest to validate on, instead of the recipe's.
-        own: without it, everything is taken for a recipe.
-        examples: what a manifest lists.
+        own: table for the user's own data; if it is not given, `source` is always a recipe.
+        examples: what a manifest lists, for error messages.
     Raises:
-        ConfigError: the recipe cannot be read; there is nothing to validate on.
+        ConfigError: the recipe cannot be read, or there is no validation manifest.
     """
     if own is None or source.suffix == ".toml":
         table = read_toml(source)
     elif valid is None:
-        raise ConfigError(f"{source}: give --valid MANIFEST too, {examples} that are not trained on")
+        raise ConfigError(f"{source}: has no validation data; give --valid MANIFEST with other {examples}")
     else:
         table = merge(own, {"data": {"train": [str(source)]}})
     return table if valid is None else merge(table, {"data": {"valid": [str(valid)]}})
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table with changes laid over it, table by table.
+    """Return a table with changes applied to it, recursively.
 
     Example:
         >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
@@ -81,9 +81,9 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Return a table changed by assignments such as `training.epochs=20`.
+    """Return a table with assignments such as `training.epochs=20` applied to it.
 
-    A value is read as TOML; what is not TOML is taken as a string, so quotes are seldom needed.
+    A value is parsed as TOML. A value that is not TOML is a string, so most strings need no quotes.
 
     Raises:
         ConfigError: an assignment has no key or no `=`.
@@ -108,7 +108,7 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
 
 
 def rename_former_keys(model: type[Config], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table whose keys have their current names; a key that is there under both names stays."""
+    """Return a table with key names of earlier versions replaced; a key that has both names is kept."""
     result = {}
     for key, value in table.items():
         name = model.former_names.get(key, key)
@@ -121,19 +121,19 @@ def rename_former_keys(model: type[Config], table: Mapping[str, Any]) -> dict[st
 
 
 def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
-    """Turn a table into a configuration.
+    """Parse a table into a configuration.
 
-    TOML has no null: `false` takes away what is there by default and may be None.
+    TOML has no null, so `false` sets an optional value to None.
 
     Args:
-        model: the kind of configuration.
+        model: class of the configuration.
         table: its values.
-        where: what error messages call the place that the table came from.
+        where: origin of the table, for error messages.
     Raises:
-        ConfigError: a key is unknown (with the nearest known one), or a value is missing or out of range.
+        ConfigError: a key is unknown (the message names a similar one), or a value is missing or invalid.
     """
     try:
-        # As JSON, in which an array may be a tuple and a string a path, types are strict: "3" is no number.
+        # Strict parsing of JSON accepts an array as a tuple and a string as a path, but not "3" as a number.
         table = _with_nulls(model, rename_former_keys(model, table))
         return model.model_validate_json(pydantic_core.to_json(table), strict=True)
     except pydantic.ValidationError as error:
@@ -141,24 +141,24 @@ def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
 
 
 def load(model: type[C], path: str | Path, assignments: Sequence[str] = (), smoke: bool = False) -> C:
-    """Read a recipe's `config.toml`; its `[smoke]` table is laid over the rest only if `smoke` is true."""
+    """Read the `config.toml` of a recipe; if `smoke` is true, its `[smoke]` table overrides the rest."""
     return resolve(model, read_toml(path), assignments, smoke=smoke, where=str(path))
 
 
 def resolve(
     model: type[C], table: Mapping[str, Any], assignments: Sequence[str] = (), *, smoke: bool, where: str
 ) -> C:
-    """Lay the `[smoke]` table (if wanted) and then the assignments over a table, and parse it."""
+    """Apply the `[smoke]` table (if `smoke` is true) and the assignments to a table, and parse it."""
     rest = rename_former_keys(model, {key: value for key, value in table.items() if key != "smoke"})
     if smoke:
         if not isinstance(table.get("smoke"), Mapping):
-            raise ConfigError(f"{where}: has no [smoke] table; add one, or leave out --smoke")
+            raise ConfigError(f"{where}: has no [smoke] table; add one, or omit --smoke")
         rest = merge(rest, rename_former_keys(model, table["smoke"]))
     return parse(model, merge(rest, rename_former_keys(model, override({}, assignments))), where)
 
 
 def dump_toml(config: Config) -> str:
-    """Write a configuration as TOML that reads back; None is left out, or `false` if it must be said."""
+    """Return a configuration as TOML; None is omitted, or written as `false` where it is not the default."""
     lines: list[str] = []
     _dump(_plain(config), "", lines)
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -210,22 +210,22 @@ def _value(value: Any) -> str:
 
 
 def _explain(model: type[Config], error: pydantic.ValidationError) -> str:
-    """Return the first mistake of a validation error in one line."""
-    # An unknown key comes first: it is often the one that is missing, misspelt.
-    mistake = min(error.errors(include_url=False), key=lambda mistake: mistake["type"] not in UNKNOWN)
-    place = [part for part in mistake["loc"] if isinstance(part, str)]
-    dotted = ".".join(str(part) if str(part).isprintable() else ascii(part) for part in mistake["loc"])
+    """Describe the first error in one line."""
+    # Unknown keys come first: an unknown key is often a misspelling of one that is reported as missing.
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] not in UNKNOWN_KEY_ERRORS)
+    place = [part for part in first["loc"] if isinstance(part, str)]
+    dotted = ".".join(str(part) if str(part).isprintable() else ascii(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if mistake["type"] in UNKNOWN:
+    if first["type"] in UNKNOWN_KEY_ERRORS:
         near = difflib.get_close_matches(place[-1], known := _fields(model, place[:-1]), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}"
         return f"{dotted}: is unknown; {hint}{more}"
-    if mistake["type"] == "missing":
+    if first["type"] == "missing":
         return f"{dotted}: is missing; give it a value{more}"
-    said = mistake["msg"].removeprefix("Value error, ")
-    if mistake["type"] == "value_error":  # our own words, which name the value already
-        return f"{dotted}: {said}{more}"
-    return f"{dotted}: {said[:1].lower()}{said[1:]}, but it is {mistake['input']!r:.80}{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":  # raised by our own checks, which name the value
+        return f"{dotted}: {message}{more}"
+    return f"{dotted}: {message[:1].lower()}{message[1:]}, but it is {first['input']!r:.80}{more}"
 
 
 def _fields(model: type[Any], path: Sequence[str]) -> list[str]:

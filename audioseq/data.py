@@ -1,4 +1,4 @@
-"""Manifests, batches of like length, and padding."""
+"""Manifests, batches of utterances with similar durations, and padding."""
 
 from __future__ import annotations
 
@@ -20,34 +20,37 @@ from audioseq.errors import AudioError, DataError
 from audioseq.files import read_text, write_atomically
 
 LENGTH_JITTER = 0.1
-"""Durations are stretched by up to this share before they are sorted, so that no two epochs batch alike."""
+"""Durations are increased by up to this share before sorting, so that each epoch has other batches."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """A recording, or a stretch of one, and what is said in it."""
+    """A recording or a part of one, with its transcript."""
 
     id: str
     audio_filepath: Path
-    """Absolute."""
+    """Absolute path."""
     duration: float
     """Seconds."""
     text: str
     speaker: str | None = None
     offset: float = 0.0
-    """Where in the recording it starts, seconds."""
+    """Start in the recording, in seconds."""
     dataset: str | None = None
 
     def load(self, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
-        """Decode the waveform `[N]` float32; AudioError as in `audio.load`, or if it starts past the end.
+        """Decode the waveform `[N]`, float32.
 
-        The recording decoded last is kept: the stretches of a long one, in order, cost one decoding.
+        The last recording is cached, so that consecutive utterances of a recording decode it only once.
+
+        Raises:
+            AudioError: the recording cannot be read, or ends before the utterance starts.
         """
         recording = _recording(self.audio_filepath, stamp(self.audio_filepath), sample_rate)
         return self.cut(recording, sample_rate).copy()
 
     def cut(self, recording: np.ndarray, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
-        """Return the stretch of the decoded recording `[N]` that is this utterance."""
+        """Return the part of a decoded recording `[N]` that is this utterance."""
         start = round(self.offset * sample_rate)
         waveform = recording[start : start + max(1, round(self.duration * sample_rate))]
         if not len(waveform):
@@ -59,16 +62,17 @@ class Utterance:
 
 
 def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> list[Utterance]:
-    """Read a manifest: one JSON object a line, with the field names that NeMo made common.
+    """Read a manifest: one JSON object per line, with the field names of NeMo.
 
-    `audio_filepath` (relative to the manifest), `duration` (seconds) and `text` must be there; `id` (else the
-    path and the offset, if any), `speaker`, `offset` and `dataset` may be; other fields are ignored.
+    `audio_filepath` (relative to the manifest), `duration` (seconds) and `text` are required. `id` (by
+    default the path and the offset, if any), `speaker`, `offset` and `dataset` are optional. Other fields are
+    ignored.
 
     Args:
-        path: of the manifest.
-        transcribed: whether the texts are needed; where they are not, one that is missing is empty.
+        path: path of the manifest.
+        transcribed: whether `text` is required; if not, a missing text is empty.
     Raises:
-        DataError: naming file and line.
+        DataError: the manifest cannot be read or is invalid; the message names the line.
     """
     path = Path(path)
     utterances: list[Utterance] = []
@@ -82,16 +86,16 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
             raise DataError(f"{path}:{number}: {error}") from error
         if (first := seen.setdefault(utterance.id, number)) != number:
             raise DataError(
-                f"{path}:{number}: id {utterance.id!r} is that of line {first}; give each its own"
+                f"{path}:{number}: id {utterance.id!r} is also that of line {first}; use unique ids"
             )
         utterances.append(utterance)
     if not utterances:
-        raise DataError(f"{path}: has no utterances; write one JSON object a line")
+        raise DataError(f"{path}: has no utterances; write one JSON object per line")
     return utterances
 
 
 def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]) -> None:
-    """Write a manifest that `read_manifest` reads back equal; recordings below its folder get relative paths.
+    """Write a manifest; the paths of recordings below its folder are written relative to it.
 
     Raises:
         FileError: the file cannot be written; an existing file is left unchanged.
@@ -111,7 +115,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """Return size and time of change of a file, to see that it is still the same; empty where it is gone."""
+    """Return the size and modification time of a file, to detect changes; empty if there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -128,16 +132,18 @@ def length_batches(
     shortest_first: bool,
     max_size: int | None = None,
 ) -> list[list[int]]:
-    """Group examples of like length, padding counted; every example is in one batch.
+    """Group examples of similar duration into batches; each example is in exactly one batch.
 
     Args:
-        durations: of the examples, seconds.
-        seconds_per_batch: bound of batch size times longest duration; an example longer than it stands alone.
-        seed, epoch: the batches depend on these and the durations alone.
-        shortest_first: order from short to long (which CTC needs in its first epoch), else order at random.
-        max_size: greatest number of examples in a batch.
+        durations: durations of the examples in seconds.
+        seconds_per_batch: maximum of batch size times longest duration, so padding counts; a longer example
+            is a batch of its own.
+        seed, epoch: the batches depend only on these and on the durations.
+        shortest_first: whether to order the batches from short to long, which CTC needs in its first epoch;
+            otherwise their order is random.
+        max_size: maximum number of examples in a batch.
     Returns:
-        indices into `durations`, a list a batch.
+        the batches, as lists of indices into `durations`.
     Example:
         >>> length_batches([3.0, 1.0, 2.0, 9.0], 6.0, seed=0, epoch=0, shortest_first=True)
         [[1, 2], [0], [3]]
@@ -163,7 +169,7 @@ def length_batches(
 
 
 def pad(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack sequences `[T, ...]` to `[B, max T, ...]`, zeros behind each; also return lengths `[B]` int64."""
+    """Stack sequences `[T, ...]` to `[B, max T, ...]`, padded with zeros, and return lengths `[B]` int64."""
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), lengths
 
@@ -178,7 +184,7 @@ def _utterance(line: str, base: Path, transcribed: bool) -> Utterance:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"is not JSON ({error.msg}, column {error.colno}); write one object a line"
+            f"is not JSON ({error.msg}, column {error.colno}); write one object per line"
         ) from error
     if not isinstance(fields, dict):
         raise ValueError("is not a JSON object; write {...} with audio_filepath, duration and text")
@@ -186,9 +192,9 @@ def _utterance(line: str, base: Path, transcribed: bool) -> Utterance:
     offset = _number(fields, "offset") if "offset" in fields else 0.0
     duration = _number(fields, "duration")
     if not place:
-        raise ValueError("audio_filepath is empty; name a recording")
+        raise ValueError("audio_filepath is empty; give the path of a recording")
     if duration == 0:
-        raise ValueError("duration is 0; give the seconds of the utterance")
+        raise ValueError("duration is 0; give the duration of the utterance in seconds")
     return Utterance(
         id=_string(fields, "id") if "id" in fields else place + (f"#{offset:g}" if offset else ""),
         audio_filepath=Path(os.path.abspath(base / place)),

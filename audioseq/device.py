@@ -1,4 +1,4 @@
-"""Choice of a device: CPU, CUDA or MPS."""
+"""Choosing a device: CPU, CUDA or MPS."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from audioseq.errors import ConfigError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of a name: `auto` is a GPU where there is one, under torchrun each process its own.
+    """Return the device with a name; `auto` is a GPU if available, and under torchrun one per process.
 
     Raises:
-        ConfigError: the device does not exist.
+        ConfigError: there is no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -22,9 +22,9 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
+    except (RuntimeError, AssertionError) as error:  # from torch, for a missing device
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise ConfigError(f"cannot compute on the device {name}: {reason}; try cpu") from None
+        raise ConfigError(f"device {name}: is not available ({reason}); try cpu") from None
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device

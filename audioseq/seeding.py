@@ -1,4 +1,4 @@
-"""Random generators keyed by (seed, epoch, id): order, workers and resuming change nothing."""
+"""Random generators keyed by (seed, epoch, id)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 
 
 def keyed_generator(seed: int, epoch: int, key: str) -> torch.Generator:
-    """Return a random generator that depends on its arguments alone.
+    """Return a random generator that depends only on its arguments.
 
-    Drawing an utterance's augmentation from it makes the order of utterances, the number of workers and a
-    resumed run change nothing.
+    An augmentation that is drawn from it does not depend on the order of the utterances, on the number of
+    workers, or on whether the run was resumed.
 
     Example:
         >>> a, b = keyed_generator(0, 3, "utterance"), keyed_generator(0, 3, "utterance")

@@ -1,4 +1,4 @@
-"""Processes that are killed: at a moment, or in place of an operation on a file."""
+"""Processes that kill themselves: after some time, or at an operation on a file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 
 def make_mortal(kill_at_operation: int = 0, kill_after: float | None = None) -> None:
-    """Let this process be killed.
+    """Make this process kill itself.
 
     Args:
-        kill_at_operation: which operation on a file (from 1) it is killed in place of.
-        kill_after: seconds of its processor time after which it is killed; other work changes them little.
+        kill_at_operation: number of the operation on a file (from 1) before which the process is killed.
+        kill_after: processor time in seconds after which the process is killed.
     """
     if kill_at_operation:
         left = itertools.count(kill_at_operation - 1, -1)

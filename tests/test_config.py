@@ -1,3 +1,5 @@
+"""Configuration: parsing, error messages, assignments, smoke tables, round trips."""
+
 from __future__ import annotations
 
 import tomllib
@@ -16,7 +18,7 @@ from audioseq.errors import ConfigError
 
 @dataclass(frozen=True)
 class Noise:
-    """An option of the library, which knows no pydantic."""
+    """An options class that does not use pydantic."""
 
     snr: tuple[float, float] = (10.0, 40.0)
 
@@ -48,23 +50,23 @@ class Recipe(Config):
     nested: tuple[tuple[str, ...], ...] = ()
 
 
-def complaint(table: dict[str, Any], model: type[Config] = Recipe) -> str:
-    """Return what is said about a wrong table, which is one line."""
+def message_of(table: dict[str, Any], model: type[Config] = Recipe) -> str:
+    """Return the one-line message of the error that an invalid table causes."""
     with pytest.raises(ConfigError) as caught:
         parse(model, table, "x.toml")
-    said = str(caught.value)
-    assert said.isprintable() and said.startswith("x.toml: ")
-    return said.removeprefix("x.toml: ")
+    message = str(caught.value)
+    assert message.isprintable() and message.startswith("x.toml: ")
+    return message.removeprefix("x.toml: ")
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ({"nam": "b"}, "nam: is unknown; did you mean name?"),
         ({"training": {"epoch": 3}}, "training.epoch: is unknown; did you mean epochs?"),
         ({"noise": {"snrs": [1, 2]}}, "noise.snrs: is unknown; did you mean snr?"),
         ({"data": {"trian": ["a"]}}, "data.trian: is unknown; did you mean train? (and 1 more)"),
-        ({"data": {"zzz": 1, "train": []}}, "data.zzz: is unknown; known are train, cache"),
+        ({"data": {"zzz": 1, "train": []}}, "data.zzz: is unknown; known keys are train, cache"),
         ({"data": {}}, "data.train: is missing; give it a value"),
         ({"training": {"epochs": 0}}, "training.epochs: input should be greater than 0, but it is 0"),
         (
@@ -80,8 +82,8 @@ def complaint(table: dict[str, Any], model: type[Config] = Recipe) -> str:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_mistake_is_told_in_one_line(table: dict[str, Any], said: str) -> None:
-    assert complaint(table) == said
+def test_messages_name_the_error_in_one_line(table: dict[str, Any], message: str) -> None:
+    assert message_of(table) == message
 
 
 @pytest.mark.parametrize(
@@ -102,33 +104,33 @@ def test_a_mistake_is_told_in_one_line(table: dict[str, Any], said: str) -> None
     ids=str,
 )
 def test_types_are_strict(table: dict[str, Any]) -> None:
-    complaint(table)
+    message_of(table)
 
 
-def test_a_key_cannot_write_to_the_terminal() -> None:
-    assert "\\x1b" in complaint({"\x1b[31m\n": 1})
+def test_control_codes_in_keys_are_escaped() -> None:
+    assert "\\x1b" in message_of({"\x1b[31m\n": 1})
 
 
-def test_values_do_not_change_after_parsing() -> None:
+def test_values_are_frozen() -> None:
     recipe = parse(Recipe, {}, "x.toml")
     with pytest.raises(ValueError, match="frozen"):
         recipe.name = "b"
 
 
-def test_an_invalid_default_is_found() -> None:
+def test_defaults_are_validated() -> None:
     class Wrong(Config):
         size: Annotated[int, Field(gt=0)] = 0
 
-    assert complaint({}, Wrong).startswith("size: input should be greater than 0")
+    assert message_of({}, Wrong).startswith("size: input should be greater than 0")
 
 
-def test_a_number_may_be_written_without_a_point() -> None:
+def test_an_integer_is_a_valid_float() -> None:
     epochs = parse(Recipe, {"training": {"epochs": 3}}, "x.toml").training.epochs
     assert isinstance(epochs, float) and epochs == 3
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"a = 1\nb = = 2\n", r"is not TOML: .*line 2"),
         (b"a = 'no end\n", r"is not TOML: .*at end of document"),
@@ -136,21 +138,21 @@ def test_a_number_may_be_written_without_a_point() -> None:
         (b"a = '\xff'\n", "is not UTF-8 text"),
     ],
 )
-def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes, said: str) -> None:
+def test_files_that_are_not_toml(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         read_toml(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in tmp_path / "none.toml", tmp_path:
         with pytest.raises(ConfigError, match="cannot be read"):
             read_toml(path)
 
 
-def test_what_windows_editors_write_is_read(tmp_path: Path) -> None:
+def test_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b"\xef\xbb\xbfname = 'b'\r\nsizes = [\r\n1]\r\n")
     assert read_toml(path) == {"name": "b", "sizes": [1]}
@@ -177,12 +179,12 @@ def test_assignments(assignment: str, expected: dict[str, Any]) -> None:
     assert table == {"name": "a", "training": {"epochs": 10, "clip": 2.0}}
 
 
-def test_later_assignments_win() -> None:
+def test_later_assignments_override_earlier_ones() -> None:
     assert override({}, ["a.b=1", "a.c=2", "a.b=3"]) == {"a": {"b": 3, "c": 2}}
 
 
 @pytest.mark.parametrize("assignment", ["epochs", "=3", "a..b=3", ".a=3", ""])
-def test_a_malformed_assignment(assignment: str) -> None:
+def test_malformed_assignments(assignment: str) -> None:
     with pytest.raises(ConfigError, match="write it as key=value"):
         override({}, [assignment])
 
@@ -225,24 +227,24 @@ def test_the_smoke_table(tmp_path: Path) -> None:
     assert (full.sizes, full.training.epochs, full.training.workers) == ((1, 2, 3), 10, 2)
     assert (small.sizes, small.training.epochs, small.training.workers) == ((1,), 1, 2)
     assert small.name == "full"
-    # An assignment goes over the smoke table.
+    # An assignment overrides the smoke table.
     assert load(Recipe, path, ["training.epochs=5"], smoke=True).training.epochs == 5
 
 
 @pytest.mark.parametrize("table", [{}, {"smoke": True}])
-def test_a_smoke_run_without_a_table(table: dict[str, Any]) -> None:
+def test_a_smoke_run_without_a_smoke_table(table: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"x.toml: has no \[smoke\] table"):
         resolve(Recipe, table, smoke=True, where="x.toml")
 
 
-def test_a_mistake_in_the_smoke_table_is_told_only_in_a_smoke_run() -> None:
+def test_an_error_in_the_smoke_table_is_reported_only_in_a_smoke_run() -> None:
     table = {"smoke": {"training": {"epoch": 1}}}
     assert resolve(Recipe, table, smoke=False, where="x.toml") == Recipe()
     with pytest.raises(ConfigError, match="did you mean epochs"):
         resolve(Recipe, table, smoke=True, where="x.toml")
 
 
-def test_false_takes_away_what_may_be_none() -> None:
+def test_false_sets_optional_values_to_none() -> None:
     recipe = parse(Recipe, {"noise": False, "training": {"clip": False, "tensorboard": False}}, "x.toml")
     assert recipe.noise is None and recipe.training.clip is None and recipe.training.tensorboard is False
     assert "noise = false" in dump_toml(recipe) and "cache" not in dump_toml(recipe)
@@ -273,13 +275,13 @@ RECIPES = st.builds(
 
 @settings(deadline=None, max_examples=30)
 @given(RECIPES)
-def test_what_is_written_as_toml_reads_back_equal(recipe: Recipe) -> None:
+def test_toml_round_trip(recipe: Recipe) -> None:
     assert parse(Recipe, tomllib.loads(dump_toml(recipe)), "x.toml") == recipe
 
 
 @settings(deadline=None, max_examples=10)
 @given(RECIPES)
-def test_what_a_model_file_stores_reads_back_equal(recipe: Recipe) -> None:
+def test_json_round_trip(recipe: Recipe) -> None:
     import json
 
     table = json.loads(json.dumps(recipe.model_dump(mode="json")))

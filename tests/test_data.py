@@ -1,4 +1,4 @@
-"""Manifests round trip, batches are complete and repeatable."""
+"""Manifests, batches and padding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from audioseq.errors import AudioError, DataError, FileError
 
 
 def recording(path: Path, seconds: float = 0.2, rate: int = 16_000, seed: int = 0, **kind: str) -> Utterance:
-    """Write noise, and return it as an utterance."""
+    """Write a recording of noise, and return it as an utterance."""
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = np.random.default_rng(seed).uniform(-0.5, 0.5, round(seconds * rate))
     sf.write(path, samples, rate, **kind)
@@ -64,14 +64,14 @@ def test_manifests_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: li
     assert read_manifest(folder / "train.jsonl") == utterances
 
 
-def test_manifest_moves_with_the_recordings_below_it(tmp_path: Path) -> None:
+def test_a_folder_with_manifest_and_recordings_can_be_moved(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     write_manifest(old / "m.jsonl", [recording(old / "clips" / "a.wav")])
     os.rename(old, new)
     assert read_manifest(new / "m.jsonl")[0].audio_filepath == new / "clips" / "a.wav"
 
 
-def test_manifest_defaults_and_foreign_fields(tmp_path: Path) -> None:
+def test_manifest_defaults_and_unknown_fields(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text(
         '\ufeff{"audio_filepath": "a.wav", "duration": 2, "text": "", "lang": "en"}\r\n\r\n'
@@ -101,10 +101,10 @@ GOOD = {"audio_filepath": "a.wav", "duration": 1.0, "text": "words"}
         (json.dumps(GOOD | {"duration": float("nan")}), "duration is nan; give seconds"),
         (json.dumps(GOOD | {"offset": -1}), "offset is -1; give seconds"),
         (json.dumps(GOOD | {"speaker": 7}), "speaker is 7; give a string"),
-        (json.dumps(GOOD), "id 'a.wav' is that of line 1; give each its own"),
+        (json.dumps(GOOD), "id 'a.wav' is also that of line 1; use unique ids"),
     ],
 )
-def test_bad_manifest_lines_are_named(tmp_path: Path, line: str, what: str) -> None:
+def test_messages_name_the_invalid_line(tmp_path: Path, line: str, what: str) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text(f"{json.dumps(GOOD)}\n\n{line}\n")
     with pytest.raises(DataError) as caught:
@@ -117,7 +117,7 @@ def test_bad_manifest_lines_are_named(tmp_path: Path, line: str, what: str) -> N
     ("content", "what"),
     [(None, "cannot be read"), (b"\n", "has no utterances"), (b"\xff\xfe{", "is not UTF-8")],
 )
-def test_bad_manifest_files_are_named(tmp_path: Path, content: bytes | None, what: str) -> None:
+def test_messages_name_the_invalid_file(tmp_path: Path, content: bytes | None, what: str) -> None:
     path = tmp_path / "m.jsonl"
     if content is not None:
         path.write_bytes(content)
@@ -125,7 +125,7 @@ def test_bad_manifest_files_are_named(tmp_path: Path, content: bytes | None, wha
         read_manifest(path)
 
 
-def test_a_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_previous_manifest(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     write_manifest(path, [recording(tmp_path / "a.wav")])
     before = path.read_bytes()
@@ -142,7 +142,7 @@ def test_a_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) ->
         write_manifest(path / "below" / "m.jsonl", [])
 
 
-def test_utterance_is_its_stretch_of_the_recording(tmp_path: Path) -> None:
+def test_an_utterance_is_a_part_of_its_recording(tmp_path: Path) -> None:
     whole = recording(tmp_path / "a.wav", seconds=1.0)
     waveform = whole.load()
     assert waveform.shape == (16_000,)
@@ -165,7 +165,7 @@ durations = st.lists(st.floats(0.01, 30), max_size=60)
     shortest_first=st.booleans(),
     max_size=st.none() | st.integers(1, 5),
 )
-def test_batches_are_complete_bounded_and_repeatable(
+def test_batches_are_complete_bounded_and_reproducible(
     seconds: list[float], budget: float, epoch: int, shortest_first: bool, max_size: int | None
 ) -> None:
     def batches() -> list[list[int]]:
@@ -184,7 +184,7 @@ def test_batches_are_complete_bounded_and_repeatable(
         assert in_order == sorted(seconds)
 
 
-def test_batches_change_with_epoch_and_seed_and_pad_little() -> None:
+def test_batches_depend_on_epoch_and_seed_and_have_little_padding() -> None:
     seconds = np.random.default_rng(0).uniform(1, 15, 1000).tolist()
     epochs = [
         length_batches(seconds, 60, seed=seed, epoch=epoch, shortest_first=False)
@@ -196,10 +196,10 @@ def test_batches_change_with_epoch_and_seed_and_pad_little() -> None:
     padded = sum(len(batch) * max(seconds[index] for index in batch) for batch in epochs[0])
     assert sum(seconds) / padded > 0.85
     means = [np.mean([seconds[index] for index in batch]) for batch in epochs[0]]
-    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3  # no order is left
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3  # the order is random
 
 
-def test_pad_puts_zeros_behind() -> None:
+def test_pad_appends_zeros() -> None:
     stacked, lengths = pad([torch.ones(2, 3), torch.ones(4, 3), torch.ones(0, 3)])
     assert stacked.shape == (3, 4, 3) and lengths.tolist() == [2, 4, 0] and lengths.dtype == torch.int64
     assert stacked.sum((1, 2)).tolist() == [6, 12, 0] and not stacked[0, 2:].any()

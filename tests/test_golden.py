@@ -1,6 +1,6 @@
-"""What the shipped models make of the samples, as recorded before the package was rearranged.
+"""Transcripts of the samples by the bundled models equal the recorded ones.
 
-`python tests/test_golden.py` writes `data/golden.json` anew, which only a change of the models justifies.
+`python tests/test_golden.py` records them again in `data/golden.json`, after a change of the models.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ needs_the_models = pytest.mark.skipif(
 
 
 def transcribe(sample: str, model: str) -> dict[str, Any]:
-    """Return a transcript with the times of its words; confidences differ a little between processors."""
+    """Return a transcript with word timestamps, but without confidences, which differ between processors."""
     found = audioseq.transcribe(ASSETS / sample, model=model, words=True).to_dict()
     words = [[word["word"], word["start"], word["end"]] for word in found["words"]]
     return {"text": found["text"], "segments": found["segments"], "words": words}
@@ -33,7 +33,7 @@ def transcribe(sample: str, model: str) -> dict[str, Any]:
 
 @needs_the_models
 @pytest.mark.parametrize(("sample", "model"), SAMPLES.items())
-def test_a_sample_is_transcribed_as_before(sample: str, model: str) -> None:
+def test_transcripts_of_the_samples_are_unchanged(sample: str, model: str) -> None:
     assert transcribe(sample, model) == json.loads(GOLDEN.read_text(encoding="utf-8"))["transcripts"][sample]
 
 

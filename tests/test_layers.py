@@ -1,4 +1,4 @@
-"""The architecture: a module imports only from layers and wings below it; light modules stay light."""
+"""The architecture: a module imports only from lower layers and wings; light modules stay light."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAYERS: tuple[set[str], ...] = (
     {"speech", "music"},
     {"cli", "__init__", "__main__"},
 )
-"""The parts of the package, from the lowest layer up. Parts of one layer do not import each other."""
+"""The parts of the package, from the lowest layer up. Parts of the same layer do not import each other."""
 
 WINGS: dict[str, tuple[set[str], ...]] = {
     "language": (
@@ -52,7 +52,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"evaluate"},
     ),
 }
-"""The files and folders of a slice, from the lowest up; the same rule holds as for layers."""
+"""The files and folders of an application, from the lowest level up; the same rule applies."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -68,7 +68,7 @@ MODULES = {module_of(path): path for path in FILES}
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return the full names that a file imports, also inside functions, but not for annotations alone."""
+    """Return the full names that a file imports, also inside functions, except for type checking."""
     names: set[str] = set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
     blocks = [node for node in tree.body if isinstance(node, ast.If)]
@@ -79,25 +79,25 @@ def imports_of(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide what depends on what"
+            assert node.level == 0, f"{path}: use absolute imports"
             assert node.module is not None
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names - {"audioseq.__version__"}
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Return the modules of audioseq that a file imports, or imports names from."""
+    """Return the audioseq modules that a file imports or imports names from."""
     own = {name for name in imports_of(path) if name.split(".")[0] == "audioseq"}
     return {name if name in MODULES else name.rpartition(".")[0] for name in own} & set(MODULES)
 
 
 def part_of(module: str) -> str:
-    """Return the part of the package that a module belongs to: its folder or its own name."""
+    """Return the part of the package that a module belongs to: its top-level folder or file."""
     return [*module.split("."), "__init__"][1]
 
 
 def wing_of(module: str) -> str | None:
-    """Return the file or folder of a slice that a module belongs to, if it belongs to a slice."""
+    """Return the file or folder within an application that a module belongs to, if any."""
     names = module.split(".")
     return names[2] if len(names) > 2 and names[1] in WINGS else None
 
@@ -120,14 +120,14 @@ def test_every_file_has_a_layer_and_a_wing() -> None:
 
 
 @each_file
-def test_a_module_imports_only_from_layers_below(path: Path) -> None:
+def test_a_module_imports_only_from_lower_layers(path: Path) -> None:
     here = part_of(module_of(path))
     for other in {part_of(module) for module in imported_modules(path)} - {here}:
         assert RANK[other] < RANK[here] or RANK[here] == TOP, f"{here} imports from {other}"
 
 
 @each_file
-def test_a_module_imports_only_from_wings_below(path: Path) -> None:
+def test_a_module_imports_only_from_lower_wings(path: Path) -> None:
     here = module_of(path)
     wing = wing_of(here)
     if wing is None:
@@ -140,7 +140,7 @@ def test_a_module_imports_only_from_wings_below(path: Path) -> None:
 
 
 def test_there_are_no_circular_imports() -> None:
-    """Imports inside functions count; `audioseq/__init__.py` only offers names and is left aside."""
+    """Imports inside functions count; `audioseq/__init__.py` is excluded, as it only re-exports names."""
     graph = {module: imported_modules(path) - {module, "audioseq"} for module, path in MODULES.items()}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
 
@@ -182,7 +182,7 @@ def test_the_command_line_starts_without_heavy_modules() -> None:
     assert not modules_after("import audioseq.cli.main") & HEAVY
 
 
-def test_the_package_itself_imports_nothing() -> None:
+def test_importing_the_package_loads_no_heavy_modules() -> None:
     assert not modules_after("import audioseq; audioseq.__version__; dir(audioseq)") & (HEAVY | {"typer"})
 
 

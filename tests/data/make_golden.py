@@ -1,6 +1,6 @@
-"""Write golden-1.safetensors, a model file of format audioseq/1, which must stay readable for ever.
+"""Write golden-1.safetensors, a model file in the format audioseq/1, which must stay readable.
 
-Run once, when the format was made; a new format gets a golden file of its own beside this one.
+This was run once, when the format was defined. A new format gets another golden file.
 
     python tests/data/make_golden.py
 """

@@ -251,5 +251,5 @@ def test_text_only_data_requires_a_p2g_decoder(tmp_path: Path) -> None:
 
 
 def test_a_manifest_requires_a_validation_manifest(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="give --valid MANIFEST too"):
+    with pytest.raises(ConfigError, match="give --valid MANIFEST"):
         task.train(tmp_path / "mine.jsonl", run_dir=tmp_path / "run")
