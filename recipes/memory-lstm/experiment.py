@@ -1,4 +1,4 @@
-"""The lesson: which network learns to remember over how many frames, and why."""
+"""Experiments: which network learns dependencies over how many frames, gradient norms, and clipping."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from audioseq.nn import gradient_norms
 from audioseq.training import TrainingConfig, fit
 
 SOLVED = 0.05
-"""A problem counts as solved when at most this share of the baseline's error is left."""
+"""A problem is solved when the error is at most this share of the baseline's."""
 
 Positive = Annotated[int, Field(ge=1)]
 
 
 class Experiment(Config):
-    """A problem at one length, the networks that try it, and for how many epochs at most."""
+    """A problem at one length, the networks to train on it, and the largest number of epochs."""
 
     problem: Literal["adding", "copy"]
     length: Annotated[int, Field(ge=2)]
@@ -36,7 +36,7 @@ class Experiment(Config):
 
 
 class Clipping(Config):
-    """A plain RNN whose recurrent weights start `gain` times too large, trained by plain gradient descent."""
+    """A plain RNN with initial recurrent weights scaled by `gain`, trained by plain gradient descent."""
 
     gain: float = 1.2
     learning_rate: float = 0.05
@@ -55,11 +55,11 @@ class ExperimentConfig(Config):
     batches: Positive = 100
     processes: Positive = 2
     closer: Positive = 200
-    """Length of the adding problem whose learning and gradients are looked at more closely."""
+    """Length of the adding problem whose learning curves and gradients are plotted."""
     clipping: Clipping = Clipping()
     training: TrainingConfig
     rates: dict[Network, float]
-    """Learning rates of networks that want another than the rest."""
+    """Learning rates of networks for which `training.learning_rate` is not suitable."""
     experiments: tuple[Experiment, ...]
 
 
@@ -67,7 +67,7 @@ Job = tuple[ExperimentConfig, Path, Experiment, Network]
 
 
 def train(job: Job) -> tuple[dict[str, Any], list[float]]:
-    """Train one network on one problem until it solves it; return figures, and the error after each epoch."""
+    """Train one network on one problem until it is solved; return metrics, and the error after each epoch."""
     config, run_dir, experiment, network = job
     torch.set_num_threads(1)
     started, problem, length = time.process_time(), experiment.problem, experiment.length
@@ -77,11 +77,13 @@ def train(job: Job) -> tuple[dict[str, Any], list[float]]:
         batch_size=config.batch_size, batches=config.batches, seed=config.training.seed,
     )  # fmt: skip
     run_dir /= f"{problem}-{length}-{network}"
-    rate = config.rates.get(network, config.training.learning_rate)
+    learning_rate = config.rates.get(network, config.training.learning_rate)
     baseline, solved, epochs = PROBLEMS[problem].baseline, False, 0
-    while not solved and epochs < experiment.epochs:  # the same run goes on, an epoch at a time
+    while not solved and epochs < experiment.epochs:  # resumes the same run, one epoch at a time
         resume, epochs = epochs > 0, epochs + 1
-        training = config.training.model_copy(update={"epochs": float(epochs), "learning_rate": rate})
+        training = config.training.model_copy(
+            update={"epochs": float(epochs), "learning_rate": learning_rate}
+        )
         error = fit(task, training, run_dir, resume=resume, device="cpu").metrics["error"]
         solved = error <= SOLVED * baseline
     figures = {"error": round(error, 4), "solved": solved, "updates": epochs * config.batches}
@@ -92,7 +94,11 @@ def train(job: Job) -> tuple[dict[str, Any], list[float]]:
 
 
 def gradients(config: ExperimentConfig, run_dir: Path) -> dict[str, dict[str, list[float]]]:
-    """Return, for each network, how its last output depends on h at each frame: before training and after."""
+    """Compute gradient norms of the last output with respect to h at each frame, before and after training.
+
+    Returns:
+        for each network, the norms `before` and `after` training, one a frame.
+    """
     x = draw_adding(torch.Generator().manual_seed(0), config.batch_size, config.closer).x
     norms: dict[str, dict[str, list[float]]] = {}
     for experiment in config.experiments:
@@ -109,7 +115,14 @@ def gradients(config: ExperimentConfig, run_dir: Path) -> dict[str, dict[str, li
 
 
 def descend(config: ExperimentConfig, limit: float) -> tuple[list[float], list[float]]:
-    """Train a plain RNN with too large weights; return losses and gradient norms while they are finite."""
+    """Train a plain RNN with too large initial weights.
+
+    Args:
+        config: the recipe.
+        limit: gradients are clipped to this norm.
+    Returns:
+        losses and gradient norms of the updates, up to the last finite one.
+    """
     torch.manual_seed(config.training.seed)
     clipping, generator = config.clipping, torch.Generator().manual_seed(0)
     model = Memory("adding", "rnn_tanh", clipping.length, config.hidden_size)
@@ -132,7 +145,7 @@ def descend(config: ExperimentConfig, limit: float) -> tuple[list[float], list[f
 
 
 def run(config: ExperimentConfig, run_dir: Path, hardware: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Do all of it: return the figures, and the series of numbers to plot."""
+    """Run all experiments; return the results, and the curves to plot."""
     jobs = [
         (config, run_dir, experiment, name)
         for experiment in config.experiments

@@ -1,4 +1,4 @@
-"""Two problems that ask for a long memory, networks that try them, and both as a task to train on."""
+"""Two problems that require long-term memory, the networks, and the training task."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from audioseq.seeding import keyed_generator
 from audioseq.training import Loss
 
 SYMBOLS, COPIED = 8, 10
+"""Copy: number of different symbols, and of symbols in a sequence."""
 
 Network = Literal["rnn_tanh", "gru", "lstm", "lstm_chrono"]
 
 
 class Batch(NamedTuple):
-    """Sequences `[B, T, F]`, and the answers to give at their ends."""
+    """Sequences `[B, T, F]` and their targets."""
 
     x: Tensor
     y: Tensor
 
 
 def draw_adding(generator: torch.Generator, count: int, length: int) -> Batch:
-    """Draw numbers from 0 to 1, one marked in each half; the answer `[B, 1]` is the sum of the two marked."""
+    """Draw numbers from 0 to 1, one marked in each half; the target `[B, 1]` is the sum of the two marked."""
     numbers, marks = torch.rand(count, length, generator=generator), torch.zeros(count, length)
     for start, end in ((0, length // 2), (length // 2, length)):
         marks.scatter_(1, torch.randint(start, end, (count, 1), generator=generator), 1.0)
@@ -40,7 +41,7 @@ def draw_adding(generator: torch.Generator, count: int, length: int) -> Batch:
 
 
 def draw_copy(generator: torch.Generator, count: int, length: int) -> Batch:
-    """Draw ten symbols, `length` blanks, the last saying "now", and ten more; the answer is the symbols."""
+    """Draw ten symbols, `length` blanks, the last a recall marker, and ten blanks; the target is the ten."""
     symbols = torch.randint(SYMBOLS, (count, COPIED), generator=generator)
     blanks = torch.full((count, length + COPIED), SYMBOLS)
     blanks[:, length - 1] = SYMBOLS + 1
@@ -49,9 +50,14 @@ def draw_copy(generator: torch.Generator, count: int, length: int) -> Batch:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem: features in, values out at each of the last frames, and how an answer is judged.
+    """A problem: how to draw sequences, its sizes, and its error.
 
-    The baseline is the least error that is possible without memory: by answering 1, or by guessing.
+    Args:
+        draw: draws a batch, given a generator, the number of sequences and their length.
+        inputs, outputs: features of a frame, and values to predict for one.
+        frames: number of frames, at the end, that have a prediction.
+        error: of predictions and targets.
+        baseline: lowest possible error without memory: of the constant 1, or of guessing.
     """
 
     draw: Callable[[torch.Generator, int, int], Batch]
@@ -63,18 +69,24 @@ class Problem:
 
 
 PROBLEMS = {
-    "adding": Problem(draw_adding, 2, 1, 1, lambda said, y: mse_loss(said[:, :, 0], y), 1 / 6),
+    "adding": Problem(draw_adding, 2, 1, 1, lambda scores, y: mse_loss(scores[:, :, 0], y), 1 / 6),
     "copy": Problem(
-        draw_copy, SYMBOLS + 2, SYMBOLS, COPIED, lambda said, y: cross_entropy(said.mT, y), math.log(SYMBOLS)
+        draw_copy,
+        SYMBOLS + 2,
+        SYMBOLS,
+        COPIED,
+        lambda scores, y: cross_entropy(scores.mT, y),
+        math.log(SYMBOLS),
     ),
 }
 
 
 class Memory(nn.Module):
-    """One recurrent layer, and a linear map from its last frames to the answer.
+    """One recurrent layer, and a linear layer on its last frames.
 
-    In `lstm_chrono` the forget gates start out keeping for 1 to T frames, whatever T is here, and the input
-    gates writing as seldom. Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?".
+    In `lstm_chrono` the gate biases are initialised for time scales of 1 to T frames, T being the length of
+    the problem: forget gates keep the state for that long, input gates are open as rarely. Source: Tallec &
+    Ollivier 2018, "Can recurrent neural networks warp time?".
     """
 
     def __init__(self, problem: str, network: Network, length: int, hidden_size: int) -> None:
@@ -89,18 +101,19 @@ class Memory(nn.Module):
             bias[: 2 * hidden_size] = torch.cat([-keep, keep])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map sequences `[B, T, F]` to answers `[B, frames, outputs]`."""
+        """Map sequences `[B, T, F]` to predictions `[B, frames, outputs]`."""
         y: Tensor = self.head(self.recurrent(x)[0][:, -self.problem.frames :])
         return y
 
 
 class MemoryTask:
-    """A problem and a network, as the training loop wants them. No sequence is seen twice.
+    """A problem and a network as a training task. Each epoch draws new sequences.
 
     Args:
-        model: what `Memory` is made with.
-        held_out: file of sequences to validate on.
-        batch_size, batches: sequences to a batch, and batches to an epoch.
+        model: arguments of `Memory`.
+        held_out: file of the validation sequences.
+        batch_size, batches: sequences in a batch, and batches in an epoch.
+        seed: of the weights and the sequences.
     """
 
     name, metric = "memory", "error"
@@ -116,33 +129,33 @@ class MemoryTask:
         self.epoch = -1
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Cut the epoch's sequences into batches."""
+        """Split the sequences of the epoch into batches."""
         return [list(range(start, start + self.batch_size)) for start in range(0, self.size, self.batch_size)]
 
     def collate(self, indices: Sequence[int], epoch: int) -> Batch:
-        """Pick sequences from those of the epoch, which are drawn together."""
+        """Select sequences of the epoch, all of which are drawn at once."""
         if epoch != self.epoch:
             generator = keyed_generator(self.seed, epoch, "memory")
             self.epoch, self.drawn = epoch, self.problem.draw(generator, self.size, self.length)
         return Batch(self.drawn.x[indices], self.drawn.y[indices])
 
     def loss(self, batch: Batch, model: nn.Module) -> Loss:
-        """Return the error, as a sum over the answers."""
-        answers = batch.y.numel()
-        return Loss(self.problem.error(model(batch.x), batch.y) * answers, answers)
+        """Return the error, summed over the target values."""
+        count = batch.y.numel()
+        return Loss(self.problem.error(model(batch.x), batch.y) * count, count)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return the error on the held-out sequences."""
         return {"error": self.problem.error(model(self.held_out.x), self.held_out.y).item()}
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Return what it takes to make the model again."""
+        """Return the header of the model file."""
         return Header("memory", config=self.options, card=card)
 
 
 def read(path: Path) -> Batch:
-    """Read held-out sequences that `prepare.py` wrote."""
+    """Read held-out sequences that `prepare.py` wrote; DataError if they are missing."""
     if not path.exists():
-        raise DataError(f"{path}: is missing; run prepare.py first, with the same --config and --smoke")
+        raise DataError(f"{path}: is missing; run prepare.py first, with the same --set and --smoke")
     with np.load(path) as arrays:
         return Batch(torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"]))

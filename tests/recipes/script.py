@@ -1,4 +1,4 @@
-"""The files of the recipes as modules: the recipes are no package."""
+"""Import files of the recipes, which are not a package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def module(path: Path) -> ModuleType:
     """Import a file of a recipe."""
     spec = importlib.util.spec_from_file_location(f"{path.parent.name}-{path.stem}", path)
     assert spec and spec.loader
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found  # where dataclasses look for it
-    spec.loader.exec_module(found)
-    return found
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = loaded  # dataclasses look up the module there
+    spec.loader.exec_module(loaded)
+    return loaded
