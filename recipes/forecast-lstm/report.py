@@ -1,4 +1,4 @@
-"""What the lesson found: results.json, the section of the README, and the plots."""
+"""Write the results: results.json, the section of the README, and the plots."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiment import BEST, LINEAR, LSTM, Walk
+from experiment import BEST, LINEAR, LSTM, WalkForward
 from matplotlib.figure import Figure
 from scores import LEVELS, Forecast, conformal, coverage
 from series import Series
 
 from audioseq.recipe import update_readme, write_results
 
-RIVAL = "MA(1), GARCH(1, 1)"
-SHOWN = {"random walk with drift": "grey", RIVAL: "tab:orange", LINEAR: "tab:green", LSTM: "tab:blue"}
+CLASSIC = "MA(1), GARCH(1, 1)"
+MODEL_COLOURS = {
+    "random walk with drift": "grey",
+    CLASSIC: "tab:orange",
+    LINEAR: "tab:green",
+    LSTM: "tab:blue",
+}
 
 
 def section(results: dict[str, Any]) -> str:
@@ -51,13 +56,13 @@ def section(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(found: dict[str, Any], unit: str) -> list[str]:
+def _table(experiment: dict[str, Any], unit: str) -> list[str]:
     head = [
         "model", f"RMSE{f', {unit}' if unit else ''}", "CRPS", "nats", "nats before", "within 50, 80, 95 %",
         "the same, calibrated", "LSTM against it: squared error", "LSTM against it: nats",
     ]  # fmt: skip
     rows = [head, ["---"] * len(head)]
-    for name, model in found["models"].items():
+    for name, model in experiment["models"].items():
         within, calibrated = (
             ", ".join(f"{100 * model[f'within_{level:.0%}{kind}']:.1f}" for level in LEVELS)
             if f"within_{LEVELS[0]:.0%}" in model
@@ -70,90 +75,106 @@ def _table(found: dict[str, Any], unit: str) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def _test(found: dict[str, float]) -> str:
-    p = "<0.0001" if found["p"] < 1e-4 else f"{found['p']:.4f}"
-    return f"{found['statistic']:+.2f} ({p})"
+def _test(result: dict[str, float]) -> str:
+    p = "<0.0001" if result["p"] < 1e-4 else f"{result['p']:.4f}"
+    return f"{result['statistic']:+.2f} ({p})"
 
 
-def _seeds(found: dict[str, Any]) -> list[str]:
-    each = [
-        f"{name} {', '.join(f'{nats:.4f}' for nats in found['models'][name]['nll_of_seeds'])}"
+def _seeds(experiment: dict[str, Any]) -> list[str]:
+    networks = [
+        f"{name} {', '.join(f'{nats:.4f}' for nats in experiment['models'][name]['nll_of_seeds'])}"
         for name in (LSTM, LINEAR)
     ]
-    return [f"Nats of the single seeds: {'; '.join(each)}.", ""]
+    return [f"Nats of the single seeds: {'; '.join(networks)}.", ""]
 
 
-def publish(results: dict[str, Any], walks: dict[str, Walk], folder: Path) -> None:
+def publish(results: dict[str, Any], walks: dict[str, WalkForward], folder: Path) -> None:
     """Write results.json and forecast.png into a folder, and the section of its README if it has one."""
     write_results(folder, results)
     draw(walks).savefig(folder / "forecast.png", dpi=110)
     update_readme(folder, section(results))
 
 
-def draw(walks: dict[str, Walk]) -> Figure:
-    """Return the plot: intervals over time, who gains when, whether intervals hold, and what was learnt."""
+def draw(walks: dict[str, WalkForward]) -> Figure:
+    """Plot intervals over time, cumulative likelihood gain, coverage of the intervals, and the learnt map."""
     figure = Figure(figsize=(12, 8), layout="constrained")
-    over_time, gaining, holding, learning = figure.subplots(2, 2).flat
+    intervals, gain, calibration, learnt = figure.subplots(2, 2).flat
     stocks, structure = walks["sp500"], walks["switching"]
     tested, observed = stocks.tested, stocks.observed
     years = np.array([np.datetime64(day) for day in stocks.dates[stocks.start :]])
 
     forecast = next(each for each in stocks.forecasts[LSTM] if isinstance(each, Forecast))
     low, high = conformal(forecast, observed, 0.8, tested.start)
-    over_time.fill_between(
+    intervals.fill_between(
         years[tested], low, high, color="tab:blue", alpha=0.3, label="80 % interval, calibrated"
     )
-    over_time.plot(years[tested], observed[tested], ".", color="black", markersize=2, label="what came")
-    over_time.set(title="S&P 500: forecasts of the LSTM, one month ahead", ylabel="log return, %")
+    intervals.plot(years[tested], observed[tested], ".", color="black", markersize=2, label="observed")
+    intervals.set(title="S&P 500: forecasts of the LSTM, one month ahead", ylabel="log return, %")
 
     reference = stocks.losses("random walk with drift", "nll")
-    for name, colour in SHOWN.items():
-        gaining.plot(years, (reference - stocks.losses(name, "nll")).cumsum(), color=colour, label=name)
-    gaining.axvline(years[tested.start], color="grey", linestyle=":")
-    gaining.set(title="Likelihood gained on the random walk (dotted: the test begins)", ylabel="nats, summed")
+    for name, colour in MODEL_COLOURS.items():
+        gain.plot(years, (reference - stocks.losses(name, "nll")).cumsum(), color=colour, label=name)
+    gain.axvline(years[tested.start], color="grey", linestyle=":")
+    gain.set(
+        title="Log-likelihood gain over the random walk (dotted: start of the test period)",
+        ylabel="nats, cumulative",
+    )
 
     levels = np.linspace(0.05, 0.95, 19)
     spread = 196 * np.sqrt(levels * (1 - levels) / len(observed[tested]))
-    holding.fill_between(100 * levels, -spread, spread, color="grey", alpha=0.2, label="95 % of chance")
-    for name, colour in SHOWN.items():
+    calibration.fill_between(100 * levels, -spread, spread, color="grey", alpha=0.2, label="95 % confidence")
+    for name, colour in MODEL_COLOURS.items():
         each = stocks.forecasts[name][0]
         assert isinstance(each, Forecast)
         raw = [coverage(each[tested].interval(level), observed[tested]) - level for level in levels]
-        holding.plot(100 * levels, 100 * np.array(raw), color=colour, label=name)
+        calibration.plot(100 * levels, 100 * np.array(raw), color=colour, label=name)
     calibrated = [
         coverage(conformal(forecast, observed, level, tested.start), observed[tested]) - level
         for level in levels
     ]
-    holding.plot(100 * levels, 100 * np.array(calibrated), "--", color="tab:blue", label="LSTM, calibrated")
-    holding.set(
-        title="S&P 500: do the intervals hold?", xlabel="level, %", ylabel="within it, more than asked for, %"
+    calibration.plot(
+        100 * levels, 100 * np.array(calibrated), "--", color="tab:blue", label="LSTM, calibrated"
+    )
+    calibration.set(
+        title="S&P 500: coverage of the intervals",
+        xlabel="nominal level, %",
+        ylabel="coverage minus level, %",
     )
 
     last, next_ = structure.values[structure.test - 1 : -1], structure.values[structure.test :]
-    learning.plot(last, next_, ".", color="lightgrey", markersize=2, label="what came")
+    learnt.plot(last, next_, ".", color="lightgrey", markersize=2, label="observed")
     for name, colour in {BEST: "tab:red", "ARMA(1, 1)": "tab:orange", LSTM: "tab:blue"}.items():
-        said = structure.forecasts[name][0].location[structure.tested]
-        learning.plot(last, said, ".", color=colour, markersize=1, label=name)
-    learning.set(title="The map with a hidden switch", xlabel="last value", ylabel="next value")
-    for axes in (over_time, gaining, holding, learning):
+        location = structure.forecasts[name][0].location[structure.tested]
+        learnt.plot(last, location, ".", color=colour, markersize=1, label=name)
+    learnt.set(title="The map with a hidden switch", xlabel="last value", ylabel="next value")
+    for axes in (intervals, gain, calibration, learnt):
         axes.legend(fontsize="small")
     return figure
 
 
-def draw_ahead(series: Series, dates: list[str], found: dict[str, np.ndarray], shown: int = 10) -> Figure:
-    """Return the plot of a series, the end of it, and of the bands that follow."""
-    count = min(len(series.levels), shown * len(dates))
+def draw_forecast(
+    series: Series, dates: list[str], quantiles: dict[str, np.ndarray], history: int = 10
+) -> Figure:
+    """Plot the end of a series and its forecast.
+
+    Args:
+        series: the series.
+        dates: dates of the forecast.
+        quantiles: median and bounds of the levels at these dates.
+        history: steps of the series to show, for each step of the forecast.
+    """
+    count = min(len(series.levels), history * len(dates))
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(range(-count + 1, 1), series.levels[-count:], color="black")
     steps = np.arange(len(dates) + 1)
     for level, colour in zip(reversed(LEVELS), ("#dbe9f6", "#a9cbe6", "#6aa5d3"), strict=True):
-        low, high = (np.r_[series.levels[-1], found[f"{level:.0%} {side}"]] for side in ("low", "high"))
+        low, high = (np.r_[series.levels[-1], quantiles[f"{level:.0%} {side}"]] for side in ("low", "high"))
         axes.fill_between(steps, low, high, color=colour, linewidth=0, label=f"{level:.0%} interval")
-    axes.plot(steps, np.r_[series.levels[-1], found["median"]], color="tab:blue", label="median")
+    axes.plot(steps, np.r_[series.levels[-1], quantiles["median"]], color="tab:blue", label="median")
     labels = [*series.dates[-count:], *dates]
     ticks = np.linspace(-count + 1, len(dates), 8).round().astype(int)
     axes.set_xticks(ticks, [labels[tick + count - 1][: len(dates[0])] for tick in ticks])
-    axes.set_title(f"What may follow {labels[count - 1]}")
+    axes.set_title(f"Forecast after {labels[count - 1]}")
     axes.legend(loc="upper left")
     return figure

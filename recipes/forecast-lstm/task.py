@@ -1,4 +1,4 @@
-"""A series for the training loop, and a trained network as what forecasts it."""
+"""The training task of a series, and forecasts of a trained network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
-    """The network; the meaning of each value is told in `Forecaster`."""
+    """The network; see `Forecaster` for the options."""
 
     recurrent: bool = True
     hidden_size: Size = 16
@@ -34,33 +34,35 @@ class ModelConfig(Config):
 
 
 class LearnerConfig(Config):
-    """How a network learns a series."""
+    """Training of a network on a series."""
 
     window: Size = 96
-    """Steps that are learnt from in one go."""
+    """Steps of a training window that have a loss."""
     lead: Size = 24
-    """Steps before them that are only read."""
+    """Steps before the window that only initialise the state."""
     batch_size: Size = 16
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the past, at its end, that is not learnt from: it decides which of the networks is kept."""
+    """Share of the past, at its end, that is held out to select the network."""
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
 
-    def of(self, recurrent: bool, seed: int) -> LearnerConfig:
-        """Return the same with or without an LSTM, and with another seed."""
+    def variant(self, recurrent: bool, seed: int) -> LearnerConfig:
+        """Return the options with or without an LSTM, and with a seed."""
         model = self.model.model_copy(update={"recurrent": recurrent})
         training = self.training.model_copy(update={"seed": seed})
         return self.model_copy(update={"model": model, "training": training})
 
 
 class ForecastTask:
-    """The next value of a series, as the training loop wants it.
+    """The next value of a series as a training task.
 
-    An epoch has as many windows as the series has room for side by side; each begins anywhere.
+    An epoch has as many windows as fit into the series side by side; each starts at a random step.
 
     Args:
-        config: of network and training.
+        config: options of network and training.
         values: the past `[N]`.
+    Raises:
+        DataError: the series is constant or too short.
     """
 
     name, metric = "forecast", "nats"
@@ -69,50 +71,54 @@ class ForecastTask:
         self.config = config
         self.mean, self.deviation = float(values.mean()), float(values.std())
         if not self.deviation:
-            raise DataError("the series does not change; there is nothing to forecast")
+            raise DataError("the series is constant; give one that varies")
         self.x = torch.from_numpy((values - self.mean) / self.deviation).float()
-        self.learnt = len(values) - round(config.held_out * len(values))
-        self.starts = self.learnt - config.lead - config.window
+        self.training_size = len(values) - round(config.held_out * len(values))
+        self.starts = self.training_size - config.lead - config.window
         if self.starts < 1:
             raise DataError(
-                f"the series has {len(values)} values, too few to learn from windows of {config.window}; "
-                "give a longer one, or make learner.window and learner.lead smaller"
+                f"the series has {len(values)} values, too few for windows of {config.window}; "
+                "give a longer one, or reduce learner.window and learner.lead"
             )
         torch.manual_seed(config.training.seed)
         self.model = Forecaster(**config.model.model_dump())
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Number the windows of the epoch, and cut them into batches."""
-        count = max(1, self.learnt // self.config.window)
+        """Split the numbers of the windows of the epoch into batches."""
+        count = max(1, self.training_size // self.config.window)
         size = self.config.batch_size
         return [list(range(start, min(start + size, count))) for start in range(0, count, size)]
 
     def collate(self, indices: Sequence[int], epoch: int) -> Tensor:
-        """Return the windows, each with its lead and the value after it `[B, lead + window + 1]`."""
+        """Return random windows, each with its lead and the value after it `[B, lead + window + 1]`."""
         generators = [keyed_generator(self.config.training.seed, epoch, str(index)) for index in indices]
         starts = [int(torch.randint(self.starts, (), generator=generator)) for generator in generators]
         return torch.stack([self.x[s : s + self.config.lead + self.config.window + 1] for s in starts])
 
     def loss(self, batch: Tensor, model: nn.Module) -> Loss:
-        """Return the nats of the values of the windows, without the lead."""
-        said, _ = model(batch[:, :-1])
-        nats = said.nll(batch[:, 1:])[:, self.config.lead :]
+        """Return the negative log-likelihood of the windows without their leads, in nats."""
+        forecast, _ = model(batch[:, :-1])
+        nats = forecast.nll(batch[:, 1:])[:, self.config.lead :]
         return Loss(nats.sum(), nats.numel())
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return the nats of the values that are held out."""
+        """Return the mean negative log-likelihood of the held-out values, in nats."""
         x = self.x.to(next(model.parameters()).device)[None]
-        nats = model(x[:, :-1])[0].nll(x[:, 1:])[0, self.learnt - 1 :]
+        nats = model(x[:, :-1])[0].nll(x[:, 1:])[0, self.training_size - 1 :]
         return {"nats": nats.mean().item()}
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Return what it takes to forecast with the model."""
+        """Return the header of the model file."""
         scaling = {"mean": self.mean, "deviation": self.deviation}
         return Header("forecast", self.config.model.model_dump(mode="json"), scaling, card=card)
 
 
 class Learned:
-    """A trained network as what forecasts a series."""
+    """A trained network that forecasts a series.
+
+    Args:
+        path: model file.
+    """
 
     def __init__(self, path: Path) -> None:
         stored = checkpoint.load(path, task="forecast")
@@ -121,18 +127,20 @@ class Learned:
         stored.fill(self.model)
 
     def normalise(self, values: np.ndarray) -> Tensor:
-        """Return values as the network reads them, float32 `[N]`."""
+        """Return values normalised for the network, float32 `[N]`."""
         return torch.from_numpy((values - self.mean) / self.deviation).float()
 
     @torch.no_grad()
     def __call__(self, values: np.ndarray) -> Forecast:
-        """Return the forecasts of the value after each."""
-        said = [part[0].double().numpy() for part in self.model(self.normalise(values)[None])[0]]
-        return Forecast(self.mean + self.deviation * said[0], self.deviation * said[1], said[2])
+        """Return the forecast of the value after each of `values`."""
+        location, scale, dof = (
+            part[0].double().numpy() for part in self.model(self.normalise(values)[None])[0]
+        )
+        return Forecast(self.mean + self.deviation * location, self.deviation * scale, dof)
 
 
 def learn(config: LearnerConfig, past: np.ndarray, run_dir: Path, *, resume: bool = False) -> Learned:
-    """Train a network on the past, and return the one that forecast the end of it best."""
+    """Train a network on the past; return the one with the lowest loss on the held-out end."""
     return Learned(
         fit(ForecastTask(config, past), config.training, run_dir, resume=resume, device="cpu").best
     )

@@ -1,4 +1,4 @@
-"""Walking forward through a series: who forecasts a value has learnt and seen only what came before."""
+"""Walk-forward evaluation: a forecast depends only on earlier values."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ import numpy as np
 from scores import Forecast, join
 
 Predict = Callable[[np.ndarray], Forecast]
-"""Maps N values to the forecasts of the value after each of them, which know nothing later."""
+"""Forecasts the value after each of N values from the values up to it."""
 Fit = Callable[[np.ndarray], Predict]
-"""Learns from the values of the past."""
+"""Fits a model to the values of the past."""
 
 
 def walk_forward(fit: Fit, values: np.ndarray, start: int, every: int) -> Forecast:
-    """Forecast each value from `start` on by what came before it, learning anew after `every` values.
+    """Forecast each value from index `start` on from the values before it.
 
-    What forecasts a stretch of values is never handed the last of them, nor anything later.
+    The model is fitted again after `every` values. The forecasting function is not given the last value of
+    its block, or any later value.
 
+    Args:
+        fit: fits the model to past values.
+        values: the series.
+        start: index of the first forecast.
+        every: number of values between two fits.
     Returns:
         the forecasts of `values[start:]`.
     """
