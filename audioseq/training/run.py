@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from audioseq import checkpoint
-from audioseq.errors import CheckpointError, ConfigError, FileError
-from audioseq.files import write_atomically
+from audioseq.errors import CheckpointError, ConfigError
+from audioseq.files import write_atomically, writing
 
 
 @dataclass
@@ -93,13 +93,9 @@ class RunDirectory:
             FileError: the directory cannot be created.
             CheckpointError: the training state cannot be read.
         """
-        try:
+        with writing(self.path, "choose another run directory with --run-dir"):
             self.snapshot(0).parent.mkdir(parents=True, exist_ok=True)
             used = any(path.exists() for path in (self.metrics, self.state, self.last, self.best))
-        except OSError as error:
-            raise FileError(
-                f"{self.path}: cannot be a run directory ({error.strerror}); choose another with --run-dir"
-            ) from None
         if used and not resume:
             raise ConfigError(
                 f"{self.path}: already contains a run; continue it with --resume, or choose another "

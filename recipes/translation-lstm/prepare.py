@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audioseq.download import fetch
 from audioseq.errors import DataError
-from audioseq.files import write_atomically
+from audioseq.files import reading, write_atomically
 from audioseq.recipe import run_script
 
 URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
@@ -40,14 +40,13 @@ def main() -> None:
 
 
 def unpack(path: Path, target: Path) -> int:
+    with reading(path, DataError, "name its folder with --from"):
+        content = path.read_bytes()
     try:
-        text = gzip.decompress(path.read_bytes())
+        text = gzip.decompress(content)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: is damaged ({error}); fetch it again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); name its folder with --from") from None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, lambda file: file.write(text))
+        raise DataError(f"{path}: is damaged ({error}); download it again") from None
+    write_atomically(target, lambda file: file.write(text), make_folder=True)
     return text.count(b"\n")
 
 

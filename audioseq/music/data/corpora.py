@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -71,8 +72,7 @@ def write_manifest(path: str | Path, entries: Iterable[PieceEntry]) -> str:
         if entry.midi_filepath.absolute().is_relative_to(path.parent):
             name = str(entry.midi_filepath.absolute().relative_to(path.parent))
         lines.append(json.dumps({"midi_filepath": name, "style": entry.style, "id": entry.id}) + "\n")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write("".join(lines).encode()))
+    write_atomically(path, lambda file: file.write("".join(lines).encode()), make_folder=True)
     return f"{path.name}: {count} pieces"
 
 
@@ -104,7 +104,7 @@ def split_folder(folder: Path, out: Path) -> tuple[Path, Path]:
             raise DataError(f"{folder}: has {len(paths)} MIDI files (.mid); add some, at least 2 are needed")
         names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
         entries = [PieceEntry(name, path, "other") for name, path in zip(names, paths, strict=True)]
-        entries.sort(key=lambda entry: hashlib.sha256(entry.id.encode()).digest())
+        entries.sort(key=lambda entry: hashlib.sha256(os.fsencode(entry.id)).digest())
         held_out = max(len(entries) // 10, 1)
         for path, some in zip(manifests, (entries[held_out:], entries[:held_out]), strict=True):
             write_manifest(path, some)

@@ -12,14 +12,12 @@ from itertools import chain
 
 import numpy as np
 
-from audioseq.errors import AudioseqError
 from audioseq.files import write_atomically
-from audioseq.midi import Score
 from audioseq.music.config import DataConfig
 from audioseq.music.data.corpora import PieceEntry, read_manifest
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import LOWEST_RELATIVE_PITCH, Conditions
-from audioseq.music.representation.grid import Piece, to_grid
+from audioseq.music.representation.grid import Piece, read_piece
 from audioseq.music.representation.tokenizer import conditions_of, decode, encode, features
 
 
@@ -65,8 +63,11 @@ def read_data(data: DataConfig) -> tuple[list[Example], list[Example]]:
                 found = _unpack(stored["events"], json.loads(str(stored["pieces"])))
                 return found[: int(stored["train"])], found[int(stored["train"]) :]
     parts = [read_examples(part) for part in sets]
-    if cache is not None:
-        together = [example for part in parts for example in part]
+    if not parts[1] and len(parts[0]) > 1:
+        parts[1].append(parts[0].pop())
+        print(f"no validation piece can be used: {parts[1][0].id} is held out instead", file=sys.stderr)
+    together = [example for part in parts for example in part]
+    if cache is not None and together:
         pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in together]
         buffer = io.BytesIO()
         np.savez(
@@ -76,8 +77,7 @@ def read_data(data: DataConfig) -> tuple[list[Example], list[Example]]:
             pieces=np.array(json.dumps(pieces)),
             events=np.concatenate([example.events for example in together]),
         )
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cache, lambda file: file.write(buffer.getbuffer()))
+        write_atomically(cache, lambda file: file.write(buffer.getbuffer()), make_folder=True)
     return parts[0], parts[1]
 
 
@@ -91,13 +91,11 @@ def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list
 
 
 def read_examples(entries: Sequence[PieceEntry]) -> list[Example]:
-    """Read MIDI files; an unreadable one is logged and skipped."""
+    """Read MIDI files; an unreadable one is reported on stderr and skipped."""
     examples = []
     for entry in entries:
-        try:
-            piece = to_grid(Score.load(entry.midi_filepath))
-        except AudioseqError as error:
-            print(f"skipped: {error}", file=sys.stderr)
-            continue
-        examples.append(Example(entry.id, encode(piece), conditions_of(piece, v.STYLES.index(entry.style))))
+        piece = read_piece(entry.midi_filepath, lambda line: print(line, file=sys.stderr))
+        if piece is not None:
+            conditions = conditions_of(piece, v.STYLES.index(entry.style))
+            examples.append(Example(entry.id, encode(piece), conditions))
     return examples

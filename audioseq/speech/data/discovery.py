@@ -13,6 +13,7 @@ import soundfile
 from audioseq import audio
 from audioseq.data import Utterance, read_manifest
 from audioseq.errors import AudioError, AudioseqError, DataError
+from audioseq.files import read_text
 from audioseq.speech.data import corpora
 
 TEXT_SUFFIXES = (".txt", ".lab")
@@ -90,11 +91,9 @@ def _utterance_with_text_file(path: Path, folder: Path) -> Utterance:
     text_file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if text_file is None:
         raise DataError(f"{path}: has no text; write the transcript to {path.stem}.txt beside it")
+    text = " ".join(read_text(text_file, DataError).split())
     try:
-        text = " ".join(text_file.read_text(encoding="utf-8-sig").split())
         info = soundfile.info(path)
-    except UnicodeDecodeError:
-        raise DataError(f"{text_file}: is not UTF-8 text; save it as UTF-8") from None
     except (OSError, soundfile.LibsndfileError):
         raise AudioError(f"{path}: cannot be opened; record or copy it again") from None
     name = path.relative_to(folder)
