@@ -1,4 +1,4 @@
-"""The network: embeddings of words, an LSTM, and one number, positive or negative."""
+"""The network: word embeddings, an LSTM, and a score of positive sentiment."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from torch import Tensor, nn
 
 from audioseq.nn import LockedDropout, Recurrent, length_mask
 
-SPREAD = 0.05
-"""Embeddings start uniform between minus and plus this, as those of Keras do."""
+MAX_INITIAL_WEIGHT = 0.05
+"""Embeddings are initialised uniformly between plus and minus this value, the default of Keras."""
 
 
 class Classifier(nn.Module):
-    """Score a text: above 0 it is positive, and the sigmoid of the score is how probably.
+    """Score a text; the sigmoid of the score is the probability of the positive class.
 
-    With `pooling="last"` and nothing dropped it is the network of the tutorials: an embedding, an LSTM, and a
-    dense layer on its last output. Pooling looks at all outputs instead: their mean and their maximum,
-    feature by feature. The ways of dropping are those of `audioseq.language.model`.
+    With `pooling="last"` and without dropout it is the network of most tutorials: an embedding, an LSTM, and
+    a dense layer on its last output. With `pooling="mean"` the dense layer is applied to the mean and the
+    maximum of all outputs. The kinds of dropout are those of `audioseq.language.model`.
 
     Args:
         vocabulary: number of tokens V.
         embedding_size: features E of a token.
         hidden_size: features H of one direction.
-        bidirectional: whether a second LSTM reads the text from its end.
-        pooling: `last` output of each direction, or `mean` and maximum of all.
-        dropout: probability of zeroing a feature of all embeddings of a text, and of what is scored.
-        embedding_dropout: probability of zeroing all features of a token wherever it stands in a batch.
+        bidirectional: use a second LSTM that reads the text backwards.
+        pooling: `last`, the last output of each direction, or `mean`, mean and maximum of all outputs.
+        dropout: probability of zeroing a feature of all embeddings of a text, and of the pooled outputs.
+        embedding_dropout: probability of zeroing all features of a token, at all its places in a batch.
         weight_drop: probability of zeroing a recurrent weight.
-        piece: tokens of a text that are read at once, at most; see `pieces`.
+        piece: maximum number of tokens in a window of a text; see `pieces`.
     Example:
         >>> model = Classifier(10, embedding_size=4, hidden_size=6, bidirectional=True, pooling="mean")
         >>> model(torch.ones(2, 5, dtype=torch.int64), torch.tensor([5, 2])).shape
@@ -53,7 +53,7 @@ class Classifier(nn.Module):
         self.pooling, self.piece = pooling, piece
         self.embedding_dropout = embedding_dropout
         self.embedding = nn.Embedding(vocabulary, embedding_size)
-        nn.init.uniform_(self.embedding.weight, -SPREAD, SPREAD)
+        nn.init.uniform_(self.embedding.weight, -MAX_INITIAL_WEIGHT, MAX_INITIAL_WEIGHT)
         self.locked = LockedDropout(dropout)
         self.recurrent = Recurrent(
             "lstm", embedding_size, hidden_size, bidirectional=bidirectional, weight_drop=weight_drop
@@ -62,7 +62,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(self.recurrent.output_size * (1 if pooling == "last" else 2), 1)
 
     def pieces(self, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Cut the tokens of a text `[T]` into as few pieces as it takes, of like length."""
+        """Split the tokens of a text `[T]` into the smallest number of windows, of similar length."""
         return tokens.tensor_split(-(-len(tokens) // self.piece))
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -83,12 +83,12 @@ class Classifier(nn.Module):
         return scores.squeeze(1)
 
     def _pool(self, y: Tensor, lengths: Tensor) -> Tensor:
-        """Map outputs `[B, T, H]` to what is scored `[B, H]` or `[B, 2 H]`."""
+        """Pool outputs `[B, T, H]` to `[B, H]` or `[B, 2 H]`."""
         if self.pooling == "last":
             last = y[torch.arange(len(y)), lengths - 1]
             if self.recurrent.backward_layer is None:
                 return last
             return torch.cat([last.chunk(2, dim=1)[0], y[:, 0].chunk(2, dim=1)[1]], dim=1)
         valid = length_mask(lengths, y.shape[1]).unsqueeze(2)
-        most = y.masked_fill(~valid, -torch.inf).amax(1)
-        return torch.cat([y.sum(1) / lengths.unsqueeze(1), most], dim=1)
+        maximum = y.masked_fill(~valid, -torch.inf).amax(1)
+        return torch.cat([y.sum(1) / lengths.unsqueeze(1), maximum], dim=1)

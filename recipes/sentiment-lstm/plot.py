@@ -1,4 +1,4 @@
-"""Pictures: the score of a text as it is read, and what came out of the experiment."""
+"""Plots: the score of a text after each word, and the results of the experiment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audioseq.music.analysis.plot import BACKGROUND, COLOURS, INK, PALE, check
 
 
 def words(scored: Sequence[tuple[str, float]], path: Path) -> None:
-    """Draw how probably positive a text is after each of its words.
+    """Plot the probability of the positive class after each word of a text.
 
     Raises:
         ConfigError: a suffix other than .png, .svg or .pdf.
@@ -23,10 +23,17 @@ def words(scored: Sequence[tuple[str, float]], path: Path) -> None:
     check(path)
     figure = Figure(figsize=(max(4.0, 0.42 * len(scored) + 1.2), 3.2), facecolor=BACKGROUND)
     axes = figure.subplots()
-    places, shares = range(len(scored)), [share for _, share in scored]
-    colours = [COLOURS[0] if share > 0.5 else COLOURS[1] for share in shares]
+    places, probabilities = range(len(scored)), [probability for _, probability in scored]
+    colours = [COLOURS[0] if probability > 0.5 else COLOURS[1] for probability in probabilities]
     axes.axhline(0.5, color=PALE, zorder=0)
-    axes.bar(places, [share - 0.5 for share in shares], bottom=0.5, width=0.75, color=colours, alpha=0.75)
+    axes.bar(
+        places,
+        [probability - 0.5 for probability in probabilities],
+        bottom=0.5,
+        width=0.75,
+        color=colours,
+        alpha=0.75,
+    )
     axes.set_xticks(places, [word for word, _ in scored], rotation=55, ha="right", rotation_mode="anchor")
     axes.set_yticks([0, 0.5, 1], ["negative", "undecided", "positive"])
     axes.set_xlim(-0.7, len(scored) - 0.3)
@@ -37,7 +44,7 @@ def words(scored: Sequence[tuple[str, float]], path: Path) -> None:
 
 
 def folds(results: dict[str, Any], path: Path) -> None:
-    """Draw the accuracy of what beats guessing on each fold of the sentences, and its mean."""
+    """Plot the accuracy on each fold of the sentences and its mean, for all models above 60 %."""
     rows = [(name, row) for name, row in results["sentences"].items() if row["accuracy"] > 0.6][::-1]
     figure = Figure(figsize=(7.5, 0.55 * len(rows) + 1.1), facecolor=BACKGROUND)
     axes = figure.subplots()
@@ -53,13 +60,13 @@ def folds(results: dict[str, Any], path: Path) -> None:
         axes.plot([100 * row["accuracy"]], [place], "|", color=colour, markersize=22, markeredgewidth=2.5)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("% right on each fold, and on average")
+    axes.set_xlabel("accuracy on each fold and mean, %")
     _finish(axes)
     save(figure, path)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a figure to a file atomically; FileError if it cannot be written."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=140, bbox_inches="tight")
     write_atomically(path, lambda file: file.write(buffer.getvalue()))

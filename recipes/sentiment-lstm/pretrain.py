@@ -1,4 +1,4 @@
-"""Reading before classifying: one LSTM learns to foretell the next word, one the word before."""
+"""Pretraining: a forward and a backward language model with the layers of the classifier."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from model import SPREAD
+from model import MAX_INITIAL_WEIGHT
 from torch import Tensor, nn
 
 from audioseq.checkpoint import Header
@@ -18,32 +18,34 @@ from audioseq.nn import LockedDropout, Recurrent, length_mask
 from audioseq.training import Loss
 
 
-class Reader(nn.Module):
-    """The embedding and the LSTMs of a `Classifier`, under the same names, and heads that foretell words.
+class BidirectionalLanguageModel(nn.Module):
+    """The embedding and the LSTMs of a `Classifier`, with the same names, and heads that predict words.
 
-    A word is scored by its embedding, whichever the direction. Source: Peters et al. 2018, "Deep
-    contextualized word representations", without its characters.
+    Both directions use the embedding as output weights. Source: Peters et al. 2018, "Deep
+    contextualized word representations", without character inputs.
 
     Args:
-        vocabulary, embedding_size, hidden_size: as the classifier has them.
+        vocabulary, embedding_size, hidden_size: as in `Classifier`.
         dropout: probability of zeroing a feature of all embeddings of a sentence, or of all its outputs.
     """
 
     def __init__(self, vocabulary: int, embedding_size: int, hidden_size: int, dropout: float) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding_size)
-        nn.init.uniform_(self.embedding.weight, -SPREAD, SPREAD)
+        nn.init.uniform_(self.embedding.weight, -MAX_INITIAL_WEIGHT, MAX_INITIAL_WEIGHT)
         self.recurrent = Recurrent("lstm", embedding_size, hidden_size, bidirectional=True)
         self.locked = LockedDropout(dropout)
         self.ahead, self.back = (nn.Linear(hidden_size, embedding_size) for _ in range(2))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features that foretell tokens, first from what is before them `[M, E]`; and these `[M]`.
+        """Return features that predict tokens, and these tokens; M predictions, the forward ones first.
 
         Args:
-            tokens: sentences between their marks `[B, T]`.
-            lengths: of the sentences, marks counted `[B]`.
+            tokens: sentences with end tokens on both sides `[B, T]`.
+            lengths: lengths of the sentences with these tokens `[B]`.
+        Returns:
+            features `[M, E]` and tokens `[M]`.
         """
         y, _ = self.recurrent(self.locked(self.embedding(tokens)), lengths)
         ahead, back = self.locked(y).chunk(2, dim=2)
@@ -59,19 +61,19 @@ class Sentences(NamedTuple):
     lengths: Tensor
 
 
-class ReadingTask:
-    """Unlabelled sentences, as the training loop wants them.
+class PretrainingTask:
+    """Language models of unlabelled sentences as a training task.
 
-    A word is told from those of its batch alone: with thousands of words in the vocabulary, scoring all of
-    them would take most of the time. Each score is corrected by how probably its word is in a batch, so that
-    frequent ones gain nothing (Bengio & Senécal 2008). Validation scores all.
+    The softmax of the training loss is taken over the words of the batch, because scoring all words of the
+    vocabulary would take most of the time. Each score is corrected by the log probability that its word
+    occurs in a batch (Bengio & Senécal 2008). Validation uses the softmax over all words.
 
     Args:
         train, valid: normalised sentences.
-        network: what `Reader` is made with, beside the vocabulary.
-        words: size of the vocabulary, the most frequent ones.
-        batch_tokens: tokens in a batch, padding counted.
-        seed: what batches are drawn by.
+        network: arguments of `BidirectionalLanguageModel` except the vocabulary.
+        words: size of the vocabulary, the most frequent words.
+        batch_tokens: maximum number of tokens in a batch, with padding.
+        seed: seed of weights and batches.
     """
 
     name, metric = "sentiment", "nats"
@@ -89,11 +91,11 @@ class ReadingTask:
         torch.manual_seed(seed)
         counts = Counter(word for line in train for word in line.split())
         self.units = Units(Vocabulary.from_counts(counts, words))
-        self.options, self.model = network, Reader(self.units.size, **network)
+        self.options, self.model = network, BidirectionalLanguageModel(self.units.size, **network)
         self.train, self.valid = self._encode(train), self._encode(valid)
         self.batch_tokens, self.seed = batch_tokens, seed
         frequency = torch.bincount(torch.cat(self.train), minlength=self.units.size).clamp(min=1)
-        self.expected = torch.log1p(
+        self.log_inclusion = torch.log1p(
             -torch.exp(-batch_tokens * frequency / frequency.sum()).clamp(max=1 - 1e-6)
         )
 
@@ -102,23 +104,25 @@ class ReadingTask:
         return [torch.tensor([end, *self.units.encode(line), end]) for line in lines]
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Group sentences of like length, in an order of the epoch's own."""
+        """Group sentences of similar length in a random order of batches."""
         lengths = [float(len(tokens)) for tokens in self.train]
         return length_batches(lengths, self.batch_tokens, seed=self.seed, epoch=epoch, shortest_first=False)
 
     def collate(self, indices: Sequence[int], epoch: int) -> Sentences:
-        """Return the batch of these sentences."""
+        """Pad sentences."""
         return Sentences(*pad([self.train[index] for index in indices]))
 
     def loss(self, batch: Sentences, model: nn.Module) -> Loss:
-        """Return the negative log probability of all words among those of the batch, in nats."""
+        """Return the negative log probability of the words among those of the batch, in nats."""
         features, targets = model(*batch)
         words, places = targets.unique(return_inverse=True)
-        scores = features @ self.model.embedding.weight[words].T + (self.model.bias - self.expected)[words]
+        scores = (
+            features @ self.model.embedding.weight[words].T + (self.model.bias - self.log_inclusion)[words]
+        )
         return Loss(nn.functional.cross_entropy(scores.float(), places, reduction="sum"), len(targets))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return the nats of a word, or of a sentence's mark, among all words."""
+        """Return the mean negative log probability of a word or end token, in nats."""
         nats = count = 0.0
         lengths = [float(len(tokens)) for tokens in self.valid]
         for batch in length_batches(lengths, self.batch_tokens, seed=0, epoch=0, shortest_first=True):
@@ -129,5 +133,5 @@ class ReadingTask:
         return {"nats": nats / count}
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Return what the model file says: it is half of a classifier, to start one from."""
+        """Return the header of the model file, from which a classifier is initialised."""
         return Header("sentiment", self.options, tokenizer=self.units.to_dict(), card=card)

@@ -1,4 +1,4 @@
-"""What the experiment found: results.json, the section of the README, and the picture."""
+"""Write the results: results.json, the section of the README, and the plot."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from audioseq.recipe import update_readme, write_results
 
 
 def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -> dict[str, Any]:
-    """Put the figures of all models together.
+    """Summarise the results of all models.
 
     Args:
-        rows: what the experiment noted, each with a name, and most with source, fold, seed and accuracies.
-        ablated: names of what is compared on validation texts.
-        hardware: what it ran on.
+        rows: recorded results, each with a name, and most with source, fold, seed and accuracies.
+        ablated: names of the variants in the ablation, compared on validation texts.
+        hardware: what the results were measured on.
     """
     tables: dict[str, dict[str, Any]] = {"sentences": {}, "reviews": {}}
     for source, table in tables.items():
         tested = [row for row in rows if row.get("source") == source and "test" in row]
         for name in dict.fromkeys(row["name"] for row in tested):
-            own = [row for row in tested if row["name"] == name]
-            by_fold, by_seed = (_means(own, key) for key in ("fold", "seed"))
+            model_rows = [row for row in tested if row["name"] == name]
+            by_fold, by_seed = (_means(model_rows, key) for key in ("fold", "seed"))
             table[name] = {
                 "accuracy": mean(by_fold),
                 "deviation": pstdev(by_fold),
@@ -40,7 +40,7 @@ def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -
     validated = [row for row in rows if row.get("source") == "sentences" and "valid" in row]
     folds = {row["fold"] for row in validated if row["name"] in ablated}
     compared = [row for row in validated if row["fold"] in folds and row["seed"] == FIRST["seed"]]
-    worth = {
+    ablation = {
         name: mean(row["valid"] for row in compared if row["name"] == name) for name in ("ours", *ablated)
     }
     return {
@@ -53,7 +53,7 @@ def collect(rows: list[dict[str, Any]], ablated: Sequence[str], hardware: str) -
             "cpu_minutes": round(reading["seconds"] / 60, 1),
         },
         **tables,
-        "ablation": worth,
+        "ablation": ablation,
     }
 
 
@@ -74,12 +74,14 @@ def section(results: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for name, row in results["sentences"].items():
-        lines.append(f"| {name} | {_cent(row['accuracy'])} | {_cent(row['deviation'])} | {_seeds(row)} |")
+        lines.append(
+            f"| {name} | {_percent(row['accuracy'])} | {_percent(row['deviation'])} | {_seeds(row)} |"
+        )
     lines += ["", "| whole reviews: % right, fold 9 | mean | each seed |", "|---|---|---|"]
     for name, row in results["reviews"].items():
-        lines.append(f"| {name} | {_cent(row['accuracy'])} | {_seeds(row)} |")
+        lines.append(f"| {name} | {_percent(row['accuracy'])} | {_seeds(row)} |")
     lines += ["", "| what each part is worth | % right on validation sentences |", "|---|---|"]
-    lines += [f"| {name} | {_cent(share)} |" for name, share in results["ablation"].items()]
+    lines += [f"| {name} | {_percent(share)} |" for name, share in results["ablation"].items()]
     return "\n".join(lines) + "\n"
 
 
@@ -90,9 +92,9 @@ def publish(results: dict[str, Any], folder: Path) -> None:
     update_readme(folder, section(results))
 
 
-def _cent(share: float) -> str:
+def _percent(share: float) -> str:
     return f"{100 * share:.2f}"
 
 
 def _seeds(row: dict[str, Any]) -> str:
-    return ", ".join(map(_cent, row["by_seed"])) if len(row["by_seed"]) > 1 else ""
+    return ", ".join(map(_percent, row["by_seed"])) if len(row["by_seed"]) > 1 else ""

@@ -1,4 +1,4 @@
-"""Sentiment for the training loop: texts to batches, scores to a loss, and accuracy."""
+"""The training task of sentiment classification, and inference with trained models."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from audioseq.language.vocabulary import Vocabulary
 from audioseq.text.tokenizer import normalise
 from audioseq.training import Loss
 
-SCORED = 8192
-"""Tokens, padding counted, that are scored at once."""
+MAX_BATCH_TOKENS = 8192
+"""Maximum number of tokens in a batch for inference, with padding."""
 
 
 class Batch(NamedTuple):
-    """Texts as tokens `[B, T]` with their lengths `[B]`, and whether each is positive `[B]`."""
+    """Texts as tokens `[B, T]` with their lengths `[B]`, and labels, 1 for positive `[B]`."""
 
     tokens: Tensor
     lengths: Tensor
@@ -36,16 +36,16 @@ class Batch(NamedTuple):
 
 
 class SentimentTask:
-    """Texts and a network, as the training loop wants them.
+    """Texts and a network as a training task.
 
-    Each piece of a long text is an example of its own, with the label of the text.
+    Each window of a long text is a separate example with the label of the text.
 
     Args:
-        network: what `Classifier` is made with, beside the vocabulary.
-        train, valid: texts.
-        units: the tokens.
-        batch_size, batch_tokens: greatest number of pieces in a batch, and of their tokens, padding counted.
-        seed: what the batches are drawn by.
+        network: arguments of `Classifier` except the vocabulary.
+        train, valid: labelled texts.
+        units: the vocabulary.
+        batch_size, batch_tokens: maximum number of windows in a batch, and of tokens with padding.
+        seed: seed of weights and batches.
     """
 
     name, metric = "sentiment", "error"
@@ -67,12 +67,12 @@ class SentimentTask:
         pieces = [self.model.pieces(tokens) for tokens in encode(units, train)]
         self.train = list(chain.from_iterable(pieces))
         labels = torch.tensor([float(text.label) for text in train])
-        self.labels = labels.repeat_interleave(torch.tensor([len(own) for own in pieces]))
+        self.labels = labels.repeat_interleave(torch.tensor([len(windows) for windows in pieces]))
         self.held_out, self.valid = encode(units, valid), list(valid)
         self.batch_size, self.batch_tokens, self.seed = batch_size, batch_tokens, seed
 
     def plan(self, epoch: int) -> list[list[int]]:
-        """Group pieces of like length, in an order of the epoch's own."""
+        """Group windows of similar length in a random order of batches."""
         lengths = [float(len(tokens)) for tokens in self.train]
         return length_batches(
             lengths,
@@ -84,27 +84,27 @@ class SentimentTask:
         )
 
     def collate(self, indices: Sequence[int], epoch: int) -> Batch:
-        """Return the batch of these pieces."""
+        """Pad windows."""
         return Batch(*pad([self.train[index] for index in indices]), self.labels[indices])
 
     def loss(self, batch: Batch, model: nn.Module) -> Loss:
-        """Return the binary cross-entropy, in nats; its weight is the number of pieces."""
+        """Return the binary cross-entropy summed over the windows, in nats."""
         scores = model(batch.tokens, batch.lengths)
         return Loss(
             binary_cross_entropy_with_logits(scores.float(), batch.labels, reduction="sum"), len(scores)
         )
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Return the share of validation texts that are judged wrongly, and the cross-entropy."""
-        return judge(score(cast(Classifier, model), self.held_out), self.valid)
+        """Return the error rate and the cross-entropy on the validation texts."""
+        return evaluate(score(cast(Classifier, model), self.held_out), self.valid)
 
     def header(self, card: dict[str, Any]) -> Header:
-        """Return what it takes to make the model again."""
+        """Return the header of the model file."""
         return Header("sentiment", self.options, tokenizer=self.units.to_dict(), card=card)
 
 
 def count_words(texts: Sequence[Text], at_least: int = 2) -> Units:
-    """Return the words of texts as tokens; those that are rarer all are `<unk>`."""
+    """Build the vocabulary of texts; words that occur fewer than `at_least` times become `<unk>`."""
     return Units(
         Vocabulary.from_counts(Counter(w for t in texts for w in t.words.split()), at_least=at_least)
     )
@@ -116,33 +116,39 @@ def encode(units: Units, texts: Sequence[Text]) -> list[Tensor]:
 
 
 def stored_units(path: Path) -> Units:
-    """Return the tokens of a model file."""
+    """Read the vocabulary of a model file."""
     return restore_units(checkpoint.read_header(path).tokenizer)
 
 
 @torch.no_grad()
 def score(model: Classifier, texts: Sequence[Tensor]) -> Tensor:
-    """Return the scores of tokenised texts `[N]`, each the mean over its pieces.
+    """Score tokenised texts; the score of a text is the mean over its windows.
 
-    The model is in evaluation mode.
+    Args:
+        model: in evaluation mode.
+        texts: N texts as tokens.
+    Returns:
+        scores `[N]`.
     """
-    cut = [model.pieces(tokens) for tokens in texts]
-    pieces = list(chain.from_iterable(cut))
+    windows = [model.pieces(tokens) for tokens in texts]
+    pieces = list(chain.from_iterable(windows))
     scores = torch.empty(len(pieces))
-    for batch in length_batches([len(t) for t in pieces], SCORED, seed=0, epoch=0, shortest_first=True):
+    for batch in length_batches(
+        [len(t) for t in pieces], MAX_BATCH_TOKENS, seed=0, epoch=0, shortest_first=True
+    ):
         scores[batch] = model(*pad([pieces[index] for index in batch]))
-    return torch.stack([own.mean() for own in scores.split([len(own) for own in cut])])
+    return torch.stack([each.mean() for each in scores.split([len(each) for each in windows])])
 
 
-def judge(scores: Tensor, texts: Sequence[Text]) -> dict[str, float]:
-    """Return the share of scores that are on the wrong side, and the cross-entropy."""
+def evaluate(scores: Tensor, texts: Sequence[Text]) -> dict[str, float]:
+    """Return the error rate and the cross-entropy of scores."""
     labels = torch.tensor([float(text.label) for text in texts])
     loss = binary_cross_entropy_with_logits(scores, labels).item()
     return {"error": ((scores > 0) != (labels > 0)).float().mean().item(), "loss": loss}
 
 
 def load(path: Path) -> tuple[Classifier, Units]:
-    """Open a trained model."""
+    """Load a model file in evaluation mode, with its vocabulary."""
     stored = checkpoint.load(path, task="sentiment")
     units = restore_units(stored.header.tokenizer)
     model = Classifier(units.size, **stored.header.config)
@@ -152,16 +158,15 @@ def load(path: Path) -> tuple[Classifier, Units]:
 
 @torch.no_grad()
 def after_each_word(model: Classifier, units: Units, text: str) -> list[tuple[str, float]]:
-    """Return each word of a text, and how probably positive the text is if it ends there.
+    """Return each word of a text with the probability of the positive class after it.
 
-    The network reads every beginning of the text by itself, since its LSTM that runs backwards starts anew
-    at each end.
+    Each prefix of the text is evaluated separately, because the backward LSTM starts at its end.
 
     Raises:
         DataError: the text has no words.
     """
     words = normalise(text).text.split()
     if not words:
-        raise DataError(f"{text[:60]!r} has no words to judge; give at least one")
-    beginnings = [torch.tensor(units.encode(" ".join(words[:end]))) for end in range(1, len(words) + 1)]
-    return list(zip(words, score(model, beginnings).sigmoid().tolist(), strict=True))
+        raise DataError(f"{text[:60]!r} has no words to classify; give at least one")
+    prefixes = [torch.tensor(units.encode(" ".join(words[:end]))) for end in range(1, len(words) + 1)]
+    return list(zip(words, score(model, prefixes).sigmoid().tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Texts with labels: where they come from, their folds, and what a language model may read of them."""
+"""Labelled texts: reading, folds, and the removal of overlapping text from the pretraining data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from audioseq.text.tokenizer import normalise
 FOLDS = 10
 LABELS = {"neg": 0, "pos": 1}
 REVIEWS_TEST = 9
-"""Fold of the whole reviews that they are tested on, and that no model reads."""
-SHARED = 8
-"""Words in a row that count as copied."""
+"""Test fold of the whole reviews; it is excluded from pretraining."""
+COPIED_WORDS = 8
+"""Number of consecutive words that count as a copy."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A normalised text, whether it is positive (1) or negative (0), and its fold (0 to 9)."""
+    """A normalised text, its label (1 positive, 0 negative), and its fold (0 to 9)."""
 
     words: str
     label: int
@@ -44,19 +44,19 @@ def reviews(archive: Path) -> dict[Text, list[str]]:
 
     The folds are the authors' own: cv000 to cv099 of both labels are fold 0, and so on.
     """
-    found = {}
+    texts = {}
     for name, content in sorted(_unpack(archive).items()):
-        place = re.fullmatch(r"movie_reviews/(pos|neg)/cv(\d)\d\d_\d+\.txt", name)
-        if place:
+        match = re.fullmatch(r"movie_reviews/(pos|neg)/cv(\d)\d\d_\d+\.txt", name)
+        if match:
             lines = [words for words in map(_plain, content.splitlines()) if words]
-            found[Text(" ".join(lines), LABELS[place[1]], int(place[2]))] = lines
-    if not found:
+            texts[Text(" ".join(lines), LABELS[match[1]], int(match[2]))] = lines
+    if not texts:
         raise DataError(f"{archive}: has no reviews pos/cv*.txt and neg/cv*.txt; get NLTK's archive")
-    return found
+    return texts
 
 
-def own(source: Path) -> list[Text]:
-    """Read one's own texts: `pos<TAB>text` or `neg<TAB>text` a line, or files in folders `pos` and `neg`."""
+def read_own(source: Path) -> list[Text]:
+    """Read the user's texts: lines `pos<TAB>text` and `neg<TAB>text`, or files in folders `pos` and `neg`."""
     if source.is_dir():
         files = [(label, path) for label in LABELS for path in sorted((source / label).glob("*.txt"))]
         pairs = [(label, read_text(path, DataError)) for label, path in files]
@@ -69,7 +69,7 @@ def own(source: Path) -> list[Text]:
             pairs.append((label, text))
     texts = labelled(pairs)
     if {text.label for text in texts} != {0, 1}:
-        raise DataError(f"{source}: has not both positive and negative texts; give some of both")
+        raise DataError(f"{source}: needs both positive and negative texts; add the missing ones")
     return texts
 
 
@@ -81,51 +81,49 @@ def labelled(pairs: Iterable[tuple[str, str]]) -> list[Text]:
         [Text(words='a fine film', label=1, fold=1), Text(words='a fine film', label=1, fold=1)]
     """
     plain = ((_plain(text), LABELS[label]) for label, text in pairs)
-    return [Text(words, label, drawn(words) % FOLDS) for words, label in plain if words]
+    return [Text(words, label, hash_number(words) % FOLDS) for words, label in plain if words]
 
 
-def drawn(words: str) -> int:
-    """Return a number that is drawn by the words alone."""
+def hash_number(words: str) -> int:
+    """Return a hash of the words as a number."""
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8])
 
 
 def split(texts: Sequence[Text], fold: int) -> tuple[list[Text], list[Text], list[Text]]:
-    """Return the texts to train on, to validate on (a tenth of the other folds), and to test on: the fold."""
+    """Split texts into training, validation (a tenth of the other folds) and test texts (the fold)."""
     rest = [text for text in texts if text.fold != fold]
-    held_out = [drawn(text.words) // FOLDS % FOLDS == 0 for text in rest]
+    held_out = [hash_number(text.words) // FOLDS % FOLDS == 0 for text in rest]
     train, valid = (
-        [t for t, held in zip(rest, held_out, strict=True) if held == kept] for kept in (False, True)
+        [t for t, held in zip(rest, held_out, strict=True) if held == wanted] for wanted in (False, True)
     )
     return train, valid, [text for text in texts if text.fold == fold]
 
 
 def without_copies(lines: Iterable[str], texts: Sequence[Text]) -> Iterator[str]:
-    """Leave out lines that are one of the texts, or share eight words in a row with one."""
+    """Remove lines that equal one of the texts, or share eight consecutive words with one."""
     whole = {text.words for text in texts}
-    runs = {run for text in whole for run in _runs(text)}
-    return (line for line in lines if line not in whole and runs.isdisjoint(_runs(line)))
+    ngrams = {ngram for text in whole for ngram in _ngrams(text)}
+    return (line for line in lines if line not in whole and ngrams.isdisjoint(_ngrams(line)))
 
 
 def write(path: Path, texts: Sequence[Text]) -> str:
-    """Write texts to a file, a line each: fold, label, words; return a line that tells of it."""
+    """Write texts as lines of fold, label and words; return a line that describes the file."""
     positive = sum(text.label for text in texts)
-    told = save(path, [f"{text.fold}\t{text.label}\t{text.words}" for text in texts])
-    return f"{told}, {positive:,} of them positive"
+    description = write_lines(path, [f"{text.fold}\t{text.label}\t{text.words}" for text in texts])
+    return f"{description}, {positive:,} of them positive"
 
 
-def save(path: Path, lines: Sequence[str]) -> str:
-    """Write lines to a file; return a line that tells of it."""
+def write_lines(path: Path, lines: Sequence[str]) -> str:
+    """Write lines to a file; return a line that describes it."""
     content = "".join(f"{line}\n" for line in lines).encode()
     write_atomically(path, lambda file: file.write(content), make_folder=True)
     return f"{path}: {len(lines):,} texts"
 
 
 def read(path: Path) -> list[Text]:
-    """Read what `write` wrote."""
+    """Read a file that `write` wrote; DataError if it is missing."""
     if not path.exists():
-        raise DataError(
-            f"{path}: is missing; run prepare.py first, into the folder of texts that is used here"
-        )
+        raise DataError(f"{path}: is missing; run prepare.py first, with --out set to this folder")
     rows = (line.split("\t") for line in path.read_text("utf-8").splitlines())
     return [Text(words, int(label), int(fold)) for fold, label, words in rows]
 
@@ -134,7 +132,7 @@ def lines(path: Path) -> list[str]:
     """Read unlabelled sentences that prepare.py wrote.
 
     Raises:
-        DataError: there are none.
+        DataError: the file is missing.
     """
     if not path.exists():
         raise DataError(
@@ -148,9 +146,9 @@ def _plain(text: str) -> str:
     return normalise(text).text
 
 
-def _runs(words: str) -> Iterator[str]:
-    each = words.split()
-    return (" ".join(each[start : start + SHARED]) for start in range(len(each) - SHARED + 1))
+def _ngrams(words: str) -> Iterator[str]:
+    parts = words.split()
+    return (" ".join(parts[start : start + COPIED_WORDS]) for start in range(len(parts) - COPIED_WORDS + 1))
 
 
 def _unpack(archive: Path) -> dict[str, str]:
@@ -163,4 +161,4 @@ def _unpack(archive: Path) -> dict[str, str]:
                 if name[-1] != "/"
             }
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive}: cannot be read as a zip archive ({error}); get it again") from None
+        raise DataError(f"{archive}: cannot be read as a zip archive ({error}); download it again") from None

@@ -18,11 +18,11 @@ def main() -> None:
     parser.add_argument("--one", action="store_true", help="train only our network, and test the first fold")
     args = parser.parse_args()
     config = load(ExperimentConfig, HERE / "config.toml", args.set, args.smoke)
-    experiment = Experiment(config, args.run_dir)  # continues what the folder contains
+    experiment = Experiment(config, args.run_dir)  # resumes the experiment in the folder
     if args.one:
-        print(experiment.one())
+        print(experiment.run_one())
         return
-    results = collect(experiment.all(), list(config.ablation), args.publish or "unnamed hardware")
+    results = collect(experiment.run_all(), list(config.ablation), args.publish or "unnamed hardware")
     for folder in [args.run_dir] + [HERE] * bool(args.publish):
         publish(results, folder)
 
