@@ -21,23 +21,43 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from audioseq.errors import AudioError as AudioError
-    from audioseq.errors import AudioseqError as AudioseqError
-    from audioseq.errors import CheckpointError as CheckpointError
-    from audioseq.errors import ConfigError as ConfigError
-    from audioseq.errors import DataError as DataError
-    from audioseq.errors import FileError as FileError
-    from audioseq.errors import MidiError as MidiError
-    from audioseq.midi import Score as Score
-    from audioseq.music.pipeline import compose as compose
-    from audioseq.speech.batch.run import transcribe_all as transcribe_all
-    from audioseq.speech.decoding.decoder import DecodingOptions as DecodingOptions
-    from audioseq.speech.pipeline import load_recogniser as load  # noqa: F401
-    from audioseq.speech.transcript import Transcript as Transcript
-    from audioseq.training import Task as Task
-    from audioseq.training import fit as fit
+    from audioseq.errors import (
+        AudioError,
+        AudioseqError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        FileError,
+        MidiError,
+    )
+    from audioseq.midi import Score
+    from audioseq.music.pipeline import compose
+    from audioseq.speech.batch.run import transcribe_all
+    from audioseq.speech.decoding.decoder import DecodingOptions
+    from audioseq.speech.pipeline import load_recogniser as load
+    from audioseq.speech.transcript import Transcript
+    from audioseq.training import Task, fit
 
 __version__ = "0.2.0"
+
+__all__ = [
+    "AudioError",
+    "AudioseqError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DecodingOptions",
+    "FileError",
+    "MidiError",
+    "Score",
+    "Task",
+    "Transcript",
+    "compose",
+    "fit",
+    "load",
+    "transcribe",
+    "transcribe_all",
+]
 
 _SOURCES = {
     "load": "audioseq.speech.pipeline.load_recogniser",
@@ -95,4 +115,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_SOURCES, "transcribe", "__version__"])
+    return [*__all__, "__version__"]
