@@ -1,4 +1,4 @@
-"""Beam search: the most probable sentences that a network would write."""
+"""Beam search for the most probable target sentences of a decoder."""
 
 from __future__ import annotations
 
@@ -10,57 +10,60 @@ import torch
 from torch import Tensor
 
 
-class Writer(Protocol):
-    """What writes several sentences at once, a token a step, and remembers what it has written."""
+class StepDecoder(Protocol):
+    """A decoder of several sentences at once, which keeps its state between steps."""
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Take the token that each row `[N]` ends with; return log probabilities of the next `[N, V]`."""
+        """Append a token to each row `[N]`; return log probabilities of the next tokens `[N, V]`."""
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these rows `[N']`, of which some may come twice and some not at all."""
+    def select(self, rows: Tensor) -> None:
+        """Replace the rows by those at the indices `[N']`, which may be repeated or missing."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sentence that may be meant.
+    """A target sentence, complete or not.
 
     Args:
-        tokens: ids, the end among them once it has been written.
-        log_prob: of all tokens, nats.
+        tokens: ids; a complete sentence ends with the end token.
+        log_prob: log probability of all tokens, nats.
     """
 
     tokens: tuple[int, ...] = ()
     log_prob: float = 0.0
 
     def score(self, penalty: float) -> float:
-        """Return what hypotheses are ranked by: the log probability, 0, or the more for its length.
+        """Return the log probability with length normalisation, by which hypotheses are ranked.
 
-        Every token costs probability, so a search for the most probable sentence prefers short ones.
+        Each token reduces the probability of a sentence, so the most probable sentences are too short. A
+        larger penalty favours longer sentences; 0 disables it.
         Source: Wu et al. 2016, "Google's neural machine translation system", equation 14.
         """
         return self.log_prob / float(((5 + len(self.tokens)) / 6) ** penalty)
 
 
 def search(
-    writer: Writer, limits: Sequence[int], beam: int, *, begin: int, end: int
+    decoder: StepDecoder, limits: Sequence[int], beam: int, *, begin: int, end: int
 ) -> list[list[Hypothesis]]:
-    """Find finished sentences, up to `beam` of each.
+    """Find up to `beam` complete hypotheses for each sentence.
 
-    The candidates of a sentence are kept while they are among its `beam` most probable ones. One that is
-    finished keeps its place in the beam, and the search ends when all are. So a beam of 1 is greedy, and one
-    with room for all sentences finds all of them. How they are ranked in the end changes nothing here.
+    The `beam` most probable hypotheses of a sentence are kept in each step. A complete hypothesis keeps its
+    place in the beam, and the search ends when all are complete. A beam of 1 is greedy search, and a beam
+    with room for all sentences is exhaustive. The search does not depend on the length penalty.
 
     Args:
-        writer: has a row for each sentence.
-        limits: the most tokens that each may have, its end among them.
-        beam: the number of candidates.
-        begin, end: the tokens that each sentence is taken to begin with, and that ends it.
+        decoder: a decoder with one row for each sentence.
+        limits: maximum number of tokens of each sentence, including the end token.
+        beam: the beam size.
+        begin, end: tokens at the beginning and at the end of a sentence.
+    Returns:
+        the hypotheses of each sentence.
     """
-    live = [[Hypothesis()] for _ in limits]
-    done: list[list[Hypothesis]] = [[] for _ in limits]
+    active = [[Hypothesis()] for _ in limits]
+    complete: list[list[Hypothesis]] = [[] for _ in limits]
     last = [begin] * len(limits)
     while last:
-        log_probs = writer.step(torch.tensor(last))
+        log_probs = decoder.step(torch.tensor(last))
         best = log_probs.topk(min(beam, log_probs.shape[1]))
         choices = [
             list(zip(*row, strict=True))
@@ -69,22 +72,22 @@ def search(
         ends = [[(value, end)] for value in log_probs[:, end].tolist()]
         origins: list[int] = []
         last, row = [], 0
-        for index, hypotheses in enumerate(live):
-            grown = []
+        for index, hypotheses in enumerate(active):
+            extended = []
             for hypothesis in hypotheses:
-                full = len(hypothesis.tokens) + 1 >= limits[index]
-                for value, token in ends[row] if full else choices[row]:
-                    longer = Hypothesis((*hypothesis.tokens, token), hypothesis.log_prob + value)
-                    grown.append((longer, row))
+                at_limit = len(hypothesis.tokens) + 1 >= limits[index]
+                for value, token in ends[row] if at_limit else choices[row]:
+                    extension = Hypothesis((*hypothesis.tokens, token), hypothesis.log_prob + value)
+                    extended.append((extension, row))
                 row += 1
-            grown.sort(key=lambda each: -each[0].log_prob)
-            live[index] = []
-            for longer, origin in grown[: beam - len(done[index])]:
-                if longer.tokens[-1] == end:
-                    done[index].append(longer)
+            extended.sort(key=lambda each: -each[0].log_prob)
+            active[index] = []
+            for extension, origin in extended[: beam - len(complete[index])]:
+                if extension.tokens[-1] == end:
+                    complete[index].append(extension)
                 else:
-                    live[index].append(longer)
+                    active[index].append(extension)
                     origins.append(origin)
-                    last.append(longer.tokens[-1])
-        writer.keep(torch.tensor(origins, dtype=torch.int64))
-    return done
+                    last.append(extension.tokens[-1])
+        decoder.select(torch.tensor(origins, dtype=torch.int64))
+    return complete

@@ -1,4 +1,4 @@
-"""Train a model a seed, tune its search on the validation pairs, and test it once, beside what is trivial."""
+"""Train a model for each seed, tune its beam search on the validation pairs, and test it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from baselines import learn_dictionary, word_by_word
-from decode import Interpreter, hypotheses, ranked
-from pairs import Pair, needed, read_pairs
+from decode import TranslationPipeline, find_hypotheses, ranked
+from pairs import Pair, import_optional, read_pairs
 from plot import draw_learning
 from translation import TranslationConfig, TranslationTask, bleu
 
@@ -22,7 +22,7 @@ from audioseq.training import fit
 
 
 def run(config: TranslationConfig, run_dir: Path, hardware: str, *, resume: bool) -> dict[str, Any]:
-    """Do all of it, in one folder a seed, and return the figures."""
+    """Run the experiment, with a folder for each seed; return the results."""
     train, valid, test = (
         read_pairs(files) for files in (config.data.train, config.data.valid, config.data.test)
     )
@@ -33,13 +33,13 @@ def run(config: TranslationConfig, run_dir: Path, hardware: str, *, resume: bool
             runs.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
             continue
         training = config.training.model_copy(update={"seed": seed})
-        own = config.model_copy(update={"training": training})
-        runs.append(train_one(own, folder, train, valid, test, resume=resume))
+        seed_config = config.model_copy(update={"training": training})
+        runs.append(train_one(seed_config, folder, train, valid, test, resume=resume))
         write_results(folder, runs[-1])
     sources, targets = zip(*test, strict=True)
-    dictionary, metric = learn_dictionary(train), needed("sacrebleu").BLEU()
+    dictionary, metric = learn_dictionary(train), import_optional("sacrebleu").BLEU()
     copied = metric.corpus_score(list(sources), [list(targets)]).score
-    scores = {name: [one[name] for one in runs] for name in ("valid", "test", "test_lower_case")}
+    scores = {name: [results[name] for results in runs] for name in ("valid", "test", "test_lower_case")}
     figures = {name: round(statistics.mean(values), 2) for name, values in scores.items()}
     if len(runs) > 1:
         figures["test_deviation"] = round(statistics.stdev(scores["test"]), 2)
@@ -66,7 +66,7 @@ def train_one(
     *,
     resume: bool,
 ) -> dict[str, Any]:
-    """Train one model, tune its search, write it as `translator.safetensors`, and return its figures."""
+    """Train one model, tune its beam search, and write `translator.safetensors`; return the results."""
     started = time.process_time()
     resumed = (folder / "state.pt").exists()
     task = TranslationTask(config, train, valid)
@@ -74,47 +74,48 @@ def train_one(
     minutes = round((time.process_time() - started) / 60, 1)
     stored, final = checkpoint.load(best), folder / "translator.safetensors"
     checkpoint.save(final, stored.weights, stored.header, half=True)
-    interpreter, tried = tune(Interpreter.load(final), valid, config)  # measured is what is kept
-    search = {"beams": [interpreter.beam], "penalties": [interpreter.penalty]}
+    # The written file is evaluated, because its weights are in half precision.
+    pipeline, results = tune(TranslationPipeline.load(final), valid, config)
+    search = {"beams": [pipeline.beam], "penalties": [pipeline.penalty]}
     header = replace(stored.header, config=stored.header.config | {"search": search})
     checkpoint.save(final, stored.weights, header, half=True)
     sources, targets = zip(*test, strict=True)
-    texts = [ranking[0].text for ranking in interpreter.translate(sources)]
+    texts = [ranking[0].text for ranking in pipeline.translate(sources)]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    passes = [line["valid"]["bleu"] for line in lines if "valid" in line and "average" not in line]
+    scores = [line["valid"]["bleu"] for line in lines if "valid" in line and "average" not in line]
     return {
         "seed": config.training.seed,
-        "parameters": sum(weight.numel() for weight in interpreter.model.parameters()),
-        "beam": interpreter.beam,
-        "penalty": interpreter.penalty,
-        "valid": max(figures["bleu"] for figures in tried),
+        "parameters": sum(weight.numel() for weight in pipeline.model.parameters()),
+        "beam": pipeline.beam,
+        "penalty": pipeline.penalty,
+        "valid": max(figures["bleu"] for figures in results),
         "test": round(bleu(texts, targets), 2),
         "test_lower_case": round(bleu(texts, targets, lowercase=True), 2),
-        "valid_by_search": tried,
-        "valid_by_pass": [round(score, 2) for score in passes],
-        "cpu_minutes": None if resumed else minutes,  # those before are not known
+        "valid_by_search": results,
+        "valid_by_pass": [round(score, 2) for score in scores],
+        "cpu_minutes": None if resumed else minutes,  # the time before the interruption is unknown
     }
 
 
 def tune(
-    interpreter: Interpreter, valid: list[Pair], config: TranslationConfig
-) -> tuple[Interpreter, list[dict[str, float]]]:
-    """Try all beams and penalties; return an interpreter with the best of them, and what each did.
+    pipeline: TranslationPipeline, valid: list[Pair], config: TranslationConfig
+) -> tuple[TranslationPipeline, list[dict[str, float]]]:
+    """Evaluate all beam sizes and penalties; return a pipeline with the best, and the BLEU of each.
 
-    The penalty decides only among what a beam has found, so each beam searches once.
+    The penalty only reorders the hypotheses of a beam, so one search is sufficient for each beam size.
     """
     sources, targets = zip(*valid, strict=True)
-    tried = []
+    results = []
     for beam in config.search.beams:
-        found = hypotheses(interpreter.model, interpreter.subwords, sources, beam)
+        found = find_hypotheses(pipeline.model, pipeline.subwords, sources, beam)
         for penalty in config.search.penalties if beam > 1 else config.search.penalties[:1]:
-            texts = [interpreter.subwords.decode(ranked(row, penalty)[0].tokens) for row in found]
-            tried.append({"beam": beam, "penalty": penalty, "bleu": round(bleu(texts, targets), 2)})
-    best = max(tried, key=lambda figures: figures["bleu"])  # of equals the first: the smallest beam
-    return replace(interpreter, beam=int(best["beam"]), penalty=best["penalty"]), tried
+            texts = [pipeline.subwords.decode(ranked(row, penalty)[0].tokens) for row in found]
+            results.append({"beam": beam, "penalty": penalty, "bleu": round(bleu(texts, targets), 2)})
+    best = max(results, key=lambda figures: figures["bleu"])  # of equal ones the smallest beam
+    return replace(pipeline, beam=int(best["beam"]), penalty=best["penalty"]), results
 
 
 def publish(results: dict[str, Any], folder: Path) -> None:
-    """Write results.json and the curve of learning into a folder."""
+    """Write results.json and the learning curve into a folder."""
     write_results(folder, results)
     draw_learning(results).savefig(folder / "learning.png", dpi=110)

@@ -1,4 +1,4 @@
-"""Sentences and their translations: two files, a line each; and the parts of words that they are spelt in."""
+"""Sentence pairs from two text files, and their subwords."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audioseq.errors import CheckpointError, ConfigError, DataError
 from audioseq.files import reading
 
 PAD, UNKNOWN, BEGIN, END = range(4)
-"""Tokens that are no part of a word."""
+"""Ids of the special tokens."""
 
 
 class Pair(NamedTuple):
@@ -24,67 +24,71 @@ class Pair(NamedTuple):
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read a text file, a sentence a line, without the spaces around them.
+    """Read a text file of one sentence a line; spaces around sentences are removed.
 
     Raises:
-        DataError: it is missing, or is no UTF-8 text.
+        DataError: the file is missing or not UTF-8.
     """
-    with reading(path, DataError, "run prepare.py first, or name your own"):
+    with reading(path, DataError, "run prepare.py first, or set data.train, data.valid and data.test"):
         text = path.read_text(encoding="utf-8")
-    return [line.strip() for line in text.removesuffix("\n").split("\n")]  # other marks may be in a sentence
+    return [
+        line.strip() for line in text.removesuffix("\n").split("\n")
+    ]  # a sentence may contain other line separators
 
 
 def read_pairs(paths: tuple[Path, Path]) -> list[Pair]:
-    """Read the file of sentences and that of their translations.
+    """Read sentence pairs from a file of sentences and a file of their translations.
 
     Raises:
-        DataError: one cannot be read, they have not equally many lines, or one lacks a sentence.
+        DataError: a file cannot be read, a line is empty, or the numbers of lines differ.
     """
     sources, targets = map(read_lines, paths)
     if len(sources) != len(targets):
         raise DataError(
             f"{paths[0]} has {len(sources)} lines, {paths[1]} has {len(targets)}; "
-            "each line must be the translation of that line in the other"
+            "each line must be the translation of the same line in the other file"
         )
     for path, lines in zip(paths, (sources, targets), strict=True):
         if "" in lines:
-            raise DataError(f"{path}:{lines.index('') + 1}: is empty; take the line out of both files")
+            raise DataError(f"{path}:{lines.index('') + 1}: is empty; remove the line from both files")
     return [Pair(*pair) for pair in zip(sources, targets, strict=True)]
 
 
 class Subwords:
-    """Byte-pair encoding by sentencepiece, of both languages at once; what it never saw it spells in bytes.
+    """Byte-pair encoding of both languages by sentencepiece; unseen characters are encoded in bytes.
 
     Args:
-        model: sentencepiece's own file.
+        model: content of a sentencepiece model file.
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: the model is damaged.
     """
 
     def __init__(self, model: bytes) -> None:
         self.model = model
         try:
-            self.processor: Any = needed("sentencepiece").SentencePieceProcessor(model_proto=model)
+            self.processor: Any = import_optional("sentencepiece").SentencePieceProcessor(model_proto=model)
         except RuntimeError:
-            raise CheckpointError("the model's subwords are damaged; get or train it again") from None
+            raise CheckpointError("the model's subwords are damaged; download or train it again") from None
 
     @classmethod
     def learn(cls, texts: Iterable[str], size: int) -> Subwords:
-        """Learn `size` tokens from texts, or fewer if there is not enough to learn.
+        """Learn up to `size` subwords from texts.
 
         Raises:
-            DataError: `size` has no room for bytes and characters.
+            DataError: `size` is too small for all bytes and characters.
         """
         model = io.BytesIO()
         try:
-            needed("sentencepiece").SentencePieceTrainer.train(
+            import_optional("sentencepiece").SentencePieceTrainer.train(
                 sentence_iterator=iter(texts), model_writer=model, model_type="bpe", vocab_size=size,
                 hard_vocab_limit=False, character_coverage=1.0, byte_fallback=True, num_threads=1,
                 pad_id=PAD, unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END, minloglevel=2,
             )  # fmt: skip
         except RuntimeError as error:
             reason = str(error).rpartition("] ")[2].strip()
-            raise DataError(f"data.vocabulary: {size} subwords cannot be learnt ({reason})") from None
+            raise DataError(
+                f"data.vocabulary: {size} subwords cannot be learnt ({reason}); change the number"
+            ) from None
         return cls(model.getvalue())
 
     @property
@@ -93,39 +97,39 @@ class Subwords:
         return int(self.processor.vocab_size())
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a sentence, the end behind them."""
+        """Return the ids of a sentence and the end token."""
         return [*self.processor.encode(text), END]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the sentence of ids, with or without the end."""
+        """Return the sentence of ids; special tokens are ignored."""
         return str(self.processor.decode([token for token in tokens if token > END]))
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
-        """Return how each token is spelt."""
+        """Return the text of each token."""
         return [self.processor.id_to_piece(token) for token in tokens]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` needs, in plain values."""
+        """Return the subwords as plain values for `from_dict`."""
         return {"kind": "sentencepiece", "model": base64.b64encode(self.model).decode()}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Subwords:
-        """Make the subwords that `to_dict` described.
+        """Restore subwords from the values of `to_dict`.
 
         Raises:
-            CheckpointError: they are damaged, or of another kind.
+            CheckpointError: the values are damaged or of another kind.
         """
         try:
             return cls(base64.b64decode(stored["model"], validate=True))
         except (KeyError, TypeError, ValueError):
-            raise CheckpointError("the model's subwords are damaged; get or train it again") from None
+            raise CheckpointError("the model's subwords are damaged; download or train it again") from None
 
 
-def needed(name: str) -> Any:
-    """Import a library that this recipe needs and the package does not.
+def import_optional(name: str) -> Any:
+    """Import an optional dependency of this recipe.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: the library is not installed.
     """
     try:
         return import_module(name)

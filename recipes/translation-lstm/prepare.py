@@ -1,4 +1,4 @@
-"""Fetch the pairs of Multi30k, English and German, and unpack them: a text file each, a sentence a line."""
+"""Download the sentence pairs of Multi30k, English and German, and unpack them to text files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ SHA256 = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--from", dest="source", type=Path, help="folder with train.en.gz and the others")
-    parser.add_argument("--out", type=Path, default=Path("runs/data/multi30k"))
-    parser.add_argument("--url", default=URL, help="or a mirror")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        help="folder with train.en.gz and the other files (default: download them)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/data/multi30k"), help="folder to write to")
+    parser.add_argument("--url", default=URL, help="base URL of the download")
     args = parser.parse_args()
     for name, digits in SHA256.items():
         packed = args.out / f"{name}.gz"

@@ -1,4 +1,4 @@
-"""The network: a sentence read in both directions, and another written while looking back at it."""
+"""The network: an encoder-decoder of LSTMs with attention."""
 
 from __future__ import annotations
 
@@ -11,52 +11,53 @@ from torch import Tensor, nn
 from audioseq.nn import LockedDropout, Recurrent, State, length_mask
 
 
-class Source(NamedTuple):
-    """Sentences that were read: what there is to look at."""
+class EncoderOutput(NamedTuple):
+    """Encoded source sentences."""
 
-    memory: Tensor
+    features: Tensor
     """Features `[B, T, M]`."""
     valid: Tensor
-    """True on tokens, false on padding, bool `[B, T]`."""
+    """True for tokens, false for padding, bool `[B, T]`."""
 
 
 class Attention(nn.Module):
-    """Look at a sentence with a question, at each place as much as it answers: Luong's "general" score.
+    """Attention over the encoder output with the "general" score of Luong.
 
-    Source: Luong et al. 2015, "Effective approaches to attention-based neural machine translation".
+    The weights of a query are the softmax of its bilinear scores with the features of the source. Source:
+    Luong et al. 2015, "Effective approaches to attention-based neural machine translation".
 
     Args:
-        size: features H of a question, and of what is made of it and the answer.
-        memory_size: features M of each place.
+        size: features H of a query and of the output.
+        source_size: features M of a source token.
     """
 
-    def __init__(self, size: int, memory_size: int) -> None:
+    def __init__(self, size: int, source_size: int) -> None:
         super().__init__()
-        self.question = nn.Linear(size, memory_size, bias=False)
-        self.join = nn.Linear(size + memory_size, size)
+        self.question = nn.Linear(size, source_size, bias=False)
+        self.join = nn.Linear(size + source_size, size)
 
-    def forward(self, query: Tensor, source: Source) -> tuple[Tensor, Tensor]:
-        """Return questions with what was found `[B, U, H]`, and where it was, a distribution `[B, U, T]`."""
-        scores = self.question(query) @ source.memory.mT
+    def forward(self, query: Tensor, source: EncoderOutput) -> tuple[Tensor, Tensor]:
+        """Return outputs `[B, U, H]` and attention weights `[B, U, T]` of queries `[B, U, H]`."""
+        scores = self.question(query) @ source.features.mT
         weights = scores.float().masked_fill(~source.valid.unsqueeze(1), -torch.inf).softmax(dim=2)
-        found = weights.to(source.memory.dtype) @ source.memory
-        return torch.tanh(self.join(torch.cat([query, found], dim=2))), weights
+        context = weights.to(source.features.dtype) @ source.features
+        return torch.tanh(self.join(torch.cat([query, context], dim=2))), weights
 
 
 class Translator(nn.Module):
-    """A bidirectional LSTM reads the source; LSTMs write the target, each followed by attention to it.
+    """A bidirectional LSTM encodes the source; LSTMs with attention decode the target.
 
-    What a layer found goes to the layer above, not into the next step: so all steps of a known target are
-    computed at once, and the layer above still knows where was looked before (as in GNMT, Wu et al. 2016).
-    Each layer adds to what it was given (He et al. 2016); without that, the upper one hardly learns. Both
-    languages and the output share one embedding (Press & Wolf 2017).
+    The context vector of a layer goes to the layer above and not into its own next step: all steps of a known
+    target are computed at once, and the layer above still receives the earlier contexts (as in GNMT, Wu et
+    al. 2016). Each layer has a residual connection (He et al. 2016); without it, the upper layer hardly
+    learns. Both languages and the output layer share one embedding (Press & Wolf 2017).
 
     Args:
         vocabulary: number of tokens V.
-        size: features H of a token and of each LSTM, of the reading one in each direction.
-        layers: how many write.
+        size: features H of a token and of each LSTM; of the encoder in each direction.
+        layers: number of decoder layers.
         dropout: probability of zeroing a feature for a whole sentence.
-        word_dropout: probability of zeroing all features of a token that is read.
+        word_dropout: probability of zeroing all features of an input token.
     Example:
         >>> translator = Translator(10, size=4, layers=2)
         >>> tokens = torch.ones(3, 5, dtype=torch.int64)
@@ -82,44 +83,45 @@ class Translator(nn.Module):
         self.head.weight = self.embedding.weight
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor) -> Tensor:
-        """Score the token after each of a target.
+        """Score the token after each target token.
 
         Args:
-            source: ids `[B, T]`, of which `lengths` `[B]` are valid.
-            target: ids `[B, U]`, the begin of a sentence first.
+            source: ids `[B, T]`.
+            lengths: valid tokens of each source `[B]`.
+            target: ids `[B, U]`, starting with the begin token.
         Returns:
             unnormalised log probabilities `[B, U, V]`.
         """
-        scores, _, _ = self.write(target, *self.read(source, lengths))
+        scores, _, _ = self.decode(target, *self.encode(source, lengths))
         return scores
 
-    def read(self, source: Tensor, lengths: Tensor) -> tuple[Source, list[State]]:
-        """Return sentences `[B, T]` as there is to look at, and the states that writing begins with."""
-        memory, _ = self.reader(self._embed(source), lengths)
-        memory = self.dropout(memory)
-        mean = memory.sum(1) / lengths.unsqueeze(1)
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[EncoderOutput, list[State]]:
+        """Encode sentences `[B, T]`; return the encoder output and the initial states of the decoder."""
+        features, _ = self.reader(self._embed(source), lengths)
+        features = self.dropout(features)
+        mean = features.sum(1) / lengths.unsqueeze(1)
         starts = torch.tanh(self.starts(mean)).chunk(len(self.writers), dim=1)
         states: list[State] = [(h, torch.zeros_like(h)) for h in starts]
-        return Source(memory, length_mask(lengths, source.shape[1])), states
+        return EncoderOutput(features, length_mask(lengths, source.shape[1])), states
 
-    def write(
-        self, target: Tensor, source: Source, states: Sequence[State]
+    def decode(
+        self, target: Tensor, source: EncoderOutput, states: Sequence[State]
     ) -> tuple[Tensor, list[State], list[Tensor]]:
-        """Score the token after each of those given `[B, U]`; the same at once or in steps.
+        """Score the token after each target token `[B, U]`; all at once or in several calls.
 
         Returns:
-            unnormalised log probabilities `[B, U, V]`; the states to go on from; and where each layer looked
-            at each step `[B, U, T]`.
+            unnormalised log probabilities `[B, U, V]`, the states after the last token, and the attention
+            weights of each layer `[B, U, T]`.
         """
-        x, after, looked = self._embed(target), [], []
+        x, new_states, weights = self._embed(target), [], []
         for writer, attention, state in zip(self.writers, self.attentions, states, strict=True):
             y, last = writer(x, None, state)
-            found, weights = attention(y, source)
-            x = x + self.dropout(found)
-            after.append(last)
-            looked.append(weights)
+            output, layer_weights = attention(y, source)
+            x = x + self.dropout(output)
+            new_states.append(last)
+            weights.append(layer_weights)
         scores: Tensor = self.head(self.dropout(self.projection(x)))
-        return scores, after, looked
+        return scores, new_states, weights
 
     def _embed(self, tokens: Tensor) -> Tensor:
         x: Tensor = self.embedding(tokens)

@@ -1,4 +1,4 @@
-"""The recipe on translation: its network, its search, its task, a whole small run, and what it published."""
+"""Tests of the recipe translation-lstm: network, beam search, task, a smoke run, and published results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PAD, BEGIN, END = 0, 2, 3
 
 @pytest.fixture(scope="module")
 def recipe() -> Any:
-    """Import the recipe's own modules as its scripts do, and forget them afterwards."""
+    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(RECIPE)
         before = {name: sys.modules.pop(name, None) for name in MODULES}
@@ -48,7 +48,7 @@ def recipe() -> Any:
 
 
 def network(recipe: Any, vocabulary: int = 11, size: int = 6, seed: int = 0, **options: float) -> Any:
-    """Make a network whose scores differ widely, as those of a trained one do."""
+    """Return a network with widely different scores, as after training."""
     torch.manual_seed(seed)
     model = recipe("translator").Translator(vocabulary, size, 2, **options)
     for parameter in model.parameters():
@@ -65,10 +65,10 @@ def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def log_prob(model: Any, source: list[int], target: tuple[int, ...]) -> float:
-    """Return the log probability of a whole target, all its steps at once."""
-    known = torch.tensor([[BEGIN, *target[:-1]]])
+    """Return the log probability of a target, computed in one call."""
+    previous = torch.tensor([[BEGIN, *target[:-1]]])
     with torch.no_grad():
-        scores = model(torch.tensor([source]), torch.tensor([len(source)]), known).log_softmax(2)
+        scores = model(torch.tensor([source]), torch.tensor([len(source)]), previous).log_softmax(2)
     return float(scores[0, range(len(target)), list(target)].sum())
 
 
@@ -76,8 +76,8 @@ def searched(
     recipe: Any, model: Any, sources: list[list[int]], limits: list[int], beam: int, end: int = END
 ) -> Any:
     with torch.inference_mode():
-        writing = recipe("decode").Writing(model, *padded(sources))
-        return recipe("beam").search(writing, limits, beam, begin=BEGIN, end=end)
+        decoder = recipe("decode").BatchDecoder(model, *padded(sources))
+        return recipe("beam").search(decoder, limits, beam, begin=BEGIN, end=end)
 
 
 sources = st.lists(st.lists(st.integers(1, 10), min_size=1, max_size=6), min_size=1, max_size=4)
@@ -85,7 +85,7 @@ sources = st.lists(st.lists(st.integers(1, 10), min_size=1, max_size=6), min_siz
 
 @settings(deadline=None, max_examples=12)
 @given(sources, st.integers(0, 3), st.integers(1, 3))
-def test_a_sentence_is_the_same_alone_and_in_a_batch(
+def test_search_does_not_depend_on_the_batch(
     recipe: Any, rows: list[list[int]], seed: int, beam: int
 ) -> None:
     model, limits = network(recipe, seed=seed), [5 + index for index in range(len(rows))]
@@ -100,23 +100,21 @@ def test_a_sentence_is_the_same_alone_and_in_a_batch(
 
 @settings(deadline=None, max_examples=12)
 @given(sources, st.integers(0, 3))
-def test_a_beam_of_one_is_greedy(recipe: Any, rows: list[list[int]], seed: int) -> None:
+def test_beam_of_one_is_greedy(recipe: Any, rows: list[list[int]], seed: int) -> None:
     model = network(recipe, seed=seed)
     for row, (found,) in zip(rows, searched(recipe, model, rows, [8] * len(rows), 1), strict=True):
-        said: list[int] = []
-        while len(said) < 7 and END not in said:
+        tokens: list[int] = []
+        while len(tokens) < 7 and END not in tokens:
             with torch.no_grad():
-                known = torch.tensor([[BEGIN, *said]])
-                scores = model(torch.tensor([row]), torch.tensor([len(row)]), known)
-            said.append(int(scores[0, -1].argmax()))
-        assert list(found.tokens) == (said if END in said else [*said, END])
+                previous = torch.tensor([[BEGIN, *tokens]])
+                scores = model(torch.tensor([row]), torch.tensor([len(row)]), previous)
+            tokens.append(int(scores[0, -1].argmax()))
+        assert list(found.tokens) == (tokens if END in tokens else [*tokens, END])
 
 
 @settings(deadline=None, max_examples=12)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 9), st.sampled_from([0.0, 0.7, 2]))
-def test_a_wide_beam_finds_what_trying_all_sentences_finds(
-    recipe: Any, source: list[int], seed: int, penalty: float
-) -> None:
+def test_wide_beam_is_exhaustive(recipe: Any, source: list[int], seed: int, penalty: float) -> None:
     model, ranked = network(recipe, vocabulary=4, seed=seed), recipe("decode").ranked
     everything = [
         (*words, END) for length in range(4) for words in itertools.product(range(3), repeat=length)
@@ -138,25 +136,25 @@ def test_attention_ignores_padding_and_sums_to_one(recipe: Any) -> None:
     model = network(recipe)
     tokens, lengths = padded([[5, 4, 6, 3], [7, 3]])
     with torch.no_grad():
-        source, states = model.read(tokens, lengths)
-        scores, _, looked = model.write(torch.tensor([[BEGIN, 4, 5]] * 2), source, states)
-        noisy = source._replace(memory=torch.where(source.valid[..., None], source.memory, 1e3))
-        assert torch.equal(model.write(torch.tensor([[BEGIN, 4, 5]] * 2), noisy, states)[0], scores)
-    assert len(looked) == 2
-    for weights in looked:
+        source, states = model.encode(tokens, lengths)
+        scores, _, attention = model.decode(torch.tensor([[BEGIN, 4, 5]] * 2), source, states)
+        noisy = source._replace(features=torch.where(source.valid[..., None], source.features, 1e3))
+        assert torch.equal(model.decode(torch.tensor([[BEGIN, 4, 5]] * 2), noisy, states)[0], scores)
+    assert len(attention) == 2
+    for weights in attention:
         assert weights.shape == (2, 3, 4)
         assert torch.allclose(weights.sum(2), torch.ones(2, 3))
         assert weights[1, :, 2:].eq(0).all() and weights[0].gt(0).all()
 
 
-def test_dropout_drops_whole_words_while_training_only(recipe: Any) -> None:
+def test_word_dropout_zeroes_tokens_in_training_only(recipe: Any) -> None:
     model = network(recipe, word_dropout=0.5)
     tokens = torch.ones(8, 50, dtype=torch.int64)
     assert model._embed(tokens).abs().sum(2).gt(0).all()
     embedded = model.train()._embed(tokens)
-    gone = embedded.eq(0).all(2)
-    assert torch.equal(gone, embedded.eq(0).any(2)) and 0.3 < gone.float().mean() < 0.7
-    assert torch.allclose(embedded[~gone], 2 * model.embedding.weight[1].expand_as(embedded[~gone]))
+    dropped = embedded.eq(0).all(2)
+    assert torch.equal(dropped, embedded.eq(0).any(2)) and 0.3 < dropped.float().mean() < 0.7
+    assert torch.allclose(embedded[~dropped], 2 * model.embedding.weight[1].expand_as(embedded[~dropped]))
 
 
 def small(recipe: Any, **changes: Any) -> Any:
@@ -175,25 +173,25 @@ def test_padding_does_not_change_the_loss(recipe: Any) -> None:
     (whole,) = task.plan(0)
     assert sorted(whole) == list(range(7))
     with torch.no_grad():
-        together = task.loss(task.collate(whole, 0), task.model)
-        apart = [task.loss(task.collate([index], 0), task.model) for index in whole]
-    assert together.weight == sum(loss.weight for loss in apart) == sum(len(pair[1]) for pair in task.pairs)
-    assert float(together.total) == pytest.approx(sum(float(loss.total) for loss in apart), rel=1e-5)
+        batch = task.loss(task.collate(whole, 0), task.model)
+        separate = [task.loss(task.collate([index], 0), task.model) for index in whole]
+    assert batch.weight == sum(loss.weight for loss in separate) == sum(len(pair[1]) for pair in task.pairs)
+    assert float(batch.total) == pytest.approx(sum(float(loss.total) for loss in separate), rel=1e-5)
 
 
-def test_long_pairs_are_left_out_and_told(recipe: Any) -> None:
+def test_long_pairs_are_skipped_and_reported(recipe: Any) -> None:
     task = small(recipe)
     lengths = sorted(max(map(len, pair)) for pair in task.pairs)
     assert task.advice({}) is None
     shorter = small(recipe, longest=lengths[-1] - 1)
-    left_out = sum(length == lengths[-1] for length in lengths)
-    assert len(shorter.pairs) == 7 - left_out
-    assert shorter.advice({}) == f"{left_out} pairs of more than {lengths[-1] - 1} tokens left out"
+    skipped = sum(length == lengths[-1] for length in lengths)
+    assert len(shorter.pairs) == 7 - skipped
+    assert shorter.advice({}) == f"{skipped} pairs of more than {lengths[-1] - 1} tokens skipped"
     with pytest.raises(DataError, match=r"all 7 pairs are longer than data\.longest = 3"):
         small(recipe, longest=3)
 
 
-def test_subwords_spell_whatever_there_is(recipe: Any) -> None:
+def test_subwords_encode_any_text(recipe: Any) -> None:
     texts = (RECIPE / "smoke" / "pairs.de").read_text(encoding="utf-8").splitlines()
     subwords = recipe("pairs").Subwords.learn(texts, 330)
     assert 256 < subwords.size <= 330
@@ -211,7 +209,7 @@ def test_subwords_spell_whatever_there_is(recipe: Any) -> None:
         recipe("pairs").Subwords.learn(texts, 100)
 
 
-def test_pairs_must_be_pairs(recipe: Any, tmp_path: Path) -> None:
+def test_invalid_pairs_are_reported(recipe: Any, tmp_path: Path) -> None:
     read = recipe("pairs").read_pairs
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("a b\u2028c \r\nd\n", encoding="utf-8")
@@ -221,7 +219,7 @@ def test_pairs_must_be_pairs(recipe: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"one has 2 lines, .*other has 1; each line must be"):
         read((one, other))
     other.write_text("A\n \n", encoding="utf-8")
-    with pytest.raises(DataError, match="other:2: is empty; take the line out of both"):
+    with pytest.raises(DataError, match="other:2: is empty; remove the line from both"):
         read((one, other))
     other.write_bytes(b"A\n\xff\n")
     with pytest.raises(DataError, match="other: is not UTF-8"):
@@ -236,10 +234,10 @@ sentence = st.lists(words, min_size=1, max_size=4).map(" ".join)
 
 @settings(deadline=None, max_examples=12)
 @given(st.lists(st.tuples(sentence, sentence), min_size=1, max_size=5))
-def test_the_dictionary_is_that_of_the_plain_algorithm(recipe: Any, couples: list[tuple[str, str]]) -> None:
+def test_dictionary_matches_a_plain_implementation(recipe: Any, couples: list[tuple[str, str]]) -> None:
     pairs = [recipe("pairs").Pair(*couple) for couple in couples]
     probability: defaultdict[tuple[str, str], float] = defaultdict(lambda: 1.0)
-    for _ in range(recipe("baselines").ROUNDS):
+    for _ in range(recipe("baselines").ITERATIONS):
         counts: Counter[tuple[str, str]] = Counter()
         for source, target in couples:
             places = ["", *source.split()]
@@ -253,18 +251,18 @@ def test_the_dictionary_is_that_of_the_plain_algorithm(recipe: Any, couples: lis
         probability = defaultdict(float, {key: count / sums[key[0]] for key, count in counts.items()})
     found = recipe("baselines").learn_dictionary(pairs)
     assert found.keys() == {word for source, _ in couples for word in source.split()}
-    for word, meant in found.items():
+    for word, translation in found.items():
         best = max(value for (place, _), value in probability.items() if place == word)
-        assert probability[word, meant] == pytest.approx(best)
+        assert probability[word, translation] == pytest.approx(best)
 
 
 @pytest.mark.parametrize("name", ["baselines", "translator"])
-def test_the_examples_in_docstrings_hold(recipe: Any, name: str) -> None:
+def test_docstring_examples(recipe: Any, name: str) -> None:
     result = doctest.testmod(recipe(name))
     assert result.attempted and not result.failed
 
 
-def test_prepare_fetches_or_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_downloads_or_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare = module(RECIPE / "prepare.py")
     server, sums = tmp_path / "server", {}
     server.mkdir()
@@ -277,7 +275,7 @@ def test_prepare_fetches_or_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "argv", ["prepare.py", *map(str, arguments)])
         prepare.main()
 
-    with pytest.raises(DataError, match="checksum differs"):  # these are not the real ones
+    with pytest.raises(DataError, match="checksum differs"):  # not the real files
         run("--url", server.as_uri(), "--out", tmp_path / "fetched")
     monkeypatch.setattr(prepare, "SHA256", sums)
     run("--url", server.as_uri(), "--out", tmp_path / "fetched")
@@ -292,13 +290,13 @@ def test_prepare_fetches_or_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         run("--from", tmp_path, "--out", tmp_path / "copied")
 
 
-def test_the_copy_at_hand_is_the_original(data_root: Path) -> None:
+def test_local_copy_has_the_published_checksums(data_root: Path) -> None:
     for name, digits in module(RECIPE / "prepare.py").SHA256.items():
         packed = (data_root / "text" / "multi30k" / f"{name}.gz").read_bytes()
         assert hashlib.sha256(packed).hexdigest() == digits
 
 
-def test_a_small_run_learns_publishes_and_translates(
+def test_smoke_run_learns_publishes_and_translates(
     recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy, runs = tmp_path / "recipe", tmp_path / "runs"
@@ -337,12 +335,12 @@ def test_a_small_run_learns_publishes_and_translates(
     plot = tmp_path / "attention.png"
     assert len(run("infer.py", "-m", model, "Żółw 日本 🙂 " * 5, "--plot", plot)) == 1
     assert plot.stat().st_size > 5_000
-    for text, complaint in {
-        " ": "' ' is nothing to translate",
-        "\u200b": "is nothing to translate",
+    for text, message in {
+        " ": "' ' contains no text",
+        "\u200b": "contains no text",
         "rain " * 300: "'rain .* … has [0-9]+ tokens; split it",
     }.items():
-        with pytest.raises(SystemExit, match=f"^error: sentence 2: .*{complaint}"):
+        with pytest.raises(SystemExit, match=f"^error: sentence 2: .*{message}"):
             run("infer.py", "-m", model, "rain", text)
     with pytest.raises(SystemExit, match=r"^error: .*nothing\.safetensors: cannot be read"):
         run("infer.py", "-m", tmp_path / "nothing.safetensors", "text")
@@ -353,26 +351,26 @@ def test_a_small_run_learns_publishes_and_translates(
     lines = [line.split("\t") for line in run("infer.py", "-m", model, "-n", 3, english[0])]
     assert lines[0][1] == german[0] and len(lines) == 3
     assert float(lines[0][0]) > float(lines[1][0]) >= float(lines[2][0])
-    interpreter = recipe("decode").Interpreter.load(model)
-    (best,) = interpreter.translate(english[:1])[0]
-    source, target, weights = interpreter.attention(english[0], best)
+    pipeline = recipe("decode").TranslationPipeline.load(model)
+    (best,) = pipeline.translate(english[:1])[0]
+    source, target, weights = pipeline.attention(english[0], best)
     assert weights.shape == (2, len(target), len(source)) and target[-1] == source[-1] == "</s>"
 
     stored = checkpoint.load(model)
     for config in ({}, {"model": {"size": "64", "layers": 2}, "search": {"beams": [], "penalties": [1.0]}}):
         checkpoint.save(tmp_path / "odd.safetensors", stored.weights, replace(stored.header, config=config))
         with pytest.raises(CheckpointError, match=r"odd\.safetensors: its config is damaged"):
-            recipe("decode").Interpreter.load(tmp_path / "odd.safetensors")
+            recipe("decode").TranslationPipeline.load(tmp_path / "odd.safetensors")
 
 
-def test_the_published_figures(recipe: Any) -> None:
+def test_published_results_match_readme(recipe: Any) -> None:
     results = json.loads((RECIPE / "results.json").read_text(encoding="utf-8"))
     readme = (RECIPE / "README.md").read_text(encoding="utf-8")
     config = load(recipe("translation").TranslationConfig, RECIPE / "config.toml")
     assert {run["seed"] for run in results["runs"]} <= set(config.seeds)
     assert results["signature"] in readme
-    told = [results["test"], results["test_lower_case"], *results["baselines"].values()]
-    assert not [figure for figure in told if f"{figure:.1f}" not in readme]
+    figures = [results["test"], results["test_lower_case"], *results["baselines"].values()]
+    assert not [figure for figure in figures if f"{figure:.1f}" not in readme]
     for run in results["runs"]:
         chosen = {"beam": run["beam"], "penalty": run["penalty"], "bleu": run["valid"]}
         assert chosen in run["valid_by_search"]
