@@ -66,6 +66,7 @@ def generate(
     )  # finished pieces leave the end of the batch
     melodies, lengths = pad([torch.from_numpy(piece.melody - LOWEST_PITCH[SOPRANO] + 1) for piece in ordered])
     melody_features = model.encode_melody(melodies.to(device), lengths.to(device))
+    untempered = replace(sampling, temperature=1.0)  # the temperature is applied before `draw`
     before = np.full((len(ordered), len(VOICES)), REST)
     held = np.zeros_like(before)
     state = None
@@ -75,12 +76,8 @@ def generate(
         if state is not None:
             state = tuple(_first_rows(layer, active) for layer in state)
         previous = torch.from_numpy(to_tokens(before)).to(device)
-        summary, state = model.summarise(
-            melody_features[:active, step : step + 1],
-            previous[:, None],
-            torch.from_numpy(held[:, None]).to(device),
-            state,
-        )
+        features, durations = melody_features[:active, step : step + 1], torch.from_numpy(held).to(device)
+        summary, state = model.summarise(features, previous[:, None], durations[:, None], state)
         now = np.full_like(before, REST)
         now[:, SOPRANO] = [piece.melody[step] for piece in ordered[:active]]
         for voice in ORDER:
@@ -91,10 +88,7 @@ def generate(
             for row, piece in enumerate(ordered[:active]):
                 ceiling = piece.melody if piece.ceiling is None else piece.ceiling
                 allowed = _allowed_tokens(voice, now[row], before[row], int(ceiling[step]), strict)
-                # The temperature is applied already.
-                token = draw(
-                    tempered_log_probs[row], allowed, replace(sampling, temperature=1.0), piece.random
-                )
+                token = draw(tempered_log_probs[row], allowed, untempered, piece.random)
                 now[row, voice] = token - 1 + LOWEST_PITCH[voice]
                 piece.nats += float(nats[row, token])
         for row, piece in enumerate(ordered[:active]):

@@ -87,10 +87,8 @@ def to_frames(score: Score) -> np.ndarray:
     length = int(spans.max()) - start
     if length > MAX_SIXTEENTHS:
         raise DataError(f"it has {length} sixteenths, and the limit is {MAX_SIXTEENTHS}; split it into parts")
-    frames = np.stack(
-        [to_voice(sixteenths(score, notes), [n.pitch for n in notes], start, length) for notes in voices],
-        axis=1,
-    )
+    lines = [(sixteenths(score, notes), [note.pitch for note in notes]) for notes in voices]
+    frames = np.stack([to_voice(*voice, start, length) for voice in lines], axis=1)
     for voice, name in enumerate(VOICES):
         sounding = frames[frames[:, voice] != REST, voice]
         if sounding.min() < LOWEST_PITCH[voice] or sounding.max() > HIGHEST_PITCH[voice]:
