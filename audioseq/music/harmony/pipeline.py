@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -89,11 +90,8 @@ class Harmoniser:
                 raise ConfigError(f"{name} is {value}; it must be in 1..{MAX_PIECES}")
         melody = extract_melody(score)
         candidates = [
-            PartialHarmonisation(
-                melody.pitches, np.random.default_rng([seed, number, attempt]), melody.ceiling
-            )
-            for number in range(count)
-            for attempt in range(best_of)
+            PartialHarmonisation(melody.pitches, np.random.default_rng(key), melody.ceiling)
+            for key in product([seed], range(count), range(best_of))
         ]
         generate(self.model, candidates, sampling or DEFAULT_SAMPLING)
         pieces = []
@@ -101,9 +99,8 @@ class Harmoniser:
             best = min(candidates[number * best_of : (number + 1) * best_of], key=lambda piece: piece.nats)
             text = f"audioseq {__version__}: seed {seed}, piece {number}, harmonised"
             nats = best.nats / len(melody.pitches) / (len(VOICES) - 1)
-            pieces.append(
-                Harmonisation(to_score(melody, best.frames, text), seed, number, nats, melody.warnings)
-            )
+            harmonised = to_score(melody, best.frames, text)
+            pieces.append(Harmonisation(harmonised, seed, number, nats, melody.warnings))
         return pieces
 
 
