@@ -1,4 +1,4 @@
-"""The English recipe's own programs: pronunciations, and spellings learnt without recordings."""
+"""The scripts of the English recipe: the dictionary, and text-only training."""
 
 from __future__ import annotations
 
@@ -14,80 +14,81 @@ from audioseq.errors import DataError
 from audioseq.speech import pipeline
 from audioseq.speech.config import TextOnlyConfig
 from audioseq.speech.decoding.greedy import greedy
-from audioseq.speech.pronunciation import MARK, Pronunciations
+from audioseq.speech.pronunciation import WORD_BOUNDARY, Pronunciations
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit
-from audioseq.training.distributed import join
+from audioseq.training.distributed import join_group
 from tests.recipes.script import module
 from tests.speech.tiny import MODEL, config, say, utterances
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "english-ctc"
-# Each letter of the tiny language has a phone of its own, and "dc" is the odd word out: it sounds like "cab".
+# Each letter of the tiny language is one phone, except in "dc", which has the phones of "cab".
 PHONES = {"a": "AA", "b": "B", "c": "CH", "d": "D"}
 WORDS = ["ab", "ba", "cad", "dab", "abba", "bad", "ac", "ca", "dad", "cda"]
 
 
-def test_a_word_is_spelt_that_no_recording_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_word_is_learnt_from_text_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"{word} {' '.join(PHONES[letter] for letter in word)}\n" for word in WORDS]
     (tmp_path / "dictionary.txt").write_text("".join(lines) + "dc CH AA B\n")
     (tmp_path / "texts.txt").write_text("dc\nba dc\n")
     made = utterances(tmp_path, [*WORDS, "ab cad", "bad ac", "dab ba", "cda dad", "ca ab"])
     write_manifest(tmp_path / "train.jsonl", made)
-    spelling = TextOnlyConfig(
+    text_only = TextOnlyConfig(
         dictionary=tmp_path / "dictionary.txt", texts=(tmp_path / "texts.txt",), sentences=4
     )
-    training = {"epochs": 60, "validate_every": 60}
-    recipe = config(**training).model_copy(
+    recipe = config().model_copy(
         update={
-            "model": MODEL.model_copy(update={"speller_layers": 1, "speller_size": 24}),
+            "model": MODEL.model_copy(update={"p2g_layers": 1, "p2g_size": 24}),
             "intermediate_weight": 0.5,
-            "spelling": spelling,
         }
     )
 
-    def learn(spelling: TextOnlyConfig, name: str, start: Path | None) -> Path:
-        task = SpeechTask(recipe.model_copy(update={"spelling": spelling}), made, made)
-        task.prepare(join("cpu"))
-        return fit(task, recipe.training, tmp_path / name, start_from=start, device="cpu").last
-
-    def spelt(model: Path) -> str:
-        recogniser, random, texts = (
-            pipeline.load_recogniser(model, "cpu"),
-            np.random.default_rng(9),
-            Counter[str](),
+    def train(text_only: TextOnlyConfig, epochs: int, name: str, start: Path | None) -> Path:
+        training = config(epochs=epochs, validate_every=epochs).training
+        task = SpeechTask(
+            recipe.model_copy(update={"text_only": text_only, "training": training}), made, made
         )
+        task.prepare(join_group("cpu"))
+        return fit(task, training, tmp_path / name, start_from=start, device="cpu").last
+
+    def spell(model: Path) -> str:
+        """Return the most frequent transcript of synthetic posteriors of "ba dc"."""
+        recogniser, random = pipeline.load_recogniser(model, "cpu"), np.random.default_rng(9)
+        units = [WORD_BOUNDARY, *(pronunciations.encode("ba dc") or []), WORD_BOUNDARY]
+        texts = Counter[str]()
         for _ in range(9):
-            phones = torch.from_numpy(
-                heard.join([MARK, *(said.units("ba dc") or []), MARK], random).astype(np.float32)
-            )
-            log_probs, _ = recogniser.model.spell(phones[None], torch.tensor([len(phones)]))
+            phones = torch.from_numpy(segments.synthesise(units, random).astype(np.float32))
+            log_probs, _ = recogniser.model.decode_phones(phones[None], torch.tensor([len(phones)]))
             texts[recogniser.tokenizer.decode(greedy(log_probs[0].detach().numpy()).tokens)] += 1
         return texts.most_common(1)[0][0]
 
-    first = learn(spelling, "first", None)
+    first = train(text_only, 80, "first", None)
     recogniser = pipeline.load_recogniser(first, "cpu")
     assert recogniser.transcribe(say("dab ba"), 16000).text == "dab ba"
-    listening, said = module(RECIPE / "segments.py"), Pronunciations.read(tmp_path / "dictionary.txt")
-    for change in ("WAVE", "SPEC"):  # masks and filters would leave nothing of a tone
-        monkeypatch.setattr(listening, change, lambda recording, generator: recording)
-    heard = listening.collect(recogniser, made, said)
-    with pytest.raises(DataError, match=r"words of no recording"):
-        listening.collect(recogniser, made, Pronunciations({}))
-    assert set(np.unique(heard.labels)) == {1, 2, 8, 9, 10} and len(heard.lengths) == len(made)
-    heard.save(tmp_path / "segments.npz")
+    script = module(RECIPE / "segments.py")
+    pronunciations = Pronunciations.read(tmp_path / "dictionary.txt")
+    for change in ("WAVE", "SPEC"):  # masks and filters would remove the tones
+        monkeypatch.setattr(script, change, lambda recording, generator: recording)
+    segments = script.collect_segments(recogniser, made, pronunciations)
+    with pytest.raises(DataError, match=r"lacks a word of every recording"):
+        script.collect_segments(recogniser, made, Pronunciations({}))
+    assert set(np.unique(segments.labels)) == {1, 2, 8, 9, 10} and len(segments.lengths) == len(made)
+    segments.save(tmp_path / "segments.npz")
 
-    second = learn(spelling.model_copy(update={"segments": tmp_path / "segments.npz"}), "second", first)
-    assert spelt(first) != "ba dc" and spelt(second) == "ba dc"
+    with_segments = text_only.model_copy(update={"segments": tmp_path / "segments.npz"})
+    second = train(with_segments, 90, "second", first)
+    assert spell(first) != "ba dc" and spell(second) == "ba dc"
     assert pipeline.load_recogniser(second, "cpu").transcribe(say("dab ba"), 16000).text == "dab ba"
 
 
-def test_pronunciations_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pronunciations_of_possessives_are_derived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dictionary = module(RECIPE / "dictionary.py")
     (tmp_path / "first.txt").write_text("cat K AE1 T\nfox F AA1 K S\ndo D UW1\n")
     first = Pronunciations.read(tmp_path / "first.txt")
-    said = {
-        word: [" ".join(way) for way in dictionary.ways(word, first)] for word in ("cat's", "fox's", "do's")
+    found = {
+        word: [" ".join(phones) for phones in dictionary.pronunciations(word, first)]
+        for word in ("cat's", "fox's", "do's")
     }
-    assert said == {"cat's": ["K AE T S"], "fox's": ["F AA K S IH Z"], "do's": ["D UW Z"]}
-    assert dictionary.ways("'cat", first) == dictionary.ways("cat", first)
-    assert dictionary.ways("dog", first) == dictionary.ways("dog's", first) == []
+    assert found == {"cat's": ["K AE T S"], "fox's": ["F AA K S IH Z"], "do's": ["D UW Z"]}
+    assert dictionary.pronunciations("'cat", first) == dictionary.pronunciations("cat", first)
+    assert dictionary.pronunciations("dog", first) == dictionary.pronunciations("dog's", first) == []

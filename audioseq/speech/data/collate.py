@@ -53,7 +53,7 @@ def batch_loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor
 
     Args:
         batch: on the model's device.
-        model: with a speller, if the batch has texts without recordings.
+        model: with a phone-to-grapheme decoder, if the batch has text-only data.
         share: weight of the intermediate heads' mean loss; the loss of the tokens has the rest.
     """
     emissions = model(batch.features, batch.feature_lengths)
