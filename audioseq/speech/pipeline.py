@@ -25,7 +25,7 @@ from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.speech.longform.speech_detection import SpeechDetector
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.transcript import Segment, Transcript, Word
+from audioseq.speech.transcript import Segment, Transcript, Word, split_at_pauses
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer
 
@@ -63,17 +63,19 @@ class Recogniser:
         *,
         words: bool = False,
         decoding: Decoding = None,
+        channels: audio.Channels = "mix",
         progress: ProgressCallback | None = None,
     ) -> Transcript:
         """Transcribe a recording of any length, with constant memory.
 
         Args:
-            source: a path or an opened file that soundfile can read, or a waveform `[N]`, `[N, channels]` or
+            source: a path or an opened file, see `audio.stream`, or a waveform `[N]`, `[N, channels]` or
                 `[channels, N]`.
             sample_rate: sample rate of a waveform in Hz; not for a file.
             words: include word timestamps and confidences.
             decoding: options of the beam search; `greedy` for greedy decoding; None for the options that the
                 model card recommends.
+            channels: which channels of the recording to transcribe, see `audio.stream`.
             progress: called repeatedly with the seconds done and the estimated total seconds.
         Raises:
             AudioError: the recording cannot be read, or has values that are not finite.
@@ -81,12 +83,13 @@ class Recogniser:
             ConfigError: a hotword has characters that the model does not emit.
         """
         decoder = self.choose_decoder(decoding)
-        blocks, seconds = _open_source(source, sample_rate)
+        blocks = _open_source(source, sample_rate, channels)
         chunks = self.compute_chunk_emissions(iter_chunks(blocks, audio.SAMPLE_RATE))
         if progress is not None:
-            chunks = _report_progress(chunks, seconds, progress)
+            chunks = _report_progress(chunks, blocks.seconds, progress)
         path = str(source) if isinstance(source, str | Path) else None
-        return self.transcribe_emissions(chunks, path, words=words, decoder=decoder)
+        transcript = self.transcribe_emissions(chunks, path, words=words, decoder=decoder)
+        return replace(transcript, warnings=(*blocks.warnings, *transcript.warnings))
 
     def transcribe_emissions(
         self,
@@ -109,10 +112,10 @@ class Recogniser:
         duration, detector = 0.0, SpeechDetector()
         for segment in merge_chunks(chunks, self.tokenizer, self.model.frame_seconds):
             duration = segment.end
-            if found := self._decode_segment(segment, decoder, detector):
-                segments.append(Segment(found[0].start, found[-1].end, " ".join(w.word for w in found)))
-                if words:
-                    all_words += found
+            found = self._decode_segment(segment, decoder, detector)
+            segments += split_at_pauses(found)
+            if words:
+                all_words += found
         return Transcript(
             path=path,
             text=" ".join(segment.text for segment in segments),
@@ -197,19 +200,17 @@ def load_recogniser(model: str | Path | None = None, device: str = "auto") -> Re
     return Recogniser(network, tokenizer, stored.header, choose_device(device))
 
 
-def _open_source(source: AudioSource, sample_rate: int | None) -> tuple[Iterable[np.ndarray], float]:
-    """Return the blocks of a recording at 16 kHz, and its length in seconds."""
+def _open_source(source: AudioSource, sample_rate: int | None, channels: audio.Channels) -> audio.Stream:
+    """Open a recording for reading in blocks at 16 kHz."""
     if isinstance(source, np.ndarray | Tensor):
         if sample_rate is None:
             raise AudioseqError(
                 "a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)"
             )
-        waveform = audio.convert(source, sample_rate)
-        return [waveform], len(waveform) / audio.SAMPLE_RATE
+        return audio.stream_array(source, sample_rate, channels=channels, amplify=True)
     if sample_rate is not None:
         raise AudioseqError(f"{source}: the file already has a sample rate; leave out sample_rate")
-    blocks = audio.stream(source)
-    return blocks, blocks.seconds
+    return audio.stream(source, channels=channels, amplify=True)
 
 
 def _report_progress(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
+
+PAUSE_SECONDS = 1.0
+"""A pause of this length or longer ends a segment, a line of plain text and a subtitle. Pauses between
+clauses take 0.3 to 0.8 s; longer ones separate sentences and paragraphs, or speakers."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,10 @@ class Transcript:
     words: tuple[Word, ...] = ()
     """Empty unless words were requested."""
     warnings: tuple[str, ...] = ()
-    """Reasons to distrust the text: no speech, probably music or another language, clipped, very quiet."""
+    """Reasons to distrust the text: no speech, probably music or another language, clipped, very quiet,
+    truncated or damaged, channels that are silent or cancel each other."""
+    offset: float = 0.0
+    """Start of the part of the recording that the transcript is of, seconds; its times are relative to it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return values that JSON can hold, with times rounded to milliseconds.
@@ -52,12 +61,26 @@ class Transcript:
         """
         return {
             "path": self.path,
+            **({"offset": round(self.offset, 3)} if self.offset else {}),
             "text": self.text,
             "duration": round(self.duration, 3),
             "segments": [_rounded(segment) for segment in self.segments],
             "words": [_rounded(word) for word in self.words],
             "warnings": list(self.warnings),
         }
+
+
+def split_at_pauses(words: Sequence[Word]) -> list[Segment]:
+    """Return the segments of words, which end at pauses of `PAUSE_SECONDS`.
+
+    Example:
+        >>> words = Word(0, 1, "so", 1.0), Word(1.2, 2, "far", 1.0), Word(3, 4, "good", 1.0)
+        >>> [segment.text for segment in split_at_pauses(words)]
+        ['so far', 'good']
+    """
+    pauses = [n for n, (a, b) in enumerate(pairwise(words), 1) if b.start - a.end >= PAUSE_SECONDS]
+    parts = (words[first:end] for first, end in pairwise([0, *pauses, len(words)]))
+    return [Segment(p[0].start, p[-1].end, " ".join(word.word for word in p)) for p in parts if p]
 
 
 def _rounded(part: Word | Segment) -> dict[str, Any]:

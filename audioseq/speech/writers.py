@@ -5,20 +5,30 @@ from __future__ import annotations
 import html
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from audioseq.errors import ConfigError
-from audioseq.speech.transcript import Transcript, Word
+from audioseq.files import printable
+from audioseq.speech.transcript import PAUSE_SECONDS, Transcript, Word
 
-LINE_LENGTH = 42
-"""Maximum number of characters per subtitle line."""
-_MAX_LINES = 2
-_PAUSE_SECONDS = 1.0  # a longer pause starts a new subtitle
 _MAX_SECONDS = 7.0  # maximum duration of a subtitle
 _MIN_SECONDS = 1.0  # minimum duration of a subtitle, unless the next one starts earlier
+
+
+@dataclass(frozen=True)
+class SubtitleOptions:
+    """The layout of srt and vtt."""
+
+    max_line_width: int = 42
+    """Maximum number of characters per line."""
+    max_line_count: int = 2
+    """Maximum number of lines per subtitle."""
+    words: bool = False
+    """One subtitle per word instead, with the times of the word."""
 
 
 class _Timed(NamedTuple):
@@ -29,14 +39,19 @@ class _Timed(NamedTuple):
     text: str
 
 
-def write(transcript: Transcript, format: str) -> str:
+def write(transcript: Transcript, format: str, subtitles: SubtitleOptions | None = None) -> str:
     """Return a transcript in one of the `FORMATS`, as the content of a file.
 
-    txt is the text on one line; json one object on one line; tsv a table of segments, with times in seconds;
-    srt and vtt are subtitles of at most two lines of 42 characters. Longer segments are split by the
-    timestamps of their words or, without these, in proportion to the number of characters. ctm (NIST) and
-    textgrid (Praat) contain word timestamps; both are simpler to write than to take from a library.
+    txt is the text, with a new line at each pause of `PAUSE_SECONDS`; json one object on one line; tsv a
+    table of segments, with times in seconds; srt and vtt are subtitles, by default of at most two lines of 42
+    characters. Longer segments are split by the timestamps of their words or, without these, in proportion to
+    the number of characters. ctm (NIST) and textgrid (Praat) contain word timestamps; both are simpler to
+    write than to take from a library.
 
+    Args:
+        transcript: the transcript.
+        format: one of the `FORMATS`.
+        subtitles: layout of srt and vtt.
     Raises:
         ConfigError: the format is unknown, or needs word timestamps that the transcript does not have.
     Example:
@@ -47,13 +62,22 @@ def write(transcript: Transcript, format: str) -> str:
         hello
         <BLANKLINE>
     """
-    if format not in _WRITERS:
+    if format not in FORMATS:
         raise ConfigError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
+    if format in ("srt", "vtt"):
+        cues = _cues(transcript, subtitles or SubtitleOptions())
+        return _srt(cues) if format == "srt" else _vtt(cues)
     return _WRITERS[format](transcript)
 
 
 def _txt(transcript: Transcript) -> str:
-    return f"{_one_line(transcript.text)}\n"
+    if not transcript.segments:
+        return f"{_one_line(transcript.text)}\n"
+    lines = _one_line(transcript.segments[0].text)
+    for before, segment in pairwise(transcript.segments):
+        lines += "\n" if segment.start - before.end >= PAUSE_SECONDS else " "
+        lines += _one_line(segment.text)
+    return f"{lines}\n"
 
 
 def _json(transcript: Transcript) -> str:
@@ -65,24 +89,22 @@ def _tsv(transcript: Transcript) -> str:
     return "start\tend\ttext\n" + "".join(rows)
 
 
-def _srt(transcript: Transcript) -> str:
+def _srt(cues: Iterable[_Timed]) -> str:
     # SRT has no escapes; only the arrow could be mistaken for structure.
     return "\n".join(
-        f"{number}\n{_times(cue, ',')}\n{_wrap(cue.text.replace('-->', '->'))}\n"
-        for number, cue in enumerate(_cues(transcript), start=1)
+        f"{number}\n{_times(cue, ',')}\n{cue.text.replace('-->', '->')}\n"
+        for number, cue in enumerate(cues, start=1)
     )
 
 
-def _vtt(transcript: Transcript) -> str:
-    cues = (
-        f"\n{_times(cue, '.')}\n{html.escape(_wrap(cue.text), quote=False)}\n" for cue in _cues(transcript)
-    )
-    return "WEBVTT\n" + "".join(cues)
+def _vtt(cues: Iterable[_Timed]) -> str:
+    shown = (f"\n{_times(cue, '.')}\n{html.escape(cue.text, quote=False)}\n" for cue in cues)
+    return "WEBVTT\n" + "".join(shown)
 
 
 def _ctm(transcript: Transcript) -> str:
     """Format as NIST's CTM: recording, channel, start, duration, word, confidence."""
-    name = "-" if transcript.path is None else "_".join(Path(transcript.path).stem.split()) or "-"
+    name = "-" if transcript.path is None else "_".join(printable(Path(transcript.path).stem).split()) or "-"
     return "".join(
         f"{name} 1 {word.start:.3f} {word.end - word.start:.3f} {word.word} {word.confidence:.3f}\n"
         for word in _timed_words(transcript)
@@ -117,23 +139,24 @@ def _timed_words(transcript: Transcript) -> tuple[Word, ...]:
 _WRITERS: dict[str, Callable[[Transcript], str]] = {
     "txt": _txt,
     "json": _json,
-    "srt": _srt,
-    "vtt": _vtt,
     "tsv": _tsv,
     "ctm": _ctm,
     "textgrid": _textgrid,
 }
-FORMATS = tuple(_WRITERS)
+FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "textgrid")
 
 
-def _cues(transcript: Transcript) -> list[_Timed]:
+def _cues(transcript: Transcript, options: SubtitleOptions) -> list[_Timed]:
     """Split the segments into subtitles."""
+    if options.words:
+        return [word for words in _words(transcript) for word in words]
     cues: list[_Timed] = []
-    for words in _words(transcript):
+    for words in _words(transcript, options.max_line_width):
         while words:
-            count = next((n for n in range(1, len(words)) if not _fits(words[: n + 1])), len(words))
+            count = next((n for n in range(1, len(words)) if not _fits(words[: n + 1], options)), len(words))
             cue, words = words[:count], words[count:]
-            cues.append(_Timed(cue[0].start, cue[-1].end, " ".join(word.text for word in cue)))
+            text = "\n".join(_wrap(" ".join(word.text for word in cue), options.max_line_width))
+            cues.append(_Timed(cue[0].start, cue[-1].end, text))
     limits = (
         [after.start for _, after in pairwise(cues)] + [max(transcript.duration, cues[-1].end)]
         if cues
@@ -145,17 +168,18 @@ def _cues(transcript: Transcript) -> list[_Timed]:
     ]
 
 
-def _fits(words: Sequence[_Timed]) -> bool:
+def _fits(words: Sequence[_Timed], options: SubtitleOptions) -> bool:
     """Return whether the last word can be in one subtitle with the words before it."""
+    lines = _wrap(" ".join(word.text for word in words), options.max_line_width)
     return (
-        _wrap(" ".join(word.text for word in words)).count("\n") < _MAX_LINES
+        len(lines) <= options.max_line_count
         and words[-1].end - words[0].start <= _MAX_SECONDS
-        and words[-1].start - words[-2].end < _PAUSE_SECONDS
+        and words[-1].start - words[-2].end < PAUSE_SECONDS
     )
 
 
-def _words(transcript: Transcript) -> Iterator[list[_Timed]]:
-    """Yield the words of each segment with their times; words longer than a line are split."""
+def _words(transcript: Transcript, width: int | None = None) -> Iterator[list[_Timed]]:
+    """Yield the words of each segment with their times; words longer than the width are split."""
     texts = [segment.text.split() for segment in transcript.segments]
     known = sum(map(len, texts)) == len(transcript.words)
     timed = iter(transcript.words)
@@ -167,7 +191,7 @@ def _words(transcript: Transcript) -> Iterator[list[_Timed]]:
         yield [
             part
             for start, end, text in spans
-            for part in _interpolate(textwrap.wrap(text, LINE_LENGTH, break_on_hyphens=False), start, end)
+            for part in _interpolate(_wrap(text, width or len(text)), start, end)
         ]
 
 
@@ -182,8 +206,8 @@ def _interpolate(texts: Sequence[str], start: float, end: float) -> list[_Timed]
     return timed
 
 
-def _wrap(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, LINE_LENGTH, break_on_hyphens=False))
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def _times(cue: _Timed, point: str) -> str:

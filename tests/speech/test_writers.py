@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from audioseq.errors import ConfigError
 from audioseq.speech.transcript import Segment, Transcript, Word
-from audioseq.speech.writers import FORMATS, write
+from audioseq.speech.writers import FORMATS, SubtitleOptions, write
 
 EMPTY = Transcript("a.wav", "", 2.0)
 TWO = Transcript(
@@ -45,8 +45,11 @@ def cues(subtitles: str) -> list[tuple[int, int, list[str]]]:
     return found
 
 
-def test_txt_is_one_line() -> None:
-    assert write(TWO, "txt") == "good morning all right\n"
+def test_txt_has_a_line_per_pause_of_a_second() -> None:
+    assert write(TWO, "txt") == "good morning\nall right\n"
+    close = replace(TWO, segments=(TWO.segments[0], replace(TWO.segments[1], start=2.49)))
+    assert write(close, "txt") == "good morning all right\n"
+    assert write(replace(TWO, segments=()), "txt") == "good morning all right\n"
     assert write(segment("a\n\tb"), "txt") == "a b\n"
 
 
@@ -136,6 +139,21 @@ def test_short_subtitles_last_a_second_if_the_next_one_allows_it() -> None:
     segments = (Segment(1.0, 1.2, "a"), Segment(1.5, 1.6, "b"), Segment(4.9, 4.95, "c"))
     shown = cues(write(Transcript(None, "a b c", 5.0, segments), "srt"))
     assert [(start, end) for start, end, _ in shown] == [(1000, 1500), (1500, 2500), (4900, 5000)]
+
+
+def test_subtitles_have_the_given_lines() -> None:
+    narrow = SubtitleOptions(max_line_width=10, max_line_count=1)
+    shown = cues(write(segment("one two three four"), "vtt", narrow))
+    assert [lines for *_, lines in shown] == [["one two"], ["three four"]]
+    tall = SubtitleOptions(max_line_width=10, max_line_count=3)
+    assert [lines for *_, lines in cues(write(segment("a " * 15, 0, 6), "srt", tall))] == [["a a a a a"] * 3]
+
+
+def test_subtitles_of_words_have_the_times_of_the_words() -> None:
+    shown = cues(write(TWO, "srt", SubtitleOptions(words=True)))
+    assert shown[:3] == [(80, 500, ["good"]), (900, 1500, ["morning"]), (3723400, 3723800, ["all"])]
+    long = "a" * 60
+    assert [lines for *_, lines in cues(write(segment(long), "vtt", SubtitleOptions(words=True)))] == [[long]]
 
 
 def test_hours_beyond_99_and_empty_segments_are_written() -> None:
