@@ -41,6 +41,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"data"},
         {"pipeline", "task"},
         {"alignment", "batch", "evaluation"},
+        {"cutting"},
     ),
     "music": (
         {"representation"},

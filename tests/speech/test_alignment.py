@@ -15,7 +15,8 @@ from audioseq import audio
 from audioseq.data import read_manifest, write_manifest
 from audioseq.errors import DataError
 from audioseq.speech import alignment, pipeline
-from audioseq.speech.alignment import RecordingEmissions, align_recording, cut_utterances, to_utterances
+from audioseq.speech.alignment import RecordingEmissions, align_recording
+from audioseq.speech.cutting import PADDING_SECONDS, cut_utterances, to_utterances
 from audioseq.speech.pipeline import Recogniser
 from audioseq.speech.transcript import Word
 from audioseq.text.tokenizer import CharTokenizer
@@ -64,12 +65,28 @@ def test_words_have_the_expected_times(
     assert np.median(errors) < 0.06 and np.quantile(errors, 0.9) < 0.2 and max(errors) < 0.5
 
 
-def test_words_keep_their_spelling_and_words_outside_the_alphabet_are_left_out(
+def test_words_keep_their_spelling_and_numbers_their_place(
     recogniser: Recogniser, minute: tuple[np.ndarray, list[float]]
 ) -> None:
     words, _ = align_recording(recogniser, minute[0][:80_000], "Three-seven, ONE — 4 nine; four!")
-    assert [word.word for word in words] == ["Three-seven,", "ONE", "nine;", "four!"]
+    assert [word.word for word in words] == ["Three-seven,", "ONE", "4", "nine;", "four!"]
     assert words[0].end - words[0].start > words[1].end - words[1].start
+    assert (words[2].start, words[2].end, words[2].confidence) == (words[1].end, words[3].start, 0)
+    at_ends, _ = align_recording(recogniser, minute[0][:80_000], "1 2 three seven one nine four 5")
+    assert [word.word for word in at_ends] == ["1", "2", "three", "seven", "one", "nine", "four", "5"]
+    assert at_ends[0].start == at_ends[1].end == at_ends[2].start and at_ends[-1].end == at_ends[-2].end
+
+
+def test_a_wrong_text_agrees_less_than_the_right_one(
+    recogniser: Recogniser, minute: tuple[np.ndarray, list[float]]
+) -> None:
+    _, emissions = align_recording(recogniser, minute[0], " ".join([DIGITS] * 20))
+    alphabet = recogniser.tokenizer.alphabet
+    right, wrong = (
+        alignment.text_agreement(" ".join([text] * 20), emissions, alphabet)
+        for text in (DIGITS, "it was a dark and stormy night")
+    )
+    assert wrong < alignment.MIN_AGREEMENT < 0.9 < right
 
 
 def test_missing_speech_and_missing_text_are_not_in_the_utterances(
@@ -140,7 +157,7 @@ def test_utterances_keep_order_and_limits(gaps: list[tuple[float, float]]) -> No
     kept = [word for segment in segments for word in segment.words]
     assert kept == [word for word in words if word in kept]
     for segment in segments:
-        assert 1.0 <= segment.end - segment.start <= 6.0 + 2 * alignment.PADDING_SECONDS
+        assert 1.0 <= segment.end - segment.start <= 6.0 + 2 * PADDING_SECONDS
         assert segment.start <= segment.words[0].start + 1e-9 and segment.words[-1].end <= segment.end + 1e-9
     assert all(one.end <= two.start + 1e-9 for one, two in pairwise(segments))
 
