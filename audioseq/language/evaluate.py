@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from audioseq import checkpoint, models
+from audioseq.errors import DataError
 from audioseq.language import corpus, pipeline
 from audioseq.language.metrics import sentence_scores, word_perplexity
 from audioseq.language.ngram import binary
@@ -43,9 +45,25 @@ def evaluate(model: str | Path, text: Path, ngram: str | Path | None = None) -> 
     """
     path = models.resolve(model)
     if checkpoint.read_header(path).task == binary.TASK:
-        return Report({"ngram": load_ngram(path).perplexity(corpus.sentences(corpus.read_lines([text])))})
+        return Report({"ngram": compute_perplexity(path, [text])})
     ngram_path = None if ngram is None else models.resolve(ngram, task=binary.TASK)
     return Report({name: Perplexity(**row) for name, row in compare(path, ngram_path, text).items()})
+
+
+def compute_perplexity(model: str | Path, texts: Sequence[str | Path]) -> Perplexity:
+    """Compute the perplexity of texts under an n-gram model.
+
+    Args:
+        model: path.
+        texts: text files, or `-` for stdin.
+    Raises:
+        CheckpointError: the model cannot be read.
+        DataError: a text cannot be read, or the texts have no words.
+    """
+    result = load_ngram(model).perplexity(corpus.sentences(corpus.read_lines(texts)))
+    if not result.words:
+        raise DataError(f"{', '.join(map(str, texts))}: has no words; give a text with one sentence per line")
+    return result
 
 
 def compare(model: str | Path, ngram: str | Path | None, text: Path) -> dict[str, dict[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from audioseq.audio import SAMPLE_RATE
 from audioseq.data import Utterance
+from audioseq.errors import AudioError, DataError
 from audioseq.speech import metrics
 from audioseq.speech.decoding.decoder import Decoder, Decoding
 from audioseq.speech.evaluation.error_analysis import ERROR_TYPES, classify_errors
@@ -60,7 +62,7 @@ class Report:
     def summary(self) -> str:
         """Return the report as text."""
         rates = [
-            f"{name}  {100 * rate.rate:6.2f} %   ({rate.substitutions} substitutions, "
+            f"{name}  {_percent(rate.rate, '6.2f')}   ({rate.substitutions} substitutions, "
             f"{rate.deletions} deletions, {rate.insertions} insertions, {rate.length} in the reference)"
             for name, rate in (("WER", self.words), ("CER", self.chars))
         ]
@@ -74,25 +76,28 @@ class Report:
             if self.error_types[key]
         ]
         worst = [
-            f"{name}  {100 * rate:.0f} %\n{metrics.format_alignment(reference, hypothesis)}"
+            f"{name}  {_percent(rate, '.0f')}\n{metrics.format_alignment(reference, hypothesis)}"
             for rate, (name, reference, hypothesis) in metrics.worst(self.results, MAX_TABLE_ROWS)
+            if rate
         ]
+        tables = {
+            "word errors by type": by_type, "most frequent substitutions": substitutions,
+            "worst utterances": worst,
+        }  # fmt: skip
         return "\n".join(
             [
                 *rates,
                 f"without errors  {100 * self.exact:.2f} % of {len(self.results)} utterances",
                 f"{self.seconds / 3600:.2f} h of audio, decoded in {self.elapsed:.0f} s",
-                "", "word errors by type", *by_type,
-                "", "most frequent substitutions", *substitutions,
-                "", "worst utterances", *worst,
+                *(line for title, rows in tables.items() if rows for line in ("", title, *rows)),
             ]
-        )  # fmt: skip
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values for JSON."""
+        """Return the report as plain values for JSON; the error rate of an empty reference is None."""
         return {
-            "wer": round(self.wer, 5),
-            "cer": round(self.cer, 5),
+            "wer": _rounded(self.wer),
+            "cer": _rounded(self.cer),
             "exact": round(self.exact, 5),
             "utterances": len(self.results),
             "seconds": round(self.seconds, 1),
@@ -104,10 +109,18 @@ class Report:
                 for (reference, hypothesis), count in self.substitutions().most_common(MAX_TABLE_ROWS)
             ],
             "worst": [
-                {"wer": round(rate, 5), **result._asdict()}
+                {"wer": _rounded(rate), **result._asdict()}
                 for rate, result in metrics.worst(self.results, MAX_TABLE_ROWS)
             ],
         }
+
+
+def _percent(rate: float, form: str) -> str:
+    return f"{100 * rate:{form}} %" if math.isfinite(rate) else "empty reference"
+
+
+def _rounded(rate: float) -> float | None:
+    return round(rate, 5) if math.isfinite(rate) else None
 
 
 @dataclass(frozen=True)
@@ -137,32 +150,50 @@ def utterance_emissions(recogniser: Recogniser, utterance: Utterance) -> Utteran
     return UtteranceEmissions(utterance.id, reference, tuple(chunk.log_probs for chunk in chunks))
 
 
-def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: Decoding = None) -> Report:
+def evaluate(
+    recogniser: Recogniser,
+    utterances: Sequence[Utterance],
+    decoding: Decoding = None,
+    on_error: Callable[[AudioError], object] | None = None,
+) -> Report:
     """Transcribe utterances and compare the transcripts with the texts, normalised to the model's alphabet.
 
     Args:
         recogniser: the model.
         utterances: with reference texts.
         decoding: as in `Recogniser.transcribe`.
+        on_error: called with the error of a recording that cannot be read, which is then left out; by default
+            the error is raised.
     Returns:
         error rates and error analysis.
     Raises:
-        DataError: there are no utterances.
+        DataError: there are no utterances, or none can be read.
         AudioError: a recording cannot be read.
     """
     began = time.perf_counter()
-    results = []
+    results: list[UtteranceResult] = []
+    seconds = 0.0
     for utterance in utterances:
         reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
-        transcript = recogniser.transcribe(utterance.load(), SAMPLE_RATE, decoding=decoding)
+        try:
+            waveform = utterance.load()
+        except AudioError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            continue
+        transcript = recogniser.transcribe(waveform, SAMPLE_RATE, decoding=decoding)
+        seconds += utterance.duration
         results.append(UtteranceResult(utterance.id, reference, transcript.text))
+    if not results:
+        raise DataError("no recording could be read; check the paths in the manifest")
     decoder = recogniser.choose_decoder(decoding)
     model = None if decoder is None else decoder.beam_decoder.model
     return Report(
         words=metrics.word_errors(results),
         chars=metrics.char_errors(results),
         results=tuple(results),
-        seconds=sum(utterance.duration for utterance in utterances),
+        seconds=seconds,
         elapsed=time.perf_counter() - began,
         error_types=classify_errors(results, None if model is None else model.vocabulary),
     )
