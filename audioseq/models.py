@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,10 @@ CATALOGUE: tuple[Model, ...] = (
 """The named models; the first of each task is its default."""
 
 
+WHISPER_NAMES = r"(openai/)?(whisper-?)?(tiny|base|small|medium|large(-v[123])?(-turbo)?|turbo)(\.en)?"
+"""Names of models that users of Whisper try."""
+
+
 def bundled_dir() -> Path:
     """Return the folder of bundled models: that of the installed package, or `assets` of the checkout."""
     package = Path(__file__).parent
@@ -133,6 +138,10 @@ def resolve(name_or_path: str | Path, task: str | None = None) -> Path:
             raise CheckpointError(f"{model.name}: its file is not on this computer; {advice}")
     if path.is_file():
         return path
+    if task in (None, "speech") and re.fullmatch(WHISPER_NAMES, str(name_or_path).lower()):
+        raise CheckpointError(
+            f"{name_or_path}: is a Whisper model, which audioseq does not read; use {default_for('speech')}"
+        )
     names = ", ".join(model.name for model in CATALOGUE if task in (None, model.task))
     raise CheckpointError(f"{name_or_path}: no such model or file; available models: {names}")
 

@@ -26,6 +26,7 @@ from audioseq.speech.config import SpeechConfig, TextOnlyConfig
 from audioseq.speech.data.cache import WaveformCache
 from audioseq.speech.data.collate import SpeechBatch, TextOnlyBatch, batch_loss, pad_ids
 from audioseq.speech.data.synthetic import PhoneEncoder, TextOnlyData, first_sentences, open_text_only_data
+from audioseq.speech.decoding.decoder import inherited_options
 from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
@@ -82,9 +83,10 @@ def train(
     examples, held_out = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
     task = SpeechTask(config, examples, held_out, tokenizer)
     task.prepare(join_group(device))
-    return fit(
-        task, config.training, run_dir, resume=resume, start_from=start_from, card=config.card, device=device
-    )
+    # The recommended decoding of the model stays suitable as long as its tokens do.
+    inherited = inherited_options(start.card) if start and same_tokens else {}
+    card = {**inherited, **config.card}
+    return fit(task, config.training, run_dir, resume=resume, start_from=start_from, card=card, device=device)
 
 
 def _config(

@@ -104,32 +104,39 @@ def fit(
         trainer = _Trainer(
             task, config, run, card or {}, group, optimizer, progress, report, precision, tokenizer
         )
+        if start_from and not state:
+            trainer.validate_initial()
         return trainer.train()
 
 
+@dataclass
 class _Trainer:
     """State of a run and the steps of the loop."""
 
-    def __init__(
-        self,
-        task: Task,
-        config: TrainingConfig,
-        run: RunDirectory,
-        card: dict[str, Any],
-        group: Group,
-        optimizer: torch.optim.Optimizer,
-        progress: TrainingProgress,
-        report: Report,
-        precision: torch.dtype,
-        tokenizer: str,
-    ) -> None:
-        self.tokenizer = tokenizer
-        self.task, self.config, self.run, self.card = task, config, run, card
-        self.group, self.optimizer, self.precision = group, optimizer, precision
-        self.progress, self.report = progress, report
-        self.model = task.model
+    task: Task
+    config: TrainingConfig
+    run: RunDirectory
+    card: dict[str, Any]
+    group: Group
+    optimizer: torch.optim.Optimizer
+    progress: TrainingProgress
+    report: Report
+    precision: torch.dtype
+    tokenizer: str
+
+    def __post_init__(self) -> None:
+        self.model = self.task.model
         self.gradients = Gradients(self.model, counts=4)
         self.clock = time.monotonic()
+
+    def validate_initial(self) -> None:
+        """Compute the metrics of the model that the run starts from."""
+        self._plan()  # a task may take the feature statistics of that model here
+        metrics = self.group.on_first_rank(lambda: self._compute_metrics(self.model))
+        self.progress.initial = metrics
+        self.report.log(
+            f"before training: {self.task.metric} {metrics[self.task.metric]:.4g} on the validation set"
+        )
 
     def train(self) -> TrainingResult:
         """Train until the end of the run."""
@@ -270,6 +277,11 @@ class _Trainer:
                 best, metrics = self.run.averaged, figures
         if progress.skipped:
             self.report.log(f"batches skipped because loss or gradient was not finite: {progress.skipped}")
+        if progress.initial:
+            self.report.log(
+                f"{metric} on the validation set: {progress.initial[metric]:.4g} before training, "
+                f"{metrics[metric]:.4g} after"
+            )
         return TrainingResult(best, self.run.last, metrics, progress.skipped)
 
     def _compute_metrics(self, model: nn.Module) -> dict[str, float]:

@@ -41,6 +41,8 @@ class TrainingProgress:
     """Whether the task has given its advice after the first epoch."""
     stale: int = 0
     """Validations since the best one."""
+    initial: dict[str, float] = field(default_factory=dict)
+    """Metrics of the model that the run started from."""
     best: dict[str, float] = field(default_factory=dict)
     """Metrics of the best validation."""
     snapshots: list[int] = field(default_factory=list)

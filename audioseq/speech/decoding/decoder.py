@@ -12,16 +12,20 @@ import numpy as np
 from audioseq import models
 from audioseq.errors import ConfigError
 from audioseq.language.ngram import binary
+from audioseq.language.ngram.files import load_ngram
 from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits, DecodingWeights
 from audioseq.speech.decoding.forced_alignment import align_words
+from audioseq.speech.decoding.hotwords import normalise_hotword
 from audioseq.speech.decoding.nbest import Hypothesis, Scorer, rescore, word_confidences
 from audioseq.speech.transcript import Word
-from audioseq.text.tokenizer import Tokenizer, normalise
+from audioseq.text.tokenizer import Tokenizer
 
 CARD_KEY = "decoder"
 """Key of the model card for the tuned weights."""
 FORMER_WEIGHTS = {"unknown": "oov_penalty", "blank": "blank_penalty"}
 """Names of weights in the cards of earlier versions."""
+TUNING_FIGURES = ("speakers", "before", "after", "trials")
+"""Entries of a card about the tuning, which hold only for the model that was tuned."""
 DEFAULT_GAMMA = 0.3
 N_BEST = 100
 """Maximum number of hypotheses for rescoring and confidences."""
@@ -66,6 +70,14 @@ def recommended_options(card: Mapping[str, Any]) -> DecodingOptions | None:
     return DecodingOptions(lm=lm) if lm in {model.name for model in models.CATALOGUE} else None
 
 
+def inherited_options(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a model card that an adapted model keeps: language models and their weights."""
+    stored = card.get(CARD_KEY)
+    if not isinstance(stored, Mapping):
+        return {}
+    return {CARD_KEY: {name: value for name, value in stored.items() if name not in TUNING_FIGURES}}
+
+
 class Decoder:
     """A beam search with its language models.
 
@@ -83,7 +95,7 @@ class Decoder:
         weights, self.gamma = _choose_weights(options, card)
         self.beam_decoder = BeamDecoder(
             tokenizer.pieces,
-            None if options.lm is None else binary.load(models.resolve(options.lm, task=binary.TASK)),
+            None if options.lm is None else load_ngram(models.resolve(options.lm, task=binary.TASK)),
             weights=weights,
             limits=options.limits,
             hotwords=[_normalise_hotword(word, tokenizer) for word in options.hotwords],
@@ -100,38 +112,32 @@ class Decoder:
         """Return the words of the best hypothesis, with timestamps and confidences from the n-best list."""
         hypotheses = self.decode(log_probs)
         words = align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds)
-        return [
-            replace(word, confidence=confidence)
-            for word, confidence in zip(words, word_confidences(hypotheses), strict=True)
-        ]
+        pairs = zip(words, word_confidences(hypotheses), strict=True)
+        return [replace(word, confidence=confidence) for word, confidence in pairs]
 
 
 def _choose_weights(options: DecodingOptions, card: Mapping[str, Any]) -> tuple[DecodingWeights, float]:
     """Return weights and gamma: those of the options, else of the card, else the defaults."""
     stored = card.get(CARD_KEY)
-    named = {
-        FORMER_WEIGHTS.get(name, name): value
-        for name, value in (stored.items() if isinstance(stored, Mapping) else ())
-    }
+    items = stored.items() if isinstance(stored, Mapping) else ()
+    named = {FORMER_WEIGHTS.get(name, name): value for name, value in items}
     numbers = {
         name: float(named[name])
         for name in (*(each.name for each in fields(DecodingWeights)), "gamma")
         if isinstance(named.get(name), int | float)
     }
     gamma = numbers.pop("gamma", DEFAULT_GAMMA)
-    return (
-        DecodingWeights(**numbers) if options.weights is None else options.weights,
-        gamma if options.gamma is None else options.gamma,
-    )
+    weights = DecodingWeights(**numbers) if options.weights is None else options.weights
+    return weights, gamma if options.gamma is None else options.gamma
 
 
 def _normalise_hotword(word: str, tokenizer: Tokenizer) -> str:
-    normalised = normalise(word, tokenizer.alphabet)
-    if not normalised.text or normalised.dropped:
+    normalised = normalise_hotword(word, tokenizer.alphabet)
+    if normalised is None:
         raise ConfigError(
             f"hotword {word!r}: the model emits only {tokenizer.alphabet!r}; write it with these characters"
         )
-    return normalised.text
+    return normalised
 
 
 def _load_rescorer(name: str | Path) -> Scorer:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audioseq.text.tokenizer import normalise
+
 BOUNDARY = " "
+
+
+def normalise_hotword(phrase: str, alphabet: str) -> str | None:
+    """Return a phrase in the alphabet of a model, or None if it has other characters.
+
+    Accents are removed, and hyphens separate words.
+
+    Example:
+        >>> [normalise_hotword(phrase, " abcé") for phrase in ("Bäc-Caé", "C++")]
+        ['bac caé', None]
+    """
+    plain = "".join(" " if unicodedata.category(char) == "Pd" else char for char in phrase)
+    normalised = normalise(plain, alphabet)
+    return None if normalised.dropped or not normalised.text else normalised.text
 
 
 class Hotwords:
