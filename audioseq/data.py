@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,7 +32,7 @@ class Utterance:
     audio_filepath: Path
     """Absolute path."""
     duration: float
-    """Seconds."""
+    """Seconds; infinite if the manifest does not name the end, see `read_manifest`."""
     text: str
     speaker: str | None = None
     offset: float = 0.0
@@ -52,10 +53,11 @@ class Utterance:
     def cut(self, recording: np.ndarray, sample_rate: int = audio.SAMPLE_RATE) -> np.ndarray:
         """Return the part of a decoded recording `[N]` that is this utterance."""
         start = round(self.offset * sample_rate)
-        waveform = recording[start : start + max(1, round(self.duration * sample_rate))]
+        length = len(recording) / sample_rate
+        waveform = recording[start : start + max(1, round(min(self.duration, length) * sample_rate))]
         if not len(waveform):
             raise AudioError(
-                f"{self.audio_filepath}: has {len(recording) / sample_rate:.2f} s, but utterance {self.id} "
+                f"{self.audio_filepath}: has {length:.2f} s, but utterance {self.id} "
                 f"starts at {self.offset:.2f} s; correct its offset"
             )
         return waveform
@@ -66,17 +68,18 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
 
     `audio_filepath` (relative to the manifest), `duration` (seconds) and `text` are required. `id` (by
     default the path and the offset, if any), `speaker`, `offset` and `dataset` are optional. Other fields are
-    ignored.
+    ignored. An id that occurs before gets a number: `a`, `a#2`.
 
     Args:
         path: path of the manifest.
-        transcribed: whether `text` is required; if not, a missing text is empty.
+        transcribed: whether `text` and `duration` are required; if not, a missing text is empty, and a
+            missing duration infinite.
     Raises:
         DataError: the manifest cannot be read or is invalid; the message names the line.
     """
     path = Path(path)
     utterances: list[Utterance] = []
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for number, line in enumerate(read_text(path, DataError).split("\n"), 1):
         if not line.strip():
             continue
@@ -84,10 +87,14 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
             utterance = _utterance(line, path.parent, transcribed)
         except ValueError as error:
             raise DataError(f"{path}:{number}: {error}") from error
-        if (first := seen.setdefault(utterance.id, number)) != number:
-            raise DataError(
-                f"{path}:{number}: id {utterance.id!r} is also that of line {first}; use unique ids"
-            )
+        unique = next(
+            name
+            for count in itertools.count(1)
+            if (name := utterance.id if count == 1 else f"{utterance.id}#{count}") not in seen
+        )
+        seen.add(unique)
+        if unique != utterance.id:
+            utterance = replace(utterance, id=unique)
         utterances.append(utterance)
     if not utterances:
         raise DataError(f"{path}: has no utterances; write one JSON object per line")
@@ -118,7 +125,7 @@ def stamp(path: Path) -> tuple[int, ...]:
     """Return the size and modification time of a file, to detect changes; empty if there is no file."""
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a null character in the path
         return ()
     return status.st_size, status.st_mtime_ns
 
@@ -190,7 +197,7 @@ def _utterance(line: str, base: Path, transcribed: bool) -> Utterance:
         raise ValueError("is not a JSON object; write {...} with audio_filepath, duration and text")
     place = _string(fields, "audio_filepath")
     offset = _number(fields, "offset") if "offset" in fields else 0.0
-    duration = _number(fields, "duration")
+    duration = _number(fields, "duration") if transcribed or "duration" in fields else math.inf
     if not place:
         raise ValueError("audio_filepath is empty; give the path of a recording")
     if duration == 0:

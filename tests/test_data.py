@@ -101,7 +101,6 @@ GOOD = {"audio_filepath": "a.wav", "duration": 1.0, "text": "words"}
         (json.dumps(GOOD | {"duration": float("nan")}), "duration is nan; give seconds"),
         (json.dumps(GOOD | {"offset": -1}), "offset is -1; give seconds"),
         (json.dumps(GOOD | {"speaker": 7}), "speaker is 7; give a string"),
-        (json.dumps(GOOD), "id 'a.wav' is also that of line 1; use unique ids"),
     ],
 )
 def test_messages_name_the_invalid_line(tmp_path: Path, line: str, what: str) -> None:
@@ -111,6 +110,22 @@ def test_messages_name_the_invalid_line(tmp_path: Path, line: str, what: str) ->
         read_manifest(path)
     assert str(caught.value).startswith(f"{path}:3: {what}")
     assert "\n" not in str(caught.value)
+
+
+def test_ids_are_made_unique(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    rows = [GOOD, GOOD | {"id": "b"}, GOOD | {"offset": 2}, GOOD, GOOD | {"id": "b"}]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert [u.id for u in read_manifest(path)] == ["a.wav", "b", "a.wav#2", "a.wav#3", "b#2"]
+
+
+def test_text_and_duration_are_required_only_for_transcribed_manifests(tmp_path: Path) -> None:
+    made = recording(tmp_path / "a.wav", 0.5)
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"audio_filepath": "a.wav", "offset": 0.3}\n')
+    (utterance,) = read_manifest(path, transcribed=False)
+    assert utterance.text == "" and len(utterance.load()) == round(0.2 * 16_000)
+    assert utterance.audio_filepath == made.audio_filepath
 
 
 @pytest.mark.parametrize(
