@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audioseq.cli.common import DEFAULT_MODEL, Device, Force, Model, log, print_result
+from audioseq.cli.common import DEFAULT_MODEL, Device, Force, Model, Threads, log, print_result
 from audioseq.cli.paths import refuse_to_overwrite
 from audioseq.errors import DataError
 from audioseq.files import read_text, write_atomically
@@ -42,6 +42,7 @@ def align(
         ),
     ] = 0.4,
     device: Device = "auto",
+    threads: Threads = None,
     force: Force = False,
 ) -> None:
     """Align a recording with its text.
@@ -60,20 +61,28 @@ def align(
     from audioseq import audio
     from audioseq.data import write_manifest
     from audioseq.speech import alignment as long
-    from audioseq.speech import pipeline, writers
-    from audioseq.speech.transcript import Segment, Transcript
+    from audioseq.speech import cutting, pipeline, writers
+    from audioseq.speech.transcript import Transcript, split_at_pauses
     from audioseq.text.tokenizer import normalise
 
     recogniser = pipeline.load_recogniser(model, device)
     alphabet = recogniser.tokenizer.alphabet
     if figures := [word for word in reference.split() if any(map(str.isdigit, normalise(word, alphabet)[1]))]:
-        log(f"{len(figures)} words with digits cannot be aligned, such as {figures[0]!r}; spell them out")
+        log(
+            f"{len(figures)} words with digits cannot be aligned, such as {figures[0]!r}: they get the time "
+            "between their neighbours; spell them out"
+        )
     waveform = audio.load(recording)
     words, emissions = long.align_recording(recogniser, waveform, reference)
+    if (agreement_of_all := long.text_agreement(reference, emissions, alphabet)) < long.MIN_AGREEMENT:
+        log(
+            f"warning: {text}: only {agreement_of_all:.0%} of it agree with the speech in {recording}; check "
+            "that it is the text of this recording"
+        )
     if cut is not None and target is not None:
-        candidates = long.cut_utterances(words, emissions, waveform, alphabet)
+        candidates = cutting.cut_utterances(words, emissions, waveform, alphabet)
         kept = [candidate for candidate in candidates if candidate.agreement >= agreement]
-        utterances = long.to_utterances(kept, recording.absolute())
+        utterances = cutting.to_utterances(kept, recording.absolute())
         if not kept:
             raise DataError(
                 f"{recording}: no part of the speech agrees with {text}; check that it is the right text"
@@ -93,7 +102,7 @@ def align(
             path=str(recording),
             text=" ".join(word.word for word in words),
             duration=len(waveform) / audio.SAMPLE_RATE,
-            segments=(Segment(words[0].start, words[-1].end, " ".join(word.word for word in words)),),
+            segments=tuple(split_at_pauses(words)),
             words=tuple(words),
         )
         result = writers.write(transcript, form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from audioseq.errors import AudioseqError, DataError
-from audioseq.files import read_text
+from audioseq.errors import AudioseqError, DataError, FileError
+from audioseq.files import printable, read_text
 from audioseq.models import default_for
 
 if TYPE_CHECKING:
     from audioseq.speech.decoding.decoder import DecodingOptions
+    from audioseq.speech.pipeline import Recogniser
 
 DEFAULT_MODEL = default_for("speech")
 
@@ -25,6 +27,16 @@ Model = Annotated[str, typer.Option("-m", "--model", metavar="MODEL", help=MODEL
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
 Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Number of threads on the CPU.",
+        show_default="OMP_NUM_THREADS, or one per core",
+        callback=lambda number: _set_threads(number),
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
@@ -58,8 +70,17 @@ HotwordFile = Annotated[
 ]
 
 
+def _set_threads(number: int | None) -> int | None:
+    """Limit the threads of torch, which may not be imported yet."""
+    if number is not None:
+        os.environ["OMP_NUM_THREADS"] = str(number)
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(number)
+    return number
+
+
 def decoding_options(
-    recommended: DecodingOptions | None,
+    recogniser: Recogniser | None,
     *,
     beam: int | None = None,
     lm: str | None = None,
@@ -70,15 +91,17 @@ def decoding_options(
     """Build decoding options from command-line options; `--lm none` alone selects greedy decoding.
 
     Args:
-        recommended: options of the model card; its language model is the default of `--lm`.
+        recogniser: the model; its recommended language model is the default of `--lm`.
     Raises:
         DataError: the hotword file cannot be read.
     """
     from audioseq.speech.decoding.beam import BeamLimits
     from audioseq.speech.decoding.decoder import DecodingOptions
 
-    lines = read_text(hotword_file, DataError).splitlines() if hotword_file else ()
-    boosted = [*(hotwords or ()), *(line.strip() for line in lines if line.strip())]
+    boosted = list(hotwords or ())
+    if hotword_file is not None and recogniser is not None:
+        boosted += _read_hotwords(hotword_file, recogniser.tokenizer.alphabet)
+    recommended = None if recogniser is None else recogniser.recommended_options
     name = recommended.lm if lm is None and recommended else lm
     if beam is None and name in (None, "none") and rescorer is None and not boosted:
         return "greedy"
@@ -90,14 +113,40 @@ def decoding_options(
     )
 
 
+def _read_hotwords(path: Path, alphabet: str) -> list[str]:
+    """Return the hotwords of a file; warn of the lines that the model cannot emit, and leave them out."""
+    from audioseq.speech.decoding.hotwords import normalise_hotword
+
+    found = []
+    for number, line in enumerate(read_text(path, DataError).splitlines(), 1):
+        if normalise_hotword(line, alphabet) is not None:
+            found.append(line.strip())
+        elif line.strip():
+            log(
+                f"warning: {path}:{number}: hotword {line.strip()!r} left out: the model emits only "
+                f"{alphabet!r}; write it with these characters"
+            )
+    return found
+
+
 def print_result(text: str) -> None:
-    """Print a result to stdout and flush; exit with code 0 if the reader has closed the pipe."""
+    """Print a result to stdout and flush; exit with code 0 if the reader has closed the pipe.
+
+    Raises:
+        FileError: stdout cannot be written, such as a file on a full disk.
+    """
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        # The interpreter flushes stdout at exit, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+    except OSError as error:
+        silence_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(0) from None
+        raise FileError(f"stdout: cannot be written ({error.strerror}); free some space") from None
+
+
+def silence_stdout() -> None:
+    """Discard what stdout still holds: the interpreter flushes it at exit, which would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def log(text: str) -> None:
@@ -107,7 +156,9 @@ def log(text: str) -> None:
 
 def print_error(error: AudioseqError) -> None:
     """Print an error to stderr as one line."""
-    log(f"error: {error}")
+    log(f"error: {printable(str(error))}")
+    if os.environ.get("AUDIOSEQ_DEBUG"):
+        traceback.print_exception(error)
 
 
 class ErrorCounter:
@@ -122,8 +173,12 @@ class ErrorCounter:
         try:
             yield
         except AudioseqError as error:
-            print_error(error)
-            self.count += 1
+            self.report(error)
+
+    def report(self, error: AudioseqError) -> None:
+        """Print and count an error."""
+        print_error(error)
+        self.count += 1
 
     def exit_if_any(self) -> None:
         """Exit with code 1 if any error was counted."""

@@ -11,11 +11,13 @@ import typer
 from audioseq.cli.common import (
     Beam,
     Device,
+    ErrorCounter,
     HotwordFile,
     HotwordOption,
     Json,
     Lm,
     Rescorer,
+    Threads,
     decoding_options,
     log,
     print_result,
@@ -73,6 +75,7 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE.png", help="MIDI files: also plot the statistics.")
     ] = None,
     device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Evaluate a model on held-out data, or compare MIDI files.
 
@@ -93,6 +96,7 @@ def evaluate(
             what = "MIDI files" if kind == MIDI else f"a model for {kind}"
             raise typer.BadParameter(f"has no effect on {what}", param_hint=option)
     report: Report
+    errors = ErrorCounter()
     if kind == "speech":
         from audioseq.data import read_manifest
         from audioseq.speech import pipeline
@@ -100,14 +104,14 @@ def evaluate(
 
         recogniser = pipeline.load_recogniser(subject, device)
         search = decoding_options(
-            recogniser.recommended_options,
+            recogniser,
             beam=beam,
             lm=lm,
             rescorer=rescorer,
             hotwords=hotwords,
             hotword_file=hotword_file,
         )
-        report = evaluate.evaluate(recogniser, read_manifest(data), search)
+        report = evaluate.evaluate(recogniser, read_manifest(data), search, errors.report)
     elif kind == "music":
         from audioseq.music import evaluate as music
 
@@ -119,6 +123,7 @@ def evaluate(
 
         report = language.evaluate(subject, data, lm)
     print_result(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else report.summary())
+    errors.exit_if_any()
 
 
 def _kind(subject: str) -> str:

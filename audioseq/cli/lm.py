@@ -110,12 +110,9 @@ def evaluate(
 ) -> None:
     """Print the perplexity and the OOV rate of a text."""
     from audioseq import models
-    from audioseq.language import corpus
-    from audioseq.language.ngram.files import load_ngram
+    from audioseq.language.evaluate import compute_perplexity
 
-    measured = load_ngram(models.resolve(model, task="ngram")).perplexity(
-        corpus.sentences(corpus.read_lines(texts))
-    )
+    measured = compute_perplexity(models.resolve(model, task="ngram"), texts)
     print_result(json.dumps(asdict(measured)) if as_json else measured.summary())
 
 

@@ -6,7 +6,9 @@ AudioseqError is reported in one line. Any other exception is a bug and shows it
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +17,7 @@ import typer
 
 from audioseq import __version__
 from audioseq.cli.align import align
-from audioseq.cli.common import print_error, print_result
+from audioseq.cli.common import print_error, print_result, silence_stdout
 from audioseq.cli.compose import ComposeCommand, compose
 from audioseq.cli.evaluate import evaluate
 from audioseq.cli.info import info
@@ -26,7 +28,7 @@ from audioseq.cli.prepare import prepare
 from audioseq.cli.train import train
 from audioseq.cli.transcribe import transcribe
 from audioseq.cli.tune import tune
-from audioseq.errors import AudioseqError
+from audioseq.errors import AudioseqError, FileError
 
 app = typer.Typer(
     add_completion=False,
@@ -70,12 +72,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the command line without the program name; None reads `sys.argv`.
     """
+    # Threads of OpenMP spin while they wait, which beside other processes takes several times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names that are not valid text print unchanged
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         app(arguments if arguments is None else list(arguments), prog_name="audioseq")
     except AudioseqError as error:
         print_error(error)
+        return 1
+    except OSError as error:  # the help, on a full disk
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        print_error(FileError(f"stdout: cannot be written ({error.strerror}); free some space"))
+        silence_stdout()
         return 1
     except SystemExit as stop:  # typer ends every command line with it
         return int(stop.code or 0)

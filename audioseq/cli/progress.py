@@ -1,11 +1,13 @@
-"""Progress bars on stderr, shown only on a terminal."""
+"""Progress on stderr: bars on a terminal, else a line per minute of a transcription."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LINE_INTERVAL_SECONDS = 60.0
+"""Seconds between progress lines if stderr is not a terminal."""
 WAV_BYTES_PER_SECOND = 32_000
 """Of 16-bit mono audio at 16 kHz."""
 
@@ -33,28 +37,48 @@ def track_progress(items: Sequence[T], description: str) -> Iterator[T]:
 def transcription_progress(
     recordings: Sequence[Recording], *, hidden: bool = False
 ) -> Iterator[ProgressCallback | None]:
-    """Show a progress bar with the remaining time of a transcription.
+    """Show the progress of a transcription with its remaining time.
 
     Yields:
-        the callback that updates the bar, or None where no bar is shown. It takes a recording and the share
-        of it that is done; recordings must come in order.
+        the callback that updates it, or None where it is hidden. It takes a recording and the share of it
+        that is done; recordings must come in order.
     """
-    if hidden or not sys.stderr.isatty():
+    if hidden:
         yield None
         return
+    total = sum(map(_estimate_bytes, recordings))
+    number, before = 0, 0.0
+    current: Recording | None = None
+    began = printed = time.monotonic()
+
+    def advance(recording: Recording, share: float) -> tuple[float, str]:
+        """Return the bytes that are done, and a description."""
+        nonlocal number, before, current
+        if recording is not current:
+            number += 1
+            before += 0.0 if current is None else _estimate_bytes(current)
+            current = recording
+        done = before + share * _estimate_bytes(recording)
+        return done, f"transcribing {number}/{len(recordings)}"
+
+    def print_line(recording: Recording, share: float) -> None:
+        nonlocal printed
+        done, description = advance(recording, share)
+        now = time.monotonic()
+        if now - printed >= LINE_INTERVAL_SECONDS:
+            printed = now
+            left = timedelta(seconds=round((now - began) * (total - done) / max(done, 1.0)))
+            print(f"{description}, {done / total:.0%}, {left} left", file=sys.stderr, flush=True)
+
+    if not sys.stderr.isatty():
+        yield print_line
+        return
     with _progress_bar() as bar:
-        task = bar.add_task("transcribing", total=sum(map(_estimate_bytes, recordings)))
-        number, before = 0, 0.0
-        current: Recording | None = None
+        task = bar.add_task("transcribing", total=total)
 
         def update(recording: Recording, share: float) -> None:
-            nonlocal number, before, current
-            if recording is not current:
-                number += 1
-                before += 0.0 if current is None else _estimate_bytes(current)
-                current = recording
-            done = before + share * _estimate_bytes(recording)
-            bar.update(task, completed=done, description=f"transcribing {number}/{len(recordings)}")
+            done, description = advance(recording, share)
+            bar.update(task, completed=done, description=description)
 
         yield update
 

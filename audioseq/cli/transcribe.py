@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from audioseq import models
 from audioseq.cli.common import (
     DEFAULT_MODEL,
     Beam,
@@ -19,19 +19,23 @@ from audioseq.cli.common import (
     Lm,
     Model,
     Rescorer,
+    Threads,
     decoding_options,
     log,
     print_result,
 )
+from audioseq.cli.paths import check_writable
 from audioseq.cli.progress import transcription_progress
+from audioseq.cli.recordings import STDIN, check_inputs, find_left_out, find_recordings
+from audioseq.errors import ConfigError
+from audioseq.files import write_atomically
 
 if TYPE_CHECKING:
-    from audioseq.speech.batch.inputs import Recording
     from audioseq.speech.batch.transcribe import TranscriptionResult
 
-STDIN = Path("-")
-
-Format = Literal["txt", "srt", "vtt", "tsv", "json", "ctm", "textgrid"]
+FORMATS_WITH_OPTIONAL_WORDS = {"json", "srt", "vtt"}
+"""Formats that `--words` changes."""
+ENGLISH = ("en", "english")
 
 
 def transcribe(
@@ -51,26 +55,56 @@ def transcribe(
         ),
     ] = None,
     model: Model = DEFAULT_MODEL,
-    form: Annotated[Format, typer.Option("-f", "--format", help="Output format.")] = "txt",
+    language: Annotated[
+        str | None, typer.Option(metavar="LANGUAGE", help="Language of the speech; only en is available.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "-f",
+            "--format",
+            metavar="FORMAT[,FORMAT]",
+            help="Output format: txt, srt, vtt, tsv, json, ctm or textgrid; with -o DIR also several.",
+            show_default="txt, or the suffix of -o FILE",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            metavar="DIR",
-            help="Output folder: one transcript per recording, and results.jsonl with the status of each.",
+            metavar="DIR|FILE",
+            help="Output folder: one transcript per recording, and results.jsonl with the status of each. "
+            "For one recording also a file with the suffix of a format, such as talk.srt.",
             show_default="stdout",
         ),
     ] = None,
     words: Annotated[
-        bool, typer.Option("--words", help="With -f json: word timestamps and confidences.")
+        bool,
+        typer.Option(
+            "--words",
+            help="With json: word timestamps and confidences. With srt and vtt: one subtitle per word.",
+        ),
     ] = False,
+    channels: Annotated[
+        Literal["mix", "left", "right"],
+        typer.Option(
+            help="Channels to transcribe; mix leaves out those that are silent, clipped or cancel the others."
+        ),
+    ] = "mix",
+    max_line_width: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With srt and vtt: characters per line.")
+    ] = 42,
+    max_line_count: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With srt and vtt: lines per subtitle.")
+    ] = 2,
     beam: Beam = None,
     lm: Lm = None,
     rescorer: Rescorer = None,
     hotwords: HotwordOption = None,
     hotword_file: HotwordFile = None,
     device: Device = "auto",
+    threads: Threads = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="With -o: skip recordings that are already transcribed.")
     ] = False,
@@ -91,8 +125,9 @@ def transcribe(
 ) -> None:
     """Transcribe recordings.
 
-    Prints the text. With several recordings, prints one line each: the path, a tab and the text. Reads wav,
-    flac, mp3, ogg, opus and aiff, at any sample rate and with any number of channels.
+    Prints the text, with a new line after a pause of a second. With several recordings, prints one line each:
+    the path, a tab and the text. Reads wav, flac, mp3, ogg, opus, aiff and others; with the extra
+    audioseq[formats] also m4a, mp4, mov, webm, mkv, amr, 3gp, wma and aac.
 
     \b
     audioseq transcribe talk.wav
@@ -101,26 +136,48 @@ def transcribe(
 
     A run with -o can be interrupted at any time; --resume continues it.
     """
+    from audioseq.speech import writers
+
     inputs = inputs or []
     if not inputs and listing is None:
         raise typer.BadParameter("give a recording, a folder, or --list", param_hint="INPUT")
     if STDIN in inputs and listing == STDIN:
         raise typer.BadParameter("stdin cannot be both a recording and a list", param_hint="--list")
-    if words and form != "json":
-        raise typer.BadParameter("needs -f json", param_hint="--words")
+    suffix = output.suffix[1:].lower() if output is not None and not output.is_dir() else ""
+    forms = _formats(form, suffix)
+    if words and not FORMATS_WITH_OPTIONAL_WORDS.intersection(forms):
+        raise typer.BadParameter("needs -f json, srt or vtt", param_hint="--words")
     if resume and output is None:
         raise typer.BadParameter("needs -o DIR", param_hint="--resume")
     if force and output is None:
         raise typer.BadParameter("needs -o DIR", param_hint="--force")
+    several = len(inputs) > 1 or listing is not None
+    printable = {"txt", "json"}.issuperset(forms)
+    if output is None and (len(forms) > 1 or (several and not printable)):
+        raise typer.BadParameter("needs -o DIR for several formats or recordings", param_hint="-f")
+    _check_language(language)
     errors = ErrorCounter()
-    recordings = _find(inputs, listing, errors)
-    several = len(inputs) > 1 or len(recordings) > 1 or listing is not None
-    if several and output is None and form not in ("txt", "json"):
-        raise typer.BadParameter(f"{form} needs -o DIR for several recordings", param_hint="-f")
+    check_inputs(inputs, listing, errors)
+    for name, task in ((model, "speech"), (lm, "ngram"), (rescorer, "language")):
+        if name not in (None, "none"):
+            models.resolve(name, task)
+    recordings = find_recordings(inputs, listing, errors)
+    left_out = find_left_out(inputs)
+    several = several or len(recordings) > 1
+    if several and output is None and not printable:
+        raise typer.BadParameter(f"{forms[0]} needs -o DIR for several recordings", param_hint="-f")
+    target = output if suffix in writers.FORMATS else None
+    if target is not None:
+        if several or len(forms) > 1 or resume:
+            raise typer.BadParameter(
+                f"{target} names a file, for one recording in one format without --resume; name a folder",
+                param_hint="-o",
+            )
+        check_writable(target, force)
     if not recordings:
         errors.exit_if_any()
 
-    from audioseq.speech import pipeline, writers
+    from audioseq.speech import pipeline
     from audioseq.speech.batch import run
     from audioseq.speech.batch.shard import choose
     from audioseq.speech.batch.transcribe import transcribe_each
@@ -132,7 +189,7 @@ def transcribe(
 
     recogniser = pipeline.load_recogniser(model, device)
     decoding = decoding_options(
-        recogniser.recommended_options,
+        recogniser,
         beam=beam,
         lm=lm,
         rescorer=rescorer,
@@ -146,51 +203,75 @@ def transcribe(
             if result.error is not None:
                 raise result.error
         for warning in result.transcript.warnings if result.transcript else ():
-            log(f"warning: {result.recording.path}: {warning}")
+            log(f"warning: {result.recording.label}: {warning}")
 
-    words = words or form in run.FORMATS_WITH_WORDS
+    subtitles = writers.SubtitleOptions(max_line_width, max_line_count, words)
     # Transcripts printed to a terminal show the progress themselves.
     hidden = several and output is None and sys.stdout.isatty()
     with transcription_progress(part.select(recordings), hidden=hidden) as progress:
-        if output is not None:
+        if output is not None and target is None:
             summary = run.transcribe_all(
                 recordings,
                 output,
                 model=recogniser,
-                form=form,
+                form=forms,
                 words=words,
+                subtitles=subtitles,
                 decoding=decoding,
                 resume=resume,
                 force=force,
+                channels=channels,
                 shard=part,
+                left_out=left_out,
                 on_result=report,
                 progress=progress,
             )
         else:
+            with_words = words or forms[0] in run.FORMATS_WITH_WORDS
             for result in transcribe_each(
-                recogniser, part.select(recordings), words=words, decoding=decoding, progress=progress
+                recogniser,
+                part.select(recordings),
+                words=with_words,
+                decoding=decoding,
+                channels=channels,
+                progress=progress,
             ):
                 report(result)
-                if result.transcript is not None and several and form == "txt":
-                    print_result(f"{result.recording.path}\t{result.transcript.text}")
-                elif result.transcript is not None:
-                    print_result(writers.write(result.transcript, form).rstrip("\n"))
-    if output is not None:
+                if result.transcript is None:
+                    continue
+                content = writers.write(result.transcript, forms[0], subtitles)
+                if target is not None:
+                    write_atomically(target, lambda file, text=content: file.write(text.encode()))  # type: ignore[misc]
+                    log(f"wrote {target}")
+                elif several and forms == ["txt"]:
+                    print_result(f"{result.recording.label}\t{result.transcript.text}")
+                else:
+                    print_result(content.rstrip("\n"))
+    if output is not None and target is None:
         log(f"part {part}: {summary}" if part.count > 1 else str(summary))
     if shard is None:
         errors.count = sum_over_processes(errors.count)
     errors.exit_if_any()
 
 
-def _find(inputs: Sequence[Path], listing: Path | None, errors: ErrorCounter) -> list[Recording]:
-    """Return the recordings of all inputs; an input without recordings is counted as an error."""
-    from audioseq.speech.batch.inputs import find_recordings, read_list
+def _formats(form: str | None, suffix: str) -> list[str]:
+    """Return the formats of `-f`; without it, that of the suffix of the output file, or txt."""
+    from audioseq.speech import writers
 
-    found: list[Recording] = []
-    for given in inputs:
-        with errors.catch():
-            found += find_recordings(given)
-    if listing is not None:
-        with errors.catch():
-            found += read_list(listing)
-    return found
+    if form is None:
+        return [suffix if suffix in writers.FORMATS else "txt"]
+    forms = list(dict.fromkeys(form.lower().split(",")))
+    if unknown := [name for name in forms if name not in writers.FORMATS]:
+        known = ", ".join(writers.FORMATS)
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {known}", param_hint="-f")
+    return forms
+
+
+def _check_language(language: str | None) -> None:
+    """Raise a ConfigError for a language that no named model transcribes."""
+    if language is not None and language.lower() not in ENGLISH:
+        names = " and ".join(model.name for model in models.CATALOGUE if model.task == "speech")
+        raise ConfigError(
+            f"--language {language}: the models {names} are for English (en); a model that you trained for "
+            "another language is selected with -m FILE, without --language"
+        )

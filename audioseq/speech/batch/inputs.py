@@ -5,13 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from audioseq import audio
 from audioseq.data import read_manifest
 from audioseq.errors import AudioError, DataError
-from audioseq.files import reading
+from audioseq.files import printable, reading
 
 STDIN = "-"
 
@@ -28,6 +30,14 @@ class Recording(NamedTuple):
     duration: float | None = None
     """Seconds; None for the rest of the recording."""
 
+    @property
+    def label(self) -> str:
+        """Printable name: the path, and the part as a media fragment, such as `a.wav#t=12.5,20`."""
+        if not self.offset and self.duration is None:
+            return printable(self.path)
+        end = "" if self.duration is None else f",{self.offset + self.duration:g}"
+        return f"{printable(self.path)}#t={self.offset:g}{end}"
+
 
 def find_recordings(given: str | os.PathLike[str]) -> list[Recording]:
     """List the recordings of an input, sorted by path; those of a manifest in its order.
@@ -43,15 +53,32 @@ def find_recordings(given: str | os.PathLike[str]) -> list[Recording]:
     """
     path = Path(given)
     if path.is_dir():
-        return [Recording(str(file), _name(file.relative_to(path))) for file in audio.find_recordings([path])]
+        return _distinct([(file, file.relative_to(path)) for file in audio.find_recordings([path])])
     if glob.has_magic(str(path)) and not path.exists():
         return _glob(path)
     if path.suffix == ".jsonl":
         return [
-            Recording(str(u.audio_filepath), _name(u.id), u.offset, u.duration)
+            Recording(
+                str(u.audio_filepath), _name(u.id), u.offset, u.duration if isfinite(u.duration) else None
+            )
             for u in read_manifest(path, transcribed=False)
         ]
     return [Recording(str(path), "stdin" if str(path) == STDIN else _name(path.name))]
+
+
+def find_left_out(given: str | os.PathLike[str]) -> list[Path]:
+    """Return the recordings in a folder, or of a pattern, that cannot be read without PyAV."""
+    path = Path(given)
+    files: Iterable[Path]
+    if path.is_dir():
+        files = path.rglob("*")
+    elif glob.has_magic(str(path)) and not path.exists():
+        files = map(Path, glob.iglob(str(path), recursive=True))
+    else:
+        return []
+    return sorted(
+        file for file in set(files) if file.suffix.lower() in audio.UNSUPPORTED_SUFFIXES and file.is_file()
+    )
 
 
 def read_list(source: str | os.PathLike[str]) -> list[Recording]:
@@ -84,7 +111,18 @@ def _glob(pattern: Path) -> list[Recording]:
         raise AudioError(
             f"{pattern}: matches no recordings; the suffixes of recordings are {' '.join(audio.SUFFIXES)}"
         )
-    return [Recording(str(path), _name(path.relative_to(root))) for path in found]
+    return _distinct([(path, path.relative_to(root)) for path in found])
+
+
+def _distinct(files: list[tuple[Path, Path]]) -> list[Recording]:
+    """Return recordings by path and relative path; a name that is taken keeps its suffix: a.flac, a.m4a."""
+    recordings: list[Recording] = []
+    taken: set[str] = set()
+    for file, relative in files:
+        name = _name(relative)
+        recordings.append(Recording(str(file), str(relative) if name in taken else name))
+        taken.add(name)
+    return recordings
 
 
 def _name(path: str | PurePath) -> str:

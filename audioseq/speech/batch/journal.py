@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from audioseq.errors import DataError
+from audioseq.errors import DataError, FileError
 from audioseq.files import reading, write_atomically, write_durably, writing
 from audioseq.speech.batch.shard import Shard
 
@@ -43,7 +43,8 @@ class SourceState:
 class Entry:
     """A line of a journal: the result of one recording."""
 
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "left out"]
+    """`left out` is a file in a format that cannot be read."""
     path: str
     """Path of the recording, as given."""
     output: str
@@ -132,8 +133,9 @@ class Journal:
                 if target.is_dir():
                     raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_durably(part, lambda file: file.write(transcript))
-        with writing(self.path), self.path.open("ab", buffering=0) as file:
+                with _removing_on_error(part):
+                    write_durably(part, lambda file: file.write(transcript))
+        with _removing_on_error(part), writing(self.path), self.path.open("ab", buffering=0) as file:
             end, line = file.tell(), entry.to_line()
             if file.write(line) < len(line):
                 file.truncate(end)
@@ -191,6 +193,17 @@ def _suffix(shard: Shard) -> str:
 def _part(target: Path) -> Path:
     """Return the path of the temporary file of a transcript."""
     return target.with_name(f".{target.name}.part")
+
+
+@contextmanager
+def _removing_on_error(part: Path) -> Iterator[None]:
+    """Remove a temporary file if the disk is full."""
+    try:
+        yield
+    except (OSError, FileError):
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, Entry]]:

@@ -6,21 +6,30 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import groupby, product
 from pathlib import Path
+from typing import NamedTuple
 
-from audioseq import models
+from audioseq import audio, models
 from audioseq.data import stamp
-from audioseq.errors import AudioError, ConfigError, DataError, FileError
+from audioseq.errors import AudioError, ConfigError, DataError
 from audioseq.speech import writers
-from audioseq.speech.batch.inputs import Recording, find_recordings
+from audioseq.speech.batch.inputs import Recording, find_left_out, find_recordings
 from audioseq.speech.batch.journal import Entry, Journal, SourceState, open_journal
 from audioseq.speech.batch.shard import WHOLE, Shard
-from audioseq.speech.batch.transcribe import ProgressCallback, TranscriptionResult, transcribe_each
+from audioseq.speech.batch.transcribe import (
+    ProgressCallback,
+    TranscriptionResult,
+    to_error,
+    transcribe_each,
+)
 from audioseq.speech.decoding.decoder import Decoding, DecodingOptions
 from audioseq.speech.pipeline import Recogniser, load_recogniser
+from audioseq.speech.transcript import Transcript
+from audioseq.speech.writers import SubtitleOptions
 
 FORMATS_WITH_WORDS = ("srt", "vtt", "ctm", "textgrid")
 """Formats that need word timestamps; subtitles need them to split long segments."""
@@ -55,12 +64,15 @@ def transcribe_all(
     output: str | os.PathLike[str],
     *,
     model: Recogniser | str | Path | None = None,
-    form: str = "txt",
+    form: str | Sequence[str] = "txt",
     words: bool = False,
+    subtitles: SubtitleOptions | None = None,
     decoding: Decoding = None,
     resume: bool = False,
     force: bool = False,
+    channels: audio.Channels = "mix",
     shard: Shard = WHOLE,
+    left_out: Sequence[Path] = (),
     on_result: Callable[[TranscriptionResult], object] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Summary:
@@ -74,12 +86,15 @@ def transcribe_all(
         inputs: recordings, folders, glob patterns and manifests, see `find_recordings`.
         output: folder of the transcripts; created if it does not exist.
         model: a recogniser, or the name or path of a model.
-        form: format of the transcripts, one of `writers.FORMATS`.
+        form: format of the transcripts, one of `writers.FORMATS`, or several; each has its own journal entry.
         words: as in `Recogniser.transcribe`.
+        subtitles: layout of srt and vtt.
         decoding: as in `Recogniser.transcribe`.
         resume: skip recordings that have been transcribed with the same model and settings, and have not
             changed since.
         force: overwrite existing transcripts; with `resume`, only those that are not skipped.
+        channels: as in `Recogniser.transcribe`.
+        left_out: files in formats that cannot be read, for the journal; those in folders are found.
         shard: transcribe only this part of the recordings; other processes transcribe the others to the same
             folder.
         on_result: called with the result of each recording, in order.
@@ -93,29 +108,57 @@ def transcribe_all(
         FileError: the journal cannot be written.
         ConfigError: the format is unknown, or a hotword has characters outside the model's alphabet.
     """
-    if form not in writers.FORMATS:
-        raise ConfigError(f"unknown format {form!r}; choose from {', '.join(writers.FORMATS)}")
+    forms = [form] if isinstance(form, str) else form
+    for each in forms:
+        if each not in writers.FORMATS:
+            raise ConfigError(f"unknown format {each!r}; choose from {', '.join(writers.FORMATS)}")
     began = time.perf_counter()
     found: list[Recording] = []
+    unreadable = list(left_out)
     for given in [inputs] if isinstance(inputs, str | os.PathLike) else inputs:
         found += [given] if isinstance(given, Recording) else find_recordings(given)
+        unreadable += [] if isinstance(given, Recording) else find_left_out(given)
     recogniser = model if isinstance(model, Recogniser) else load_recogniser(model)
-    words = words or form in FORMATS_WITH_WORDS
-    settings = _fingerprint(recogniser, decoding, form, words)
+    timed = {each: words or each in FORMATS_WITH_WORDS for each in forms}
+    settings = {
+        each: _fingerprint(recogniser, decoding, each, timed[each], subtitles, channels) for each in forms
+    }
+
+    def content(transcript: Transcript, form: str) -> bytes:
+        return writers.write(
+            transcript if timed[form] else replace(transcript, words=()), form, subtitles
+        ).encode()
+
     seconds, done, failed = 0.0, 0, 0
     with open_journal(Path(output), shard) as journal:
-        plan = _plan(shard.select(found), journal, settings, form, resume, force)
+        plan = _plan(shard.select(found), journal, settings, resume, force)
         for recording in plan.skipped:
             if progress is not None:
                 progress(recording, 1.0)
         for refusal in plan.refusals:
             if on_result is not None:
                 on_result(refusal)
-        journal.begin(plan.jobs)
-        recordings = [recording for recording, _ in plan.jobs.values()]
-        results = transcribe_each(recogniser, recordings, words=words, decoding=decoding, progress=progress)
-        for (name, (_, source)), result in zip(plan.jobs.items(), results, strict=True):
-            result = _record(journal, name, source, result, form)
+        lines = _left_out(unreadable) if shard.index == 1 else []
+        journal.begin({*plan.jobs, *(line.output for line in lines)})
+        for line in lines:
+            journal.add(line)
+        groups = [
+            (recording, list(jobs))
+            for recording, jobs in groupby(plan.jobs.items(), key=lambda job: job[1].recording)
+        ]
+        recordings = [recording for recording, _ in groups]
+        any_timed = any(timed.values())
+        results = transcribe_each(
+            recogniser,
+            recordings,
+            words=any_timed,
+            decoding=decoding,
+            channels=channels,
+            progress=progress,
+        )
+        for (_, jobs), result in zip(groups, results, strict=True):
+            for name, job in jobs:
+                result = _record(journal, name, job, result, content)
             if result.transcript is not None:
                 done += 1
                 seconds += result.transcript.duration
@@ -133,12 +176,20 @@ def transcribe_all(
     )
 
 
+class _Job(NamedTuple):
+    """A transcript to write."""
+
+    recording: Recording
+    source: SourceState
+    form: str
+
+
 @dataclass
 class _Plan:
     """Recordings that a run transcribes, skips and refuses."""
 
-    jobs: dict[str, tuple[Recording, SourceState]]
-    """Recordings to transcribe, keyed by the path of the transcript in the folder."""
+    jobs: dict[str, _Job]
+    """Transcripts to write, keyed by their path in the folder; those of one recording are consecutive."""
     skipped: list[Recording]
     refusals: list[TranscriptionResult]
     """One error per reason."""
@@ -147,26 +198,33 @@ class _Plan:
 
 
 def _plan(
-    recordings: Iterable[Recording], journal: Journal, settings: str, form: str, resume: bool, force: bool
+    recordings: Sequence[Recording], journal: Journal, settings: Mapping[str, str], resume: bool, force: bool
 ) -> _Plan:
-    """Decide for each recording whether to transcribe, skip or refuse it, by the journal and the options."""
+    """Decide for each recording whether to transcribe, skip or refuse it, by the journal and the options.
+
+    Args:
+        settings: the fingerprint of each format.
+    """
     plan = _Plan({}, [], [], 0)
     by_name: dict[str, Recording] = {}
     other_settings: list[str] = []
     refused: dict[str, list[tuple[Recording, str]]] = {}
-    for recording in recordings:
+    skipped: set[int] = set()
+    refused_recordings: set[int] = set()
+    for index, (form, fingerprint) in product(range(len(recordings)), settings.items()):
+        recording = recordings[index]
         name = Path(f"{recording.name}.{form}").as_posix()
-        source = SourceState(recording.offset, recording.duration, stamp(Path(recording.path)), settings)
+        source = SourceState(recording.offset, recording.duration, stamp(Path(recording.path)), fingerprint)
         entry = journal.done.get(name)
         same = entry is not None and entry.path == recording.path and bool(source.stamp)
         reason = ""
         if name in by_name:
             reason = f"is the transcript of {by_name[name].path}; use two output folders"
         elif resume and entry and same and entry.source == source and journal.ensure_transcript(entry):
-            plan.skipped.append(recording)
+            skipped.add(index)
         elif force or not os.path.lexists(journal.folder / name):
-            plan.jobs[name] = recording, source
-        elif resume and entry and same and replace(entry.source, settings=settings) == source:
+            plan.jobs[name] = _Job(recording, source, form)
+        elif resume and entry and same and replace(entry.source, settings=fingerprint) == source:
             other_settings.append(name)
         elif resume and entry:
             reason = "is of another recording, or of this one before it changed; add --force to overwrite it"
@@ -177,6 +235,7 @@ def _plan(
         by_name.setdefault(name, recording)
         if reason:
             refused.setdefault(reason, []).append((recording, name))
+            refused_recordings.add(index)
     if other_settings:
         raise DataError(
             f"{journal.folder / other_settings[0]}{_more(other_settings)}: made with another model or other "
@@ -186,7 +245,11 @@ def _plan(
         recording, name = cases[0]
         error = AudioError(f"{recording.path}: {journal.folder / name}{_more(cases)} {reason}")
         plan.refusals.append(TranscriptionResult(recording, error=error))
-        plan.refused += len(cases)
+    plan.refused = len(refused_recordings)
+    writing = {job.recording for job in plan.jobs.values()}
+    plan.skipped = [
+        recordings[i] for i in sorted(skipped - refused_recordings) if recordings[i] not in writing
+    ]
     return plan
 
 
@@ -195,7 +258,11 @@ def _more(cases: Sized) -> str:
 
 
 def _record(
-    journal: Journal, name: str, source: SourceState, result: TranscriptionResult, form: str
+    journal: Journal,
+    name: str,
+    job: _Job,
+    result: TranscriptionResult,
+    content: Callable[[Transcript, str], bytes],
 ) -> TranscriptionResult:
     """Write a transcript and its line; return the result, with an error if it cannot be written."""
     entry = Entry(
@@ -203,28 +270,45 @@ def _record(
         path=result.recording.path,
         output=name,
         seconds=round(result.seconds, 3),
-        source=source,
+        source=job.source,
     )
     if result.transcript is not None:
-        content = writers.write(result.transcript, form).encode()
-        done = replace(
-            entry,
-            status="done",
-            duration=round(result.transcript.duration, 3),
-            words=len(result.transcript.text.split()),
-            warnings=result.transcript.warnings,
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
         try:
-            journal.add(done, content)
-        except FileError as error:
-            result = replace(result, transcript=None, error=error)
+            written = content(result.transcript, job.form)
+            done = replace(
+                entry,
+                status="done",
+                duration=round(result.transcript.duration, 3),
+                words=len(result.transcript.text.split()),
+                warnings=result.transcript.warnings,
+                sha256=hashlib.sha256(written).hexdigest(),
+            )
+            journal.add(done, written)
+        except Exception as error:
+            result = replace(result, transcript=None, error=to_error(result.recording, error))
     if result.error is not None:
         journal.add(replace(entry, error=str(result.error)))
     return result
 
 
-def _fingerprint(recogniser: Recogniser, decoding: Decoding, form: str, words: bool) -> str:
+def _left_out(paths: Iterable[Path]) -> list[Entry]:
+    """Return the lines of files that cannot be read."""
+    error = f"cannot be read without PyAV; {audio.INSTALL}"
+    source = SourceState(0.0, None, (), "")
+    return [
+        Entry(status="left out", path=str(path), output=str(path), error=error, source=source)
+        for path in paths
+    ]
+
+
+def _fingerprint(
+    recogniser: Recogniser,
+    decoding: Decoding,
+    form: str,
+    words: bool,
+    subtitles: SubtitleOptions | None,
+    channels: audio.Channels,
+) -> str:
     """Return a hash of everything besides the recording that a transcript depends on."""
     digest = hashlib.sha256()
     for name, tensor in sorted(recogniser.model.state_dict().items()):
@@ -238,5 +322,8 @@ def _fingerprint(recogniser: Recogniser, decoding: Decoding, form: str, words: b
                     digest.update(hashlib.file_digest(file, "sha256").digest())
         options = replace(options, lm=None, rescorer=None)
     digest.update(json.dumps([header.config, header.tokenizer, header.card]).encode())
-    digest.update(repr((options, form, words)).encode())
+    layout = subtitles if form in ("srt", "vtt") and subtitles != SubtitleOptions() else None
+    digest.update(repr((options, form, words) + ((layout,) if layout else ())).encode())
+    if channels != "mix":
+        digest.update(str(channels).encode())
     return digest.hexdigest()[:16]
