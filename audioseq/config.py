@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import pydantic_core
@@ -26,6 +26,11 @@ class Config(pydantic.BaseModel):
 
 
 C = TypeVar("C", bound=Config)
+
+Count = Annotated[int, pydantic.Field(ge=0)]
+Size = Annotated[int, pydantic.Field(ge=1)]
+Fraction = Annotated[float, pydantic.Field(ge=0, lt=1)]
+"""Types of values that several configurations share."""
 
 UNKNOWN_KEY_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
 """Error types of pydantic for an unknown key, in a model and in a dataclass."""

@@ -7,12 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from audioseq.config import Config
+from audioseq.config import Config, Count, Fraction, Size
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
-
-Size = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
@@ -22,9 +19,9 @@ class ModelConfig(Config):
     embedding_size: Size = 256
     hidden_size: Size = 416
     num_layers: Size = 2
-    dropout: Share = 0.0
-    embedding_dropout: Share = 0.0
-    weight_drop: Share = 0.0
+    dropout: Fraction = 0.0
+    embedding_dropout: Fraction = 0.0
+    weight_drop: Fraction = 0.0
     tied: bool = True
 
 
@@ -44,7 +41,7 @@ class LanguageConfig(Config):
 
     task: Literal["language"] = "language"
     alphabet: str = DEFAULT_ALPHABET
-    words: Annotated[int, Field(ge=0)] = 0
+    words: Count = 0
     """Number of words in the vocabulary, the most frequent ones; other words are `<unk>`."""
     subwords: Annotated[int, Field(ge=0, le=20000)] = 0
     """Number of subwords in the vocabulary. With neither words nor subwords, characters are the tokens."""

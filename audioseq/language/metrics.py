@@ -53,7 +53,7 @@ def word_scores(units: Units, text: str, scores: Sequence[float]) -> list[float]
 def word_perplexity(
     units: Units,
     texts: Sequence[str],
-    scores: Iterable[Sequence[float]],
+    scores: Iterable[list[float]],
     vocabulary: Container[str] | None = None,
 ) -> Perplexity:
     """Compute the perplexity per word, which is comparable across models with different tokens.
@@ -79,13 +79,8 @@ def word_perplexity(
                 unknown += 1
                 unknown_total += score
     predicted = words + sentences
-    return Perplexity(
-        math.exp((unknown_total - total) / max(1, predicted - unknown)),
-        math.exp(-total / predicted),
-        words,
-        unknown,
-        sentences,
-    )
+    perplexity = math.exp((unknown_total - total) / max(1, predicted - unknown))
+    return Perplexity(perplexity, math.exp(-total / predicted), words, unknown, sentences)
 
 
 def _batches(lengths: Sequence[int]) -> Iterable[list[int]]:

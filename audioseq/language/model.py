@@ -62,14 +62,9 @@ class LanguageModel(nn.Module):
         nn.init.uniform_(self.embedding.weight, -EMBEDDING_INIT_RANGE, EMBEDDING_INIT_RANGE)
         self.dropout = LockedDropout(dropout)
         self.stack = RecurrentStack(
-            cell,
-            embedding_size,
-            hidden_size,
-            num_layers,
-            dropout=dropout,
-            locked=True,
-            weight_drop=weight_drop,
-        )
+            cell, embedding_size, hidden_size, num_layers,
+            dropout=dropout, locked=True, weight_drop=weight_drop,
+        )  # fmt: skip
         same_size = hidden_size == embedding_size
         self.projection = nn.Identity() if same_size else nn.Linear(hidden_size, embedding_size)
         self.head = nn.Linear(embedding_size, vocabulary)

@@ -118,9 +118,7 @@ class LanguageTask(HasConfig, CarriesState):
     ) -> None:
         self.config, self.valid = config, list(valid)
         if not train or not valid:
-            raise DataError(
-                "there are no sentences to train or validate on; set data.train and data.valid to text files"
-            )
+            raise DataError("no sentences to train or validate on; set data.train and data.valid to texts")
         self.units = units or learn_units(config, train)
         self.tokens, self.starts = _encode(self.units, train)
         self.windows = (len(self.tokens) - 1) // (config.data.streams * config.data.window)
@@ -145,9 +143,8 @@ class LanguageTask(HasConfig, CarriesState):
         window = indices[0] // data.streams
         starts = [(i % data.streams * self.windows + i // data.streams) * data.window for i in indices]
         stream = self._shuffled(epoch)
-        rows = torch.tensor(
-            np.stack([stream[start : start + data.window + 1] for start in starts]).astype(np.int64)
-        )
+        windows = [stream[start : start + data.window + 1] for start in starts]
+        rows = torch.from_numpy(np.stack(windows).astype(np.int64))
         return Window(rows[:, :-1], rows[:, 1:], window == 0)
 
     def loss(self, batch: Window, model: nn.Module) -> Loss:

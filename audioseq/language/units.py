@@ -30,9 +30,7 @@ class Units:
         self.source = source
         if isinstance(source, Vocabulary):
             self.end, self.alphabet = source.eos, DEFAULT_ALPHABET
-            self.pieces: Sequence[str] = [
-                "" if word in SPECIAL_TOKENS else f" {word}" for word in source.words
-            ]
+            self.pieces: Sequence[str] = ["" if w in SPECIAL_TOKENS else f" {w}" for w in source.words]
         else:
             self.end, self.alphabet, self.pieces = BLANK, source.alphabet, source.pieces
 

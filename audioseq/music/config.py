@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from audioseq.config import Config
+from audioseq.config import Config, Fraction, Size
 from audioseq.music.representation.augment import MusicAugment
 from audioseq.training import TrainingConfig
-
-PositiveInt = Annotated[int, Field(ge=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
     """The network; see `MusicModel`."""
 
     cell: Literal["gru", "lstm"] = "lstm"
-    width: PositiveInt = 192
-    look_width: PositiveInt = 64
-    hidden_size: PositiveInt = 448
-    num_layers: PositiveInt = 2
-    dropout: Probability = 0.1
+    width: Size = 192
+    look_width: Size = 64
+    hidden_size: Size = 448
+    num_layers: Size = 2
+    dropout: Fraction = 0.1
 
 
 class DataConfig(Config):
@@ -33,11 +30,11 @@ class DataConfig(Config):
     valid: tuple[Path, ...]
     cache: Path | None = None
     """File for the events of all pieces; without it, each run reads the MIDI files."""
-    streams: PositiveInt = 32
+    streams: Size = 32
     """Batch size: pieces that are read in parallel. A batch holds one window of each."""
-    stretch: PositiveInt = 128
+    stretch: Size = 128
     """Events in a window of truncated backpropagation through time. The state is carried between windows."""
-    repeats: dict[str, PositiveInt] = Field(default_factory=dict)
+    repeats: dict[str, Size] = Field(default_factory=dict)
     """How often the pieces of a style occur in an epoch; by default once."""
 
 

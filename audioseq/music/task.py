@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -116,14 +117,10 @@ class MusicTask(HasConfig, CarriesState):
 
     def __init__(self, config: MusicConfig, train: Sequence[Example], valid: Sequence[Example]) -> None:
         if not train or not valid:
-            raise DataError(
-                "no piece is left for training or for validation; check data.train and data.valid"
-            )
+            raise DataError("no piece is left for training or validation; check data.train and data.valid")
         self.config = config
-        repeats = config.data.repeats
-        self.train = [
-            example for example in train for _ in range(repeats.get(v.STYLES[example.conditions.style], 1))
-        ]
+        counts = (config.data.repeats.get(v.STYLES[example.conditions.style], 1) for example in train)
+        self.train = [example for example, count in zip(train, counts, strict=True) for _ in range(count)]
         self.valid = sorted(valid, key=lambda example: len(example.events))
         torch.manual_seed(config.training.seed)
         self.model = build(config.model)
@@ -179,7 +176,7 @@ class MusicTask(HasConfig, CarriesState):
         conditions: dict[str, list[object]] = defaultdict(list)
         for example in sorted(
             {example.id: example for example in self.train}.values(),
-            key=lambda example: hashlib.sha256(example.id.encode()).digest(),
+            key=lambda example: hashlib.sha256(os.fsencode(example.id)).digest(),
         ):
             rows = conditions[v.STYLES[example.conditions.style]]
             if len(rows) < MAX_STORED_CONDITIONS:
@@ -194,15 +191,12 @@ class MusicTask(HasConfig, CarriesState):
         """Return the windows of each stream: index of the piece, and first event."""
         if self._streams[0] != epoch:
             data = self.config.data
-            order = torch.randperm(
-                len(self.train), generator=keyed_generator(self.config.training.seed, epoch, "order")
-            )
+            generator = keyed_generator(self.config.training.seed, epoch, "order")
+            order = torch.randperm(len(self.train), generator=generator)
             streams: list[list[tuple[int, int]]] = [[] for _ in range(data.streams)]
             for piece in order.tolist():
-                shortest = min(streams, key=len)
-                shortest += [
-                    (piece, start) for start in range(0, len(self.train[piece].events), data.stretch)
-                ]
+                stream = min(streams, key=len)
+                stream += [(piece, start) for start in range(0, len(self.train[piece].events), data.stretch)]
             self._streams = epoch, streams
             self._augmented: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         return self._streams[1]

@@ -8,14 +8,6 @@ from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State
 from audioseq.nn.subsample import Subsample
 
 __all__ = [
-    "CellName",
-    "FrameHead",
-    "LockedDropout",
-    "Recurrent",
-    "RecurrentStack",
-    "State",
-    "Subsample",
-    "gradient_norms",
-    "length_mask",
-    "reverse_sequence",
-]
+    "CellName", "FrameHead", "LockedDropout", "Recurrent", "RecurrentStack", "State", "Subsample",
+    "gradient_norms", "length_mask", "reverse_sequence",
+]  # fmt: skip

@@ -9,13 +9,10 @@ from pydantic import Field, model_validator
 
 from audioseq.audio.augment import WaveAugment
 from audioseq.audio.features import SpecAugment
-from audioseq.config import Config
+from audioseq.config import Config, Count, Fraction, Size
 from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
-
-Size = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelConfig(Config):
@@ -35,11 +32,11 @@ class ModelConfig(Config):
     lower_size: Size = 256
     upper_layers: Size = 2
     upper_size: Size = 320
-    p2g_layers: Annotated[int, Field(ge=0)] = 0
+    p2g_layers: Count = 0
     p2g_size: Size = 288
     frame_stacking: Size = 2
     bidirectional: bool = True
-    dropout: Weight = 0.1
+    dropout: Fraction = 0.1
 
 
 class DataConfig(Config):
@@ -53,7 +50,7 @@ class DataConfig(Config):
     """Seconds of audio in one update over all processes, including padding."""
     min_seconds: Annotated[float, Field(ge=0)] = 0.3
     max_seconds: Annotated[float, Field(gt=0)] = 20.0
-    shortest_first: Annotated[int, Field(ge=0)] = 1
+    shortest_first: Count = 1
     """Number of initial epochs that order the utterances from short to long."""
 
 
@@ -80,7 +77,7 @@ class SpeechConfig(Config):
     alphabet: str = DEFAULT_ALPHABET
     subwords: Annotated[int, Field(ge=0, le=5000)] = 0
     """Size of the subword vocabulary, learnt from the training texts; 0: characters."""
-    intermediate_weight: Weight = 0.4
+    intermediate_weight: Fraction = 0.4
     """Share of the loss for intermediate CTC: of characters, or of phones with a p2g decoder."""
     text_only: TextOnlyConfig | None = None
     data: DataConfig

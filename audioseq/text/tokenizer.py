@@ -97,9 +97,7 @@ class CharTokenizer:
     def __init__(self, alphabet: str = DEFAULT_ALPHABET) -> None:
         repeated = [char for char, count in Counter(alphabet).items() if count > 1]
         if not alphabet or repeated:
-            raise ConfigError(
-                f"alphabet {alphabet!r}: must contain at least one character, and each only once"
-            )
+            raise ConfigError(f"alphabet {alphabet!r}: must have at least one character, and each only once")
         self.alphabet = alphabet
         self.pieces = ["", *alphabet]
         self._ids = {char: index for index, char in enumerate(alphabet, start=BLANK + 1)}

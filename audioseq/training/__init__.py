@@ -5,12 +5,5 @@ from audioseq.training.loop import TrainingResult, fit
 from audioseq.training.task import CarriesState, GivesAdvice, HasConfig, Loss, Task
 
 __all__ = [
-    "CarriesState",
-    "GivesAdvice",
-    "HasConfig",
-    "Loss",
-    "Task",
-    "TrainingConfig",
-    "TrainingResult",
-    "fit",
-]
+    "CarriesState", "GivesAdvice", "HasConfig", "Loss", "Task", "TrainingConfig", "TrainingResult", "fit",
+]  # fmt: skip

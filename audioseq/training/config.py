@@ -6,10 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from audioseq.config import Config
-
-Count = Annotated[int, Field(ge=0)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
+from audioseq.config import Config, Count, Fraction, Size
 
 
 class TrainingConfig(Config):
@@ -25,19 +22,19 @@ class TrainingConfig(Config):
     decay: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Final fraction of the run, in which the rate decreases linearly to a hundredth of the peak."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    betas: tuple[Beta, Beta] = (0.9, 0.98)
+    betas: tuple[Fraction, Fraction] = (0.9, 0.98)
     clip: Annotated[float, Field(gt=0)] = 1.0
     """Maximum norm of the gradient of the mean loss; a larger gradient is scaled down."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
+    accumulate: Size = 1
     """Batches per update."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    average: Annotated[int, Field(ge=1)] = 1
+    average: Size = 1
     """Number of validated models, counted from the last, to average at the end; 1 disables averaging."""
     patience: Count = 0
     """Validations without a better metric after which training stops; 0 disables early stopping."""
     validate_every: Annotated[float, Field(gt=0)] = 1.0
     """Epochs between validations."""
-    save_every: Annotated[int, Field(ge=1)] = 200
+    save_every: Size = 200
     """Updates between saves of the training state."""
     workers: Count = 0
     """Processes that prepare batches; 0 prepares them in the main process."""

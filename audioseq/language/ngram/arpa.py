@@ -163,6 +163,4 @@ class _Reader:
         return ids
 
     def _fail(self, reason: str) -> NoReturn:
-        raise CheckpointError(
-            f"{self.path}, line {self.number}: {reason}; download or create the ARPA file again"
-        )
+        raise CheckpointError(f"{self.path}, line {self.number}: {reason}; download or create it again")

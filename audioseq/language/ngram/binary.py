@@ -38,11 +38,8 @@ def save(path: str | Path, model: NGram, card: dict[str, Any] | None = None) -> 
     """
     import torch
 
-    tensors: dict[str, NDArray[Any]] = {
-        "vocabulary": np.frombuffer(
-            "\n".join(model.vocabulary.words[len(SPECIAL_TOKENS) :]).encode(), np.uint8
-        )
-    }
+    text = "\n".join(model.vocabulary.words[len(SPECIAL_TOKENS) :])
+    tensors: dict[str, NDArray[Any]] = {"vocabulary": np.frombuffer(text.encode(), np.uint8)}
     contexts, words = np.divmod(model.keys, len(model.vocabulary))
     children = np.bincount(contexts[1:], minlength=len(model.keys))
     for order, (first, end) in enumerate(pairwise(model.bounds), 1):
@@ -136,11 +133,9 @@ def _assemble(tensors: dict[str, NDArray[Any]], order: int) -> NGram:
         shorter = longer - 1
         children = tensors[f"{shorter}.children"].astype(np.int64)
         children[children == CHILDREN_OVERFLOW] = tensors[f"{shorter}.children.many"]
-        weights = tensors[f"{shorter}.backoffs"]
+        codes = tensors[f"{shorter}.backoffs"]
         backoffs.append(np.zeros(len(children), np.float32))
-        backoffs[-1][children > 0] = (
-            weights if shorter == 1 else tensors[f"{shorter}.backoffs.levels"][weights]
-        )
+        backoffs[-1][children > 0] = codes if shorter == 1 else tensors[f"{shorter}.backoffs.levels"][codes]
         contexts = np.repeat(np.arange(first, first + len(keys[-1])), children)
         keys.append(contexts * len(vocabulary) + tensors[f"{longer}.words"])
         log_probs.append(tensors[f"{longer}.log_probs.levels"][tensors[f"{longer}.log_probs"]])

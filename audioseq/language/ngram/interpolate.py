@@ -27,9 +27,8 @@ def interpolate(one: NGram, other: NGram, weight: float) -> NGram:
     known = set(one.vocabulary.words)
     vocabulary = Vocabulary((*one.vocabulary.words, *(w for w in other.vocabulary.words if w not in known)))
     keys, sizes = _merge_keys(one, other, vocabulary)
-    ours, theirs = (
-        np.exp(_log_probs(model, vocabulary, keys, sizes).astype(np.float64)) for model in (one, other)
-    )
+    both = (_log_probs(model, vocabulary, keys, sizes) for model in (one, other))
+    ours, theirs = (np.exp(log_probs.astype(np.float64)) for log_probs in both)
     with np.errstate(divide="ignore"):
         log_probs = np.maximum(np.log((1 - weight) * ours + weight * theirs), LOG_ZERO)
     log_probs[ROOT] = 0

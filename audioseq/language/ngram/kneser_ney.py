@@ -92,9 +92,8 @@ def count_ngrams(tokens: NDArray[np.integer], vocabulary: Vocabulary, order: int
         within &= tokens != vocabulary.bos
         positions = np.flatnonzero(within)
         # The context ends one position earlier. Sorting the keys keeps the n-grams in the order of the trie.
-        keys, inverse, counts = np.unique(
-            indices[positions - 1] * size + tokens[positions], return_inverse=True, return_counts=True
-        )
+        found = indices[positions - 1] * size + tokens[positions]
+        keys, inverse, counts = np.unique(found, return_inverse=True, return_counts=True)
         suffixes = np.empty(len(keys), np.int64)
         suffixes[inverse] = indices[positions]
         orders.append(NGramCounts(keys, counts, suffixes))

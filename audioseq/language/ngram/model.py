@@ -180,13 +180,8 @@ class NGram:
                 unknown += int(is_unknown.sum())
                 words += len(sentence)
             number += len(batch)
-        return Perplexity(
-            math.exp((unknown_total - total) / max(1, words - unknown + number)),
-            math.exp(-total / max(1, words + number)),
-            words,
-            unknown,
-            number,
-        )
+        known = math.exp((unknown_total - total) / max(1, words - unknown + number))
+        return Perplexity(known, math.exp(-total / max(1, words + number)), words, unknown, number)
 
     def _score(self, sentences: Sequence[Sequence[int]]) -> list[Floats]:
         """Compute the log probabilities of the words and the end of each sentence in one batch."""

@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from audioseq.language.ngram.model import Floats, NGram
+from audioseq.language.ngram.model import Floats, NGram, Nodes
 
 Mask = NDArray[np.bool_]
+Doubles = NDArray[np.float64]
 
 MIN_PROBABILITY_MASS = 1e-7
 """Smaller remainders of probability are rounding errors and count as zero."""
@@ -120,9 +121,7 @@ def normalise(model: NGram) -> NGram:
     return result
 
 
-def _probabilities(
-    model: NGram, first: int, end: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def _probabilities(model: NGram, first: int, end: int) -> tuple[Nodes, Doubles, Doubles]:
     """Return the contexts of a range of nodes, their probabilities, and those of the order below."""
     contexts, words = np.divmod(model.keys[first:end], len(model.vocabulary))
     nodes, backoffs = model.find(model.suffix_links[contexts], words)
@@ -130,14 +129,12 @@ def _probabilities(
     return contexts, np.exp(model.log_probs[first:end].astype(np.float64)), lower
 
 
-def _backoff_mass(
-    contexts: NDArray[np.int64], probabilities: NDArray[np.float64], size: int
-) -> NDArray[np.float64]:
+def _backoff_mass(contexts: Nodes, probabilities: Doubles, size: int) -> Doubles:
     """Return the probability that remains in each context for words without an n-gram after it."""
     return np.maximum(1 - np.bincount(contexts, probabilities, size), MIN_PROBABILITY_MASS)
 
 
-def _context_probabilities(model: NGram) -> NDArray[np.float64]:
+def _context_probabilities(model: NGram) -> Doubles:
     """Estimate the probability that a position of the text has each node as its context."""
     bos, eos = 1 + model.vocabulary.bos, 1 + model.vocabulary.eos
     if model.counts is not None:

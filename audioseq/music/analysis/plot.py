@@ -135,9 +135,7 @@ def check(path: str | os.PathLike[str]) -> None:
 
 def _draw_bars(axes: Axes, bars: np.ndarray) -> None:
     """Draw bar lines, and number at most about 40 of them."""
-    every = next(
-        step for step in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512) if len(bars) / step <= 40 or step == 512
-    )
+    every = next((1 << power for power in range(9) if len(bars) / 2**power <= 40), 512)
     for index, seconds in enumerate(bars.tolist()):
         numbered = index % every == 0
         axes.axvline(seconds, color=PALE, linewidth=1.0 if numbered else 0.4, zorder=0.5)
@@ -180,6 +178,4 @@ def _finish(axes: Axes) -> None:
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=Path(path).suffix[1:].lower(), dpi=140, bbox_inches="tight")
-    write_atomically(
-        path if isinstance(path, str) else Path(path), lambda file: file.write(buffer.getvalue())
-    )
+    write_atomically(path, lambda file: file.write(buffer.getvalue()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,13 +16,8 @@ from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS_PER_Q
 SIXTEENTH = TICKS_PER_QUARTER // 4
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _HARMONIC_MINOR = (0, 2, 3, 5, 7, 8, 11)
-_SCALES = np.array(
-    [
-        np.roll(np.isin(np.arange(12), steps), tonic)
-        for steps in (_MAJOR, _HARMONIC_MINOR)
-        for tonic in range(12)
-    ]
-)
+_STEPS = [np.isin(np.arange(12), steps) for steps in (_MAJOR, _HARMONIC_MINOR)]
+_SCALES = np.array([np.roll(steps, tonic) for steps in _STEPS for tonic in range(12)])
 """Masks of the pitch classes of the 24 scales `[24, 12]`."""
 
 
@@ -92,13 +88,10 @@ def describe(piece: Piece) -> Statistics:
 
 def compare(pieces: Sequence[Statistics], reference: Sequence[Statistics]) -> list[Row]:
     """Compare each statistic that both the pieces and the reference pieces have."""
-    columns = [
-        {name: [asdict(one)[name] for one in group] for name in asdict(group[0])}
-        for group in (pieces, reference)
-    ]
+    groups = [[asdict(statistics) for statistics in group] for group in (pieces, reference)]
     rows = []
-    for name in columns[0]:
-        own, others = ([value for value in column[name] if value is not None] for column in columns)
+    for name in groups[0][0]:
+        own, others = ([each[name] for each in group if each[name] is not None] for group in groups)
         if own and others:
             rows.append(Row(name, _percentiles(own), _percentiles(others)))
     return rows
@@ -149,11 +142,11 @@ def _polyphony(notes: Sequence[GridNote]) -> float:
 def _groove(piece: Piece, bars: Sequence[frozenset[tuple[int, int]]]) -> float:
     """Compare neighbouring bars of equal length that both have notes, as in MusPy (Dong et al. 2020)."""
     lengths = np.diff(piece.starts) // SIXTEENTH
-    rhythms = [{position for position, _ in bar} for bar in bars]
+    rhythms = [({position for position, _ in bar}, length) for bar, length in zip(bars, lengths, strict=True)]
     similarities = [
-        1 - len(rhythms[index] ^ rhythms[index + 1]) / lengths[index]
-        for index in range(len(bars) - 1)
-        if bars[index] and bars[index + 1] and lengths[index] == lengths[index + 1]
+        1 - len(one ^ other) / length
+        for (one, length), (other, next_length) in pairwise(rhythms)
+        if one and other and length == next_length
     ]
     return float(np.mean(similarities)) if similarities else 0.0
 

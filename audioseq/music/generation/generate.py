@@ -53,13 +53,13 @@ class Draft:
     """Number of samples that were rejected because they completed a run of the training data."""
 
 
-@dataclass
 class _ActiveDraft:
     """A draft that has not ended, with its states."""
 
-    draft: Draft
-    state: EventState
-    detector: CopyDetector | None
+    def __init__(self, draft: Draft, runs: Fingerprint | None) -> None:
+        self.draft = draft
+        self.state = EventState(draft.conditions, guided=True)
+        self.detector = None if runs is None else CopyDetector(runs, draft.conditions.programs)
 
     def detect(self, event: Sequence[int]) -> CopyDetector | None:
         """Return the copy detector after an event; bar lines and the end leave it unchanged."""
@@ -91,30 +91,21 @@ def generate(
         training_runs: runs of notes to avoid: a note that completes one is resampled.
     """
     step = step or EventStep(model)
-    active = [
-        _ActiveDraft(
-            draft,
-            EventState(draft.conditions, guided=True),
-            None if training_runs is None else CopyDetector(training_runs, draft.conditions.programs),
-        )
-        for draft in drafts
-    ]
+    active = [_ActiveDraft(draft, training_runs) for draft in drafts]
     parts = [_read_primer(model, step, each) for each in active]
     states = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
     with np.errstate(all="ignore"):  # a model with weights that are NaN generates music too
         while active:
             features = np.array([each.state.features() for each in active])
             summary, states = step(features, states)
-            _push_events(step, summary, active, sampling)
+            _add_events(step, summary, active, sampling)
             kept = [i for i, each in enumerate(active) if not each.state.ended]
             if len(kept) < len(active):
                 active = [active[i] for i in kept]
                 states = [tuple(part[kept] for part in layer) for layer in states]
 
 
-def _push_events(
-    step: EventStep, summary: np.ndarray, active: list[_ActiveDraft], sampling: Sampling
-) -> None:
+def _add_events(step: EventStep, summary: np.ndarray, active: list[_ActiveDraft], sampling: Sampling) -> None:
     """Sample and append the next event of each draft.
 
     An event that completes a run of the training data is sampled again, each time at a higher temperature, as
@@ -189,9 +180,8 @@ def begin_bar(state: EventState, draft: Draft) -> None:
     """Update the number of remaining bars, and decide which bar the new bar repeats."""
     if draft.target_ticks is not None:
         state.set_target_length(draft.target_ticks)
-    state.repeat_lag = sample_repeat_lag(
-        state.bar, state.remaining, draft.conditions.style, state.repeat_lag, draft.random
-    )
+    style, lag = draft.conditions.style, state.repeat_lag
+    state.repeat_lag = sample_repeat_lag(state.bar, state.remaining, style, lag, draft.random)
 
 
 def allowed_values(state: EventState, field: int, event: Sequence[int]) -> np.ndarray:

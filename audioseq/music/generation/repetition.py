@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from numpy.random import Generator
 
 from audioseq.music.representation.vocabulary import STYLES
 
@@ -18,9 +18,7 @@ FREE_ENDING_BARS = 2
 """Bars at the end that repeat none."""
 
 
-def sample_repeat_lag(
-    bar: int, remaining: int, style: int, previous: int, random: np.random.Generator
-) -> int:
+def sample_repeat_lag(bar: int, remaining: int, style: int, previous: int, random: Generator) -> int:
     """Return how many bars ago the bar is that a bar repeats; 0 if it repeats none.
 
     Args:

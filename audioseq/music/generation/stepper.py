@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -33,9 +32,7 @@ class EventStep:
         self._columns = [np.ascontiguousarray(rows.T) for rows in self._rows]
         self._biases = [to_array(bias) for bias in model.biases]
 
-    def __call__(
-        self, features: np.ndarray, states: Sequence[ArrayState]
-    ) -> tuple[np.ndarray, list[ArrayState]]:
+    def __call__(self, features: np.ndarray, states: list[ArrayState]) -> tuple[np.ndarray, list[ArrayState]]:
         """Return the input of the heads `[B, width]`, and the states after the event.
 
         Args:
@@ -45,10 +42,8 @@ class EventStep:
         columns = features[:, : len(COLUMNS)] + self._offsets
         lookbacks = features[:, len(COLUMNS) : FEATURES - 1].reshape(len(features), -1, len(LOOKBACK_SIZES))
         embedded = np.add.reduce(self._table.take(columns, axis=0), axis=1)
-        repeated = np.add.reduce(
-            self._lookback_table.take(lookbacks + self._lookback_offsets, axis=0), axis=2
-        )
-        repeated = repeated.reshape(len(features), -1)
+        looked_up = self._lookback_table.take(lookbacks + self._lookback_offsets, axis=0)
+        repeated = np.add.reduce(looked_up, axis=2).reshape(len(features), -1)
         chord = (features[:, FEATURES - 1 :] & self._pitch_class_bits) > 0
         x = np.concatenate((embedded, repeated, chord), axis=1, dtype=embedded.dtype)
         y, states = self.stack(x, states)

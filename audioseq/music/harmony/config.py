@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from audioseq.config import Config
-from audioseq.music.config import PositiveInt, Probability
+from audioseq.config import Config, Fraction, Size
 from audioseq.training import TrainingConfig
 
 
@@ -16,13 +15,13 @@ class ModelConfig(Config):
     """The network; `HarmonyModel` describes each value."""
 
     cell: Literal["gru", "lstm"] = "lstm"
-    width: PositiveInt = 32
-    reading_size: PositiveInt = 96
-    reading_layers: PositiveInt = 2
-    hidden_size: PositiveInt = 224
-    num_layers: PositiveInt = 1
-    head_size: PositiveInt = 128
-    dropout: Probability = 0.3
+    width: Size = 32
+    reading_size: Size = 96
+    reading_layers: Size = 2
+    hidden_size: Size = 224
+    num_layers: Size = 1
+    head_size: Size = 128
+    dropout: Fraction = 0.3
 
 
 class DataConfig(Config):
@@ -30,7 +29,7 @@ class DataConfig(Config):
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
-    sixteenths_per_batch: PositiveInt = 2048
+    sixteenths_per_batch: Size = 2048
     """Maximum size of a batch, including padding."""
     transpose: Annotated[int, Field(ge=0, le=11)] = 6
     """Maximum transposition up or down in semitones, within the ranges of the voices."""

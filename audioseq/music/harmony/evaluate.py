@@ -42,16 +42,14 @@ def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> d
         "theirs": _count_rules(pieces),
     }
     for name, strict in (("ours", True), ("ours_without_rules", False)):
-        randoms = (np.random.default_rng([0, number]) for number in range(len(pieces)))
         generated = [
-            PartialHarmonisation(hold_through_rests(piece[:, 0]), random)
-            for piece, random in zip(pieces, randoms, strict=True)
+            PartialHarmonisation(hold_through_rests(piece[:, 0]), np.random.default_rng([0, number]))
+            for number, piece in enumerate(pieces)
         ]
         generate(harmoniser.model, generated, DEFAULT_SAMPLING, strict=strict)
         rests = [piece[:, :1] == REST for piece in pieces]
-        metrics[name] = _count_rules(
-            [np.where(rest, REST, piece.frames) for rest, piece in zip(rests, generated, strict=True)]
-        )
+        pairs = zip(rests, generated, strict=True)
+        metrics[name] = _count_rules([np.where(rest, REST, piece.frames) for rest, piece in pairs])
     return metrics
 
 

@@ -77,9 +77,8 @@ class HarmonyModel(nn.Module):
             self.inner[name] = nn.Sequential(
                 nn.Linear(summary + (len(known) + 1) * width, head_size), nn.GELU(), nn.Dropout(dropout)
             )
-            self.outer[name] = nn.Linear(
-                head_size, VOCABULARY_SIZES[voice] + 2 * MAX_LEAP_SEMITONES + 1 + 12 * len(known)
-            )
+            scores = VOCABULARY_SIZES[voice] + 2 * MAX_LEAP_SEMITONES + 1 + 12 * len(known)
+            self.outer[name] = nn.Linear(head_size, scores)
             self.register_buffer(f"relative_index_{name}", _relative_index(voice), persistent=False)
             for other in known:
                 self.motion[f"{name}_{VOICES[other]}"] = nn.Parameter(torch.zeros(3 * 3 * 12 * 12, 1))
@@ -144,10 +143,8 @@ class HarmonyModel(nn.Module):
             lengths: valid sixteenths, int64 `[B]`.
         """
         before = nn.functional.pad(tokens[:, :-1], (0, 0, 1, 0))
-        held = nn.functional.pad(
-            torch.stack([elapsed_sixteenths(voice) for voice in tokens[:, :-1].unbind(2)], dim=2),
-            (0, 0, 1, 0),
-        )
+        elapsed = torch.stack([elapsed_sixteenths(voice) for voice in tokens[:, :-1].unbind(2)], dim=2)
+        held = nn.functional.pad(elapsed, (0, 0, 1, 0))
         summary, _ = self.summarise(self.encode_melody(tokens[..., SOPRANO], lengths), before, held)
         valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         summary, now, before = summary[valid], tokens[valid], before[valid]

@@ -94,9 +94,7 @@ class HarmonyTask(HasConfig):
         self, config: HarmonyConfig, train: Mapping[str, np.ndarray], valid: Sequence[np.ndarray]
     ) -> None:
         if not train or not valid:
-            raise DataError(
-                "no pieces are left to train on, or to validate on; check data.train and data.valid"
-            )
+            raise DataError("no pieces are left to train or validate on; check data.train and data.valid")
         self.config = config
         self.train, self.valid = list(train.items()), list(valid)
         torch.manual_seed(config.training.seed)
@@ -104,11 +102,9 @@ class HarmonyTask(HasConfig):
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Return the batches of an epoch; pieces in a batch have similar lengths."""
-        lengths = [len(frames) for _, frames in self.train]
-        return length_batches(
-            lengths, self.config.data.sixteenths_per_batch,
-            seed=self.config.training.seed, epoch=epoch, shortest_first=False,
-        )  # fmt: skip
+        lengths, size = [len(frames) for _, frames in self.train], self.config.data.sixteenths_per_batch
+        seed = self.config.training.seed
+        return length_batches(lengths, size, seed=seed, epoch=epoch, shortest_first=False)
 
     def collate(self, indices: Sequence[int], epoch: int) -> HarmonyBatch:
         """Transpose pieces at random within the ranges of the voices, and pad them."""

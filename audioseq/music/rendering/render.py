@@ -18,8 +18,7 @@ from audioseq.music.rendering.synth import check_rate, limit, synthesise
 SOUND_FONT_VARIABLE = "AUDIOSEQ_SOUNDFONT"
 """Environment variable with the sound font to use; empty to use the built-in synthesiser."""
 SOUND_FONT_FOLDERS = tuple(
-    Path(folder)
-    for folder in ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts")
+    map(Path, ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts"))
 )
 """Folders in which operating systems install sound fonts."""
 FLUIDSYNTH_TIMEOUT_SECONDS = 600
@@ -68,19 +67,8 @@ def _render_fluidsynth(program: str, font: Path, score: Score, sample_rate: int)
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder, "piece.mid"), Path(folder, "piece.wav")
         score.save(midi)
-        command = [
-            program,
-            "-ni",
-            "-q",
-            "-g",
-            "0.5",
-            "-r",
-            str(sample_rate),
-            "-F",
-            str(wav),
-            str(font),
-            str(midi),
-        ]
+        options = ["-ni", "-q", "-g", "0.5", "-r", str(sample_rate), "-F", str(wav)]
+        command = [program, *options, str(font), str(midi)]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=FLUIDSYNTH_TIMEOUT_SECONDS)
         except (subprocess.SubprocessError, OSError):

@@ -111,7 +111,7 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
             timbre = PROGRAM_TIMBRES.get(program, FAMILY_TIMBRES[program // 8])
             longest = min(max(note.duration for note in notes), MAX_TONE_SECONDS) + timbre.release
             tone = _tone(timbre, pitch, layer, longest, sample_rate)
-            _mix_notes(mix, notes, tone, timbre, sample_rate)
+            _mix_tone(mix, notes, tone, timbre, sample_rate)
     return limit(_add_reverb(mix, sample_rate))
 
 
@@ -121,9 +121,7 @@ def check_rate(sample_rate: int) -> None:
         raise AudioError(f"sample rate {sample_rate} Hz is out of range; give 8000 to 192000 Hz")
 
 
-def _mix_notes(
-    mix: np.ndarray, notes: Iterable[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int
-) -> None:
+def _mix_tone(mix: np.ndarray, notes: list[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int) -> None:
     """Add notes of one pitch to the mix: the tone, cut to length, with attack and release."""
     release = int(timbre.release * sample_rate)
     fade = (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, release, dtype=np.float32))) ** 2
@@ -190,10 +188,8 @@ def _spectral_envelope(timbre: Timbre, k: int, frequency: float) -> float:
     if timbre.odd and k % 2 == 0:
         amplitude *= 0.25
     if timbre.formants:
-        amplitude *= 0.12 + sum(
-            1 / (1 + ((hertz - centre) / 160) ** 2) / (1 + index)
-            for index, centre in enumerate(timbre.formants)
-        )
+        resonances = (1 / (1 + ((hertz - centre) / 160) ** 2) for centre in timbre.formants)
+        amplitude *= 0.12 + sum(height / number for number, height in enumerate(resonances, 1))
     return float(amplitude)
 
 

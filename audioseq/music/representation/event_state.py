@@ -25,27 +25,12 @@ MAX_DENSITY_DEFICIT = 4
 """Density classes: the largest correction of the requested density, a factor of two."""
 
 COLUMNS = {
-    "position": v.STEPS,
-    "kind": 4,
-    "track": v.TRACKS + 1,
-    "pitch": RELATIVE_PITCHES + 1,
-    "duration": v.DURATIONS + 1,
-    "velocity": v.VELOCITIES + 1,
-    "meter": len(v.METERS) + 1,
-    "countdown": v.COUNTDOWNS,
-    "interval": 50,
-    "above_bass": 50,
-    "degree": 25,
-    "bar": 8,
-    "beat": v.TICKS_PER_QUARTER + 1,
-    "program": v.DRUMS + 2,
-    "tracks": v.TRACKS + 1,
-    "style": len(v.STYLES),
-    "mode": 2,
-    "shift": 12,
-    "tempo": v.TEMPOS,
-    "density": v.DENSITIES,
-}
+    "position": v.STEPS, "kind": 4, "track": v.TRACKS + 1, "pitch": RELATIVE_PITCHES + 1,
+    "duration": v.DURATIONS + 1, "velocity": v.VELOCITIES + 1, "meter": len(v.METERS) + 1,
+    "countdown": v.COUNTDOWNS, "interval": 50, "above_bass": 50, "degree": 25, "bar": 8,
+    "beat": v.TICKS_PER_QUARTER + 1, "program": v.DRUMS + 2, "tracks": v.TRACKS + 1, "style": len(v.STYLES),
+    "mode": 2, "shift": 12, "tempo": v.TEMPOS, "density": v.DENSITIES,
+}  # fmt: skip
 """Input of the model: name and number of values of each column. They describe the last event (the last value
 means none), the position in the piece, and the conditions."""
 COLUMN_INDEX = {name: i for i, name in enumerate(COLUMNS)}
@@ -186,14 +171,8 @@ class EventState:
         previous = self._last_pitch.get(track)
         self._last_pitch[track] = pitch
         bass = min(other for _, other in self._sounding)
-        features[0:6] = (
-            self.position,
-            2 + (step == v.SAME),
-            track,
-            pitch - self.pitch_offset,
-            duration,
-            velocity,
-        )
+        features[0:2] = self.position, 2 + (step == v.SAME)
+        features[2:6] = track, pitch - self.pitch_offset, duration, velocity
         features[8] = 49 if previous is None else max(-24, min(24, pitch - previous)) + 24
         features[9] = min(48, pitch - bass)
         features[10] = (pitch - self.shift) % 12 + 12 * conditions.minor

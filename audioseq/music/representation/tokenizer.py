@@ -22,18 +22,11 @@ def encode(piece: Piece) -> np.ndarray:
         events.append((BAR, meter, -1, -1, -1, -1))
         position = -1
         while note is not None and note.onset < starts[bar + 1]:
-            step = note.onset - starts[bar]
-            events.append(
-                (
-                    SAME if step == position else step,
-                    -1,
-                    note.track,
-                    note.pitch,
-                    v.duration_class(note.duration),
-                    v.velocity_level(note.velocity),
-                )
-            )
-            position = step
+            here = note.onset - starts[bar]
+            step = SAME if here == position else here
+            duration, velocity = v.duration_class(note.duration), v.velocity_level(note.velocity)
+            events.append((step, -1, note.track, note.pitch, duration, velocity))
+            position = here
             note = next(notes, None)
     events.append((END, -1, -1, -1, -1, -1))
     return np.array(events, np.int16)
@@ -54,29 +47,21 @@ def decode(events: Iterable[Sequence[int]], programs: Sequence[int], bpm: float)
             continue
         position = position if step == SAME else int(step)
         onset = start + position
-        key = int(track), int(pitch)
+        key = track, pitch = int(track), int(pitch)
         if key in open_notes and notes[open_notes[key]].onset + notes[open_notes[key]].duration > onset:
             before = notes[open_notes[key]]
             notes[open_notes[key]] = before._replace(duration=onset - before.onset)
         open_notes[key] = len(notes)
-        notes.append(
-            GridNote(onset, key[0], -key[1], v.DURATION_TICKS[duration], v.level_velocity(int(velocity)))
-        )
+        ticks, velocity = v.DURATION_TICKS[duration], v.level_velocity(int(velocity))
+        notes.append(GridNote(onset, track, -pitch, ticks, velocity))
     return Piece(tuple(notes), tuple(meters), tuple(programs), bpm)
 
 
 def conditions_of(piece: Piece, style: int) -> Conditions:
     """Return the conditions that describe a piece."""
     tonic, minor = piece.key()
-    return Conditions(
-        style=style,
-        tonic=tonic,
-        minor=minor,
-        tempo=v.tempo_class(piece.bpm),
-        density=v.density_class(piece.density),
-        bars=len(piece.meters),
-        programs=piece.programs,
-    )
+    tempo, density = v.tempo_class(piece.bpm), v.density_class(piece.density)
+    return Conditions(style, tonic, minor, tempo, density, len(piece.meters), piece.programs)
 
 
 def features(events: np.ndarray, conditions: Conditions) -> np.ndarray:

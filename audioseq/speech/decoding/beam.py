@@ -156,12 +156,10 @@ class BeamDecoder:
     def _end_words(self, beam: BeamState) -> BeamState:
         """Return the hypotheses with their unfinished words ended and scored."""
         hotwords = self._hotwords
-        unfinished = beam.word_letters > 0
+        unfinished, state = beam.word_letters > 0, beam.hotword_state
         result = replace(beam)
-        result.bonus = beam.bonus + np.where(unfinished, hotwords.bonus[beam.hotword_state], 0.0)
-        result.hotword_state = np.where(
-            unfinished, hotwords.after_word[beam.hotword_state], beam.hotword_state
-        )
+        result.bonus = beam.bonus + np.where(unfinished, hotwords.bonus[state], 0.0)
+        result.hotword_state = np.where(unfinished, hotwords.after_word[state], state)
         if self._scorer is not None:
             log_probs, states, oov = self._scorer.score_words(beam.lm_state, beam.entry)
             oov_letters = np.where(unfinished & oov, beam.word_letters, 0)
@@ -209,9 +207,8 @@ class BeamDecoder:
         order = np.lexsort((-acoustic, keys))
         starts = find_runs(keys[order])
         first = order[starts]
-        blank_score, token_score = (
-            np.logaddexp.reduceat(part[order], starts) for part in (both.blank_score, both.token_score)
-        )
+        blank_score = np.logaddexp.reduceat(both.blank_score[order], starts)
+        token_score = np.logaddexp.reduceat(both.token_score[order], starts)
         score = np.logaddexp(blank_score, token_score) + (self._prior(both) + both.lookahead)[first]
         kept = np.flatnonzero(score >= score.max() - self.limits.beam_threshold)
         if len(kept) > self.limits.beam_size:
@@ -242,16 +239,9 @@ class BeamDecoder:
         for index in np.argsort(-score, kind="stable")[:count].tolist():
             row = order[starts[index]]
             tokens = self._trace(int(ended.node[row]))
-            hypotheses.append(
-                Hypothesis(
-                    text=" ".join("".join(self.pieces[token] for token in tokens).split()),
-                    tokens=tokens,
-                    score=float(score[index]),
-                    acoustic_score=float(total[index]),
-                    lm_score=float(ended.lm_score[row]),
-                    oov_letters=int(ended.oov_letters[row]),
-                )
-            )
+            text = " ".join("".join(self.pieces[token] for token in tokens).split())
+            scores = float(score[index]), float(total[index]), float(ended.lm_score[row])
+            hypotheses.append(Hypothesis(text, tokens, *scores, oov_letters=int(ended.oov_letters[row])))
         return hypotheses
 
     def _trace(self, node: int) -> tuple[int, ...]:

@@ -148,10 +148,8 @@ def correct_timestamps(words: Sequence[Word], duration: float) -> list[Word]:
             corrected[-1] = replace(corrected[-1], end=start)
         corrected.append(replace(word, start=start))
     limits = [*(word.start for word in corrected[1:]), duration]
-    return [
-        replace(word, end=min(word.end + END_ADVANCE_SECONDS, limit))
-        for word, limit in zip(corrected, limits, strict=False)
-    ]
+    pairs = zip(corrected, limits, strict=False)
+    return [replace(word, end=min(word.end + END_ADVANCE_SECONDS, limit)) for word, limit in pairs]
 
 
 def _best_path(log_probs: NDArray[np.float64], states: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -77,9 +77,7 @@ class Lexicon:
     best: Floats
     """For each entry: the best score of the words with this prefix; the last entry is the default."""
 
-    def __init__(
-        self, words: Sequence[str], ids: Ints, scores: NDArray[np.floating], *, default: float
-    ) -> None:
+    def __init__(self, words: list[str], ids: Ints, scores: NDArray[np.floating], *, default: float) -> None:
         hashes = np.zeros(len(words), np.uint64)
         found: list[tuple[Hashes, Ints, NDArray[np.floating]]] = []
         columns = [*_columns(words), np.zeros(len(words), np.uint64)]
@@ -145,7 +143,9 @@ class WordScorer:
             default=unknown,
         )
 
-    def score_words(self, states: Ints, entries: Ints) -> tuple[NDArray[np.floating], Ints, NDArray[np.bool_]]:
+    def score_words(
+        self, states: Ints, entries: Ints
+    ) -> tuple[NDArray[np.floating], Ints, NDArray[np.bool_]]:
         """Score the words of lexicon entries `[N]` after language model states `[N]`.
 
         Returns:

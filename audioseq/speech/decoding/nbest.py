@@ -40,10 +40,8 @@ def rescore(hypotheses: Sequence[Hypothesis], scorer: Scorer, gamma: float) -> l
         ['boat', 'oat']
     """
     log_probs = scorer([hypothesis.text for hypothesis in hypotheses])
-    rescored = [
-        replace(hypothesis, score=hypothesis.score + gamma * log_prob)
-        for hypothesis, log_prob in zip(hypotheses, log_probs, strict=True)
-    ]
+    pairs = zip(hypotheses, log_probs, strict=True)
+    rescored = [replace(each, score=each.score + gamma * log_prob) for each, log_prob in pairs]
     return sorted(rescored, key=lambda hypothesis: -hypothesis.score)
 
 

@@ -12,6 +12,8 @@ from audioseq.audio import SAMPLE_RATE
 from audioseq.speech.longform.chunking import Chunk
 from audioseq.text.tokenizer import BLANK, Tokenizer
 
+Floats = NDArray[np.floating]
+
 _MAX_WORD_START_DIFFERENCE = 2
 """Frames by which the start of the same word may differ between two chunks."""
 
@@ -62,9 +64,7 @@ def merge_chunks(
         yield previous
 
 
-def boundary_frame(
-    before: NDArray[np.floating], after: NDArray[np.floating], starts_word: NDArray[np.bool_]
-) -> int:
+def boundary_frame(before: Floats, after: Floats, starts_word: NDArray[np.bool_]) -> int:
     """Return the first frame that is taken from the later of two overlapping chunks.
 
     The frame lies between two words: no best path is inside a word there, and the next word starts at about
@@ -96,9 +96,7 @@ def boundary_frame(
     return quarter + int(blank.argmax()) if len(blank) else middle
 
 
-def _next_words(
-    log_probs: NDArray[np.floating], starts_word: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+def _next_words(log_probs: Floats, starts_word: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Floats]:
     """Return whether each frame is inside a word, and the frame of the next token `[T]`."""
     best = log_probs.argmax(axis=1)
     repeated = (best != BLANK) & (best == np.concatenate([[BLANK], best[:-1]]))

@@ -88,9 +88,7 @@ class SpeechDetector:
             warnings.append(f"{self._left_out_seconds:.0f} s left out, probably not speech")
         if self._clipped > MAX_CLIPPED_SHARE * self._samples:
             share = 100 * self._clipped / self._samples
-            warnings.append(
-                f"clipped ({share:.1f} % of the samples are at full scale); record at a lower level"
-            )
+            warnings.append(f"clipped ({share:.1f} % of samples are at full scale); record at a lower level")
         if self._samples and self._max_power < MIN_POWER:
             level = f"{10 * math.log10(self._max_power):.0f} dB" if self._max_power else "silence"
             warnings.append(f"very quiet ({level}); record at a higher level")
