@@ -41,6 +41,17 @@ def read_text(path: str | os.PathLike[str], error_class: type[AudioseqError]) ->
         return Path(path).read_text(encoding="utf-8-sig")
 
 
+def printable(text: str) -> str:
+    r"""Escape control characters in a text, and bytes of file names that are not UTF-8.
+
+    Example:
+        >>> printable("caf\udce9\t.wav")
+        'caf\\xe9\\t.wav'
+    """
+    escaped = "".join(repr(each)[1:-1] if ord(each) < 32 or each == "\x7f" else each for each in text)
+    return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @contextmanager
 def writing(path: str | os.PathLike[str], advice: str | None = None) -> Iterator[None]:
     """Convert an OSError of writing a file into a FileError; without advice, it depends on the cause."""

@@ -18,5 +18,5 @@ def keyed_generator(seed: int, epoch: int, key: str) -> torch.Generator:
         >>> torch.equal(torch.rand(9, generator=a), torch.rand(9, generator=b))
         True
     """
-    digest = hashlib.sha256(f"{seed}/{epoch}/{key}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{epoch}/{key}".encode("utf-8", "surrogateescape")).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))

@@ -128,6 +128,11 @@ def test_extreme_sampling_options_are_accepted(value: str, compose: Callable[...
         (["-n", "0"], "count is 0"),
         (["-o", "none/a.mid"], "none/a.mid: cannot be written"),
         (["-o", "tune.mid"], "tune.mid: already exists"),
+        (["-o", "tune.wav"], "use --wav for audio"),
+        (["-o", ".", "--force"], "is a folder"),
+        (["-o", "a" * 300], "File name too long"),
+        (["--wav", "tune.mp3"], "name it .wav or .flac"),
+        (["--plot", "tune.jpg"], "cannot draw .jpg"),
         (["--primer", "none.mid"], "none.mid: cannot be read"),
         (["-m", "digits"], "is a model for speech, not for music"),
         (["-m", "none.safetensors"], "no such model or file"),
@@ -154,7 +159,7 @@ def messages(*track: mido.Message) -> bytes:
     ("content", "message"),
     [
         (b"RIFF, a recording", "is not a MIDI file"),
-        (to_score(tiny.song()).to_bytes()[:120], "is truncated"),
+        (to_score(tiny.song()).to_bytes()[:40], "truncated"),
         (messages(mido.Message("program_change", program=3)), "has no notes"),
         (Score((Note(60, 80, 10 * 3600.0, 1.0),)).to_bytes(), "lasts 10.0 hours, but the limit is 4"),
     ],
@@ -167,6 +172,36 @@ def test_a_bad_primer_is_one_line(
     assert compose("--primer", "bad.mid") == 1
     printed = capsys.readouterr().err
     assert printed.startswith("error: bad.mid: ") and message in printed and printed.count("\n") == 1
+
+
+def test_output_to_stdout(compose: Callable[..., int], capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert compose("--seed", "7", "-o", "-", "--plot", "a.png") == compose("--seed", "7", "-o", "b.mid") == 0
+    printed = capfdbinary.readouterr()
+    assert printed.out == Path("b.mid").read_bytes() + b"b.mid\n" and Path("a.png").exists()
+    assert not Path("-").exists()
+    assert compose("-o", "-", "-n", "2") == 2
+    assert b"cannot hold several pieces" in capfdbinary.readouterr().err
+
+
+def test_damaged_primers_are_read_with_a_warning(compose: Callable[..., int], capsys: Captured) -> None:
+    content = Path("tune.mid").read_bytes()
+    Path("odd.mid").write_bytes(b"\r\n" + content)
+    assert compose("--seed", "1", "--primer", "odd.mid", "-o", "a.mid") == 0
+    assert "odd.mid: is damaged, but was read (2 bytes before the header)" in capsys.readouterr().err
+    assert compose("--seed", "1", "--primer", "tune.mid", "-o", "b.mid") == 0
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
+
+
+def test_styles_and_keys_are_read_in_any_case(compose: Callable[..., int]) -> None:
+    assert compose("--seed", "1", "--style", "Pop", "--key", "F SHARP minor", "-o", "a.mid") == 0
+    assert compose("--seed", "1", "--style", "pop", "--key", "f#", "-o", "b.mid") == 0
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
+
+
+def test_the_pause_of_a_primer_is_not_its_key() -> None:
+    pitches = (64, 64, 65, 67, 67, 65, 64, 62, 60, 60, 62, 64, 64, 62, 62)
+    score = Score(tuple(Note(pitch, 80, n / 2, 0.5 + 0.5 * (n == 14)) for n, pitch in enumerate(pitches)))
+    assert to_grid(score).key(complete=False) == (0, False)
 
 
 def test_primers_with_many_tracks_and_long_primers_are_continued(compose: Callable[..., int]) -> None:
@@ -219,6 +254,18 @@ def test_a_model_is_adapted_to_a_folder_of_midi_files(model: str, capsys: Captur
     held_out = Path("runs/mine/valid.jsonl").read_text().splitlines()
     assert len(held_out) == 1 and len(Path("runs/mine/train.jsonl").read_text().splitlines()) == 2
     assert run(["compose", "-m", best, "--bars", "1", "--seed", "1"]) == 0
+    Path("mine/two").mkdir()
+    tune = Path("tune.mid").read_bytes()
+    for name, content in ("odd", b"\n" + tune), ("broken", b""), ("empty", b"MThd"), ("\udcff", tune):
+        Path(f"mine/two/{name}.mid").write_bytes(content)
+    command = ["train", "mine", "--from", model, "--set", "training.epochs=1", "--device", "cpu"]
+    assert run([*command, "--run-dir", "runs/two"]) == 0
+    printed = capsys.readouterr().err
+    assert (
+        "skipped: " in printed
+        and "broken.mid: is not a MIDI file" in printed
+        and "odd.mid: is dam" in printed
+    )
     Path("alone").mkdir()
     assert run(["train", "alone", "--from", model]) == 1
     assert "has 0 MIDI files" in capsys.readouterr().err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import struct
 from collections import Counter
 from contextlib import suppress
@@ -239,25 +241,199 @@ def test_unreadable_files_give_a_one_line_message(tmp_path: Path) -> None:
     assert "is not a MIDI file" in load_error(b"")
     assert "cannot be read" in load_error(tmp_path / "none.mid")
     assert "cannot be read" in load_error(tmp_path)
-    for size in (5, 13, 20, len(good) - 5):
-        assert "is truncated" in load_error(good[:size])
+    for size in (5, 13, 20, 25):
+        assert "truncated" in load_error(good[:size])
     assert "has no notes" in load_error(events())
     assert "10.0 hours" in load_error(events(on(60), off(60, 480 * 2 * 36000)))
     assert "is damaged" in load_error(good.replace(b"MTrk", b"MTrx"))
     assert "MiB" in load_error(b"MThd" + bytes(9 * 2**20))
-    assert "type 2" in load_error(good[:9] + b"\x02" + good[10:])
+    assert "type 2" in load_error(smf(MELODY, MELODY, kind=2))
     assert "SMPTE" in load_error(good[:12] + b"\xe7\x28" + good[14:])
+    assert "0 ticks per quarter note" in load_error(smf(MELODY, division=0))
+    assert "more than 1024 tracks" in load_error(smf(*[MELODY] * 1025))
+    signature = b"\x00\xff\x58\x04\x01\x07\x18\x08"  # 1/128
+    long = signature + b"\x00\xff\x51\x03\x00\x20\x00\x00\x90\x3c\x40\x8f\xff\xff\x7f\x80\x3c\x00"
+    assert "more than 100000 bars" in load_error(smf(long, division=32))
     (tmp_path / "no.mid").write_bytes(b"no")
     assert load_error(tmp_path / "no.mid").startswith(f"{tmp_path / 'no.mid'}: ")
+
+
+GOOD = Score(
+    (Note(60, 64, 0.0, 1.0), Note(64, 64, 1.0, 1.0), Note(36, 90, 1.0, 0.5, drum=True, track=1)),
+    tempos=((0.0, 100.0), (1.2, 50.0)),
+    keys=((0.0, "F#m"),),
+    names=("melody", "drums"),
+).to_bytes()
+MELODY = bytes.fromhex("00903c50 8360803c40 00903e50 8360803e40 00ff2f00".replace(" ", ""))
+"""Events of a track with two notes, half a second each."""
+NOTES = [(60, 0, 500), (62, 500, 1000)]
+
+
+def check_bounds(content: bytes) -> None:
+    """Check that a file gives a score within bounds, or an error of one line."""
+    with suppress(MidiError):
+        score = Score.load(content)
+        assert score.notes and score.end <= 4 * 3600 and len(score.bars()) <= 100_001
+        assert sum("\n" not in warning for warning in score.warnings) <= 1
+        assert Score.load(score.to_bytes()).notes
 
 
 @given(st.binary(max_size=200), st.integers(0, 100))
 @settings(deadline=None)
 def test_damaged_files_raise_only_midi_errors(noise: bytes, position: int) -> None:
-    good = Score((Note(60, 64, 0.0, 1.0), Note(64, 64, 1.0, 1.0))).to_bytes()
-    position = min(position, len(good))
-    with suppress(MidiError):
-        assert Score.load(good[:position] + noise + good[position + len(noise) :]).notes
+    position = min(position, len(GOOD))
+    check_bounds(GOOD[:position] + noise + GOOD[position + len(noise) :])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=12),
+    st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 9), st.binary(max_size=4)), max_size=2),
+)
+@settings(deadline=None, max_examples=300)
+def test_mutated_files_are_read_within_bounds_or_refused(
+    changes: list[tuple[int, int]], edits: list[tuple[int, int, bytes]]
+) -> None:
+    content = bytearray(GOOD)
+    for position, byte in changes:
+        content[position] = byte
+    for position, removed, inserted in edits:
+        content[position : position + removed] = inserted
+    check_bounds(bytes(content))
+
+
+def smf(*tracks: bytes, count: int | None = None, kind: int = 1, division: int = 480) -> bytes:
+    """Return the content of a file with these tracks; `count` is the number of tracks in its header."""
+    header = struct.pack(">IHHH", 6, kind, len(tracks) if count is None else count, division)
+    return b"MThd" + header + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
+
+
+def meta(kind: int, value: bytes) -> bytes:
+    """Return the events of a track that begins with a meta event."""
+    return b"\x00\xff" + bytes((kind, len(value))) + value + MELODY
+
+
+def riff(content: bytes) -> bytes:
+    """Return a file within RIFF."""
+    return (
+        b"RIFF"
+        + struct.pack("<I", len(content) + 12)
+        + b"RMIDdata"
+        + struct.pack("<I", len(content))
+        + content
+    )
+
+
+def resized(length: int) -> bytes:
+    """Return a file of two tracks, of which the first has a wrong length."""
+    content = smf(MELODY, meta(0x03, b"second"))
+    return content[:18] + struct.pack(">I", length) + content[22:]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (smf(MELODY.replace(b"\x3c\x50", b"\x3c\xd0")), "data bytes above 127"),
+        (smf(b"\x00\xb0\x07\xff" + MELODY), "data bytes above 127"),
+        (smf(meta(0x59, b"\x09\x00")), "key signature"),
+        (smf(meta(0x59, b"\x01")), "key signature"),
+        (smf(meta(0x58, b"\x04\x02")), "time signature"),
+        (smf(meta(0x58, b"\x00\x02\x18\x08")), "time signature"),
+        (smf(meta(0x58, b"\x02\x21\x18\x08")), "time signature"),
+        (smf(meta(0x51, b"")), "tempo"),
+        (smf(meta(0x51, b"\x00\x00\x01")), "tempo"),
+        (smf(meta(0x54, b"\xff" * 5)), None),
+        (smf(meta(0x20, b"")), None),
+        (smf(meta(0x00, b"")), None),
+        (smf(b"\x00\xf0\x08\x50\x53\x00\x00\xff\x04\x01\xf7" + MELODY), None),
+        (smf(b"\x00\xf4" + MELODY), "events that a file cannot have"),
+        (smf(MELODY, count=5), "wrong number of tracks"),
+        (smf(meta(0x03, b"a")[:5] + b"\x00\xff\x2f\x00", MELODY, count=1), "wrong number of tracks"),
+        (smf(MELODY, kind=2), None),
+        (smf(MELODY, kind=7), "unknown type 7"),
+        (smf(MELODY[:-4]), None),
+        (smf(MELODY)[:-4], "truncated"),
+        (smf(MELODY)[:14] + b"XFIH\x00\x00\x00\x03abc" + smf(MELODY)[14:], None),
+        (smf(MELODY) + bytes(40), None),
+        (smf(MELODY) + smf(MELODY), None),
+        (smf(MELODY)[:18] + b"\xff\xff\xff\xff" + MELODY, "wrong track length"),
+        (smf(MELODY)[:18] + bytes(4) + MELODY, "wrong track length"),
+        (smf(MELODY + b"\x00" * 9), None),
+        (riff(smf(MELODY)), None),
+        (b"\r\n" + smf(MELODY), "2 bytes before the header"),
+        (bytes(128) + smf(MELODY) + bytes(16), "128 bytes before the header"),
+        (smf(b"\x00" + MELODY[2:]), "data without an event"),
+        (smf(MELODY[:-4] + b"\xff" * 40), "unreadable from some event on"),
+        (smf(meta(0x01, b"a")[:3] + b"\x84\x80\x00" + b"a" * 65536 + MELODY), None),
+    ],
+)  # fmt: skip
+def test_imperfect_files_are_read_with_one_warning(content: bytes, fault: str | None) -> None:
+    score = Score.load(content)
+    assert spans(score) == NOTES
+    assert len(score.warnings) == (fault is not None)
+    if fault is not None:
+        assert fault in score.warnings[0] and score.warnings[0].startswith("MIDI data: is damaged")
+    assert score.time_signatures == ((0.0, 4, 4),) and len(score.tempos) == 1 and not score.keys
+
+
+@pytest.mark.parametrize("length", [0, 5, len(MELODY) - 1, len(MELODY) + 3, 2**31])
+def test_tracks_with_a_wrong_length_are_read_up_to_their_end_event(length: int) -> None:
+    score = Score.load(resized(length))
+    assert len(score.notes) == 4 and score.names == ("", "second")
+    assert "wrong track length" in score.warnings[0]
+
+
+def test_a_truncated_file_is_read_up_to_its_end() -> None:
+    score = Score.load(smf(MELODY)[:-9])
+    assert [note.pitch for note in score.notes] == [60, 62] and "truncated" in score.warnings[0]
+
+
+def test_controllers_end_notes() -> None:
+    def control(number: int, value: int = 0, time: int = 0) -> mido.Message:
+        return mido.Message("control_change", control=number, value=value, time=time)
+
+    for number in (120, 123, 124, 127):
+        content = events(on(60), control(number, time=480), on(62, 480), off(62, 480))
+        assert spans(Score.load(content)) == [(60, 0, 500), (62, 1000, 1500)]
+    with_pedal = (control(64, 127), on(60), control(123, time=480), control(64, time=480))
+    assert spans(Score.load(events(*with_pedal))) == [(60, 0, 1000)]
+    assert spans(Score.load(events(*with_pedal), pedal=False)) == [(60, 0, 500)]
+    for number in (120, 121):  # these also lift the pedal
+        content = events(control(64, 127), on(60), off(60, 240), control(number, time=240), on(62, 480))
+        assert spans(Score.load(content))[0] == (60, 0, 500)
+
+
+def test_notes_without_a_note_off_end_at_the_next_onset() -> None:
+    content = events(on(60), on(64), on(62, 480), on(65, 9600), on(67, 0, 1), on(69, 480, 1))
+    assert spans(Score.load(content))[:4] == [(60, 0, 500), (64, 0, 500), (62, 500, 2500), (65, 10500, 11000)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b"\x00\x90\x3c\x40\x01\x3c\x40", b"\x00\xc0\x01\x00\x02", b"\x01\xff\x51\x03\x07\xa1\x20", b"\xff"],
+    ids=["notes without end", "programs", "tempos", "0xFF"],
+)
+def test_many_events_are_read_in_linear_time(event: bytes) -> None:
+    check_bounds(smf(b"\x00\x90\x3c\x40" + event * 5000))
+
+
+CASES = (
+    Path(os.environ.get("AUDIOSEQ_DATA") or Path(__file__).parents[2] / "shared" / "data").parent / "cases"
+)
+
+
+def test_files_of_bug_reports_are_read() -> None:
+    folder = CASES / "music"
+    if not folder.is_dir():
+        pytest.skip(f"needs the files of bug reports, which are not in {folder}; set AUDIOSEQ_DATA")
+    for path in sorted(folder.iterdir()):
+        if path.name == "div0.mid":
+            assert "0 ticks per quarter note" in load_error(path)
+        elif re.fullmatch(r"\.mid|\.rmi", path.suffix):
+            score = Score.load(path)
+            assert len(score.notes) in (15, 16), path
+            assert score.end in (pytest.approx(8, abs=1.01), pytest.approx(8.5)), path
+            assert max(note.duration for note in score.notes) <= 2, path
+            assert len(score.bars()) <= 6, path
 
 
 @pytest.mark.parametrize(

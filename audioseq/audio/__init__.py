@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from audioseq.audio.containers import INSTALL
 from audioseq.audio.io import (
     SAMPLE_RATE,
     SUFFIXES,
+    UNSUPPORTED_SUFFIXES,
     Stream,
     convert,
     find_recordings,
     load,
     read,
     stream,
+    stream_array,
     write,
 )
+from audioseq.audio.levels import Channels
 
 __all__ = [
+    "INSTALL",
     "SAMPLE_RATE",
     "SUFFIXES",
+    "UNSUPPORTED_SUFFIXES",
+    "Channels",
     "Stream",
     "convert",
     "find_recordings",
     "load",
     "read",
     "stream",
+    "stream_array",
     "write",
 ]

@@ -3,99 +3,158 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile as sf
 
+from audioseq.audio import containers
+from audioseq.audio.levels import Channels, Survey
+from audioseq.audio.sources import ArraySource, Source, open_source, resampled
 from audioseq.errors import AudioError
 
 SAMPLE_RATE = 16_000
 """Sample rate of the model input, Hz."""
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 """Accepted sample rates; others come from damaged headers, and resampling them could exhaust the memory."""
-SUFFIXES = (
+_SOUNDFILE_SUFFIXES = (
     ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga",
     ".ogg", ".opus", ".rf64", ".snd", ".w64", ".wav", ".wave",
 )  # fmt: skip
+SUFFIXES = (*_SOUNDFILE_SUFFIXES, *(containers.SUFFIXES if containers.available() else ()))
 """File name suffixes that `find_recordings` looks for in directories."""
-BLOCK_SAMPLES = 1 << 20
-"""Samples, over all channels, that are decoded at once; each block is mixed down before the next is read."""
+UNSUPPORTED_SUFFIXES = tuple(sorted({*containers.SUFFIXES} - {*SUFFIXES}))
+"""Suffixes of recordings that cannot be read, since PyAV is not installed."""
+_HINT = f"; for {' '.join(UNSUPPORTED_SUFFIXES)}: {containers.INSTALL}" if UNSUPPORTED_SUFFIXES else ""
 
 
-@dataclass(frozen=True)
 class Stream:
     """Recording that is decoded block by block with constant memory; created by `stream`.
 
     It yields mono float32 blocks `[n]` and can be iterated once; concatenated, the blocks equal `load`.
+    Recordings with several channels or floating-point samples, and quiet ones that are amplified, are decoded
+    twice if they are longer than a block: levels and channels are those of the whole recording.
 
     Raises:
-        AudioError: while iterating, if the recording is truncated, empty, or has NaN or infinite samples.
+        AudioError: while iterating, if nothing can be decoded, or there are NaN or infinite samples.
     """
 
-    where: str
-    """Name of the recording in error messages."""
-    sound: sf.SoundFile
-    sample_rate: int
-    """Sample rate of the blocks, Hz."""
+    def __init__(
+        self,
+        where: str,
+        source: Source,
+        sample_rate: int | None,
+        *,
+        channels: Channels = "mix",
+        amplify: bool = False,
+        offset: float = 0.0,
+        duration: float | None = None,
+    ) -> None:
+        self.where = where
+        """Name of the recording in error messages."""
+        self.sample_rate = sample_rate or source.rate
+        """Sample rate of the blocks, Hz."""
+        self.warnings: list[str] = []
+        """What is missing or wrong in the recording, one line each; complete when all blocks are read."""
+        self._source, self._channels, self._amplify = source, channels, amplify
+        self._offset, self._duration = offset, duration
 
     @property
     def seconds(self) -> float:
         """Duration from the header, seconds; for some formats an estimate."""
-        return float(self.sound.frames / self.sound.samplerate)
+        return self._source.seconds if self._duration is None else self._duration
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the recording."""
+        return self._source.channels
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return _resampled(self._decoded(), self.sound.samplerate, self.sample_rate)
+        return resampled(self._mono(), self._source.rate, self.sample_rate)
 
-    def _decoded(self) -> Iterator[np.ndarray]:
-        """Yield the samples of the file from its current position, mixed to mono."""
-        sound, done = self.sound, self.sound.tell()  # not 0 if the caller has called `seek`
-        frames = BLOCK_SAMPLES // sound.channels
-        with sound:
-            try:
-                while len(block := sound.read(frames, dtype="float32", always_2d=True)):
-                    mono = block.mean(axis=1)
-                    _check_finite(mono, done, sound.samplerate, self.where)
-                    done += len(mono)
-                    yield mono
-            except sf.SoundFileError as error:
-                raise _damaged(self.where, done / sound.samplerate) from error
-            # For other formats the length in the header may be an estimate, so a short file is no error.
-            if sound.format == "FLAC" and done < sound.frames:
-                raise _damaged(self.where, done / sound.samplerate)
-            _check_not_empty(done, self.where)
+    def _mono(self) -> Iterator[np.ndarray]:
+        """Yield the samples of the recording, mixed to mono."""
+        rate, done = self._source.rate, 0
+        blocks, weights, gain = self._survey()
+        for block in blocks:
+            mono = block.mean(axis=1) if weights is None else block @ weights
+            _check_finite(mono, round(self._offset * rate) + done, rate, self.where)
+            done += len(mono)
+            yield mono if gain == 1 else mono * np.float32(gain)
+        self.warnings[:0] = self._source.warnings
+        if not done and self._offset:
+            raise AudioError(f"{self.where}: ends before {self._offset:.2f} s; correct its offset")
+        _check_not_empty(done, self.where)
+
+    def _survey(self) -> tuple[Iterator[np.ndarray], np.ndarray | None, float]:
+        """Return the blocks, the weights of the channels (None for their mean) and the gain."""
+        source = self._source
+        survey = Survey(source.channels, source.rate, is_float=source.is_float)
+        blocks = self._blocks()
+        start = list(islice(blocks, 2))
+        for block in start:
+            survey.add(block)
+        if len(start) == 2 and not survey.is_ordinary():
+            for block in blocks:
+                survey.add(block)
+            start, blocks = [], self._blocks()
+        weights, warnings = survey.choose_channels()
+        if self._channels != "mix":
+            chosen = {"left": 1, "right": 2}.get(str(self._channels), self._channels)
+            weights, warnings = np.zeros_like(weights), []
+            weights[min(int(chosen), source.channels) - 1] = 1
+        gain, quiet = survey.choose_gain(weights, amplify=self._amplify)
+        self.warnings += warnings + quiet
+        is_mean = bool((weights == np.float32(1 / source.channels)).all())
+        return chain(start, blocks), None if is_mean else weights, gain
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """Yield the blocks `[n, channels]` between the offset and the end of the part."""
+        left = sys.maxsize
+        if self._duration is not None:
+            left = max(1, round(self._duration * self._source.rate))
+        for block in self._source.blocks(self._offset):
+            if left > 0 and len(block):
+                yield block[:left]
+            left -= len(block)
+            if left <= 0:
+                return
 
 
-def stream(source: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = SAMPLE_RATE) -> Stream:
+def stream(
+    source: str | os.PathLike[str] | BinaryIO,
+    sample_rate: int | None = SAMPLE_RATE,
+    *,
+    channels: Channels = "mix",
+    amplify: bool = False,
+    offset: float = 0.0,
+    duration: float | None = None,
+) -> Stream:
     """Open a recording of any length for reading block by block.
 
     Args:
         source: path or binary file object; a file object is copied to a temporary file and need not seek.
         sample_rate: sample rate of the blocks, Hz; None for that of the recording.
+        channels: `mix` for the mean of the channels, without those that are silent, clipped or cancel the
+            others; or `left`, `right`, or the number of a channel from 1.
+        amplify: whether quiet recordings are amplified.
+        offset: start of the part to read, seconds.
+        duration: length of the part, seconds; None for the rest of the recording.
     Raises:
         AudioError: the file is missing, empty or not audio; errors in the samples are raised while iterating.
     Example:
         >>> sum(len(block) for block in stream("assets/hello.flac")) / SAMPLE_RATE
         4.735
     """
-    if isinstance(source, str | os.PathLike):
-        where, file = os.fspath(source), _open_file(Path(source))
-    else:
-        where, file = "audio stream", _spool(source, "audio stream")
-    try:
-        sound = sf.SoundFile(file)
-    except (sf.SoundFileError, TypeError) as error:  # TypeError: a .raw file, which has no sample rate
-        raise AudioError(
-            f"{where}: is not audio in a supported format; convert it to wav, flac, ogg, opus, mp3 or aiff, "
-            "for example: ffmpeg -i INPUT OUTPUT.wav"
-        ) from error
-    _check_rate(sound.samplerate, where)
-    return Stream(where, sound, sample_rate or sound.samplerate)
+    where, found = open_source(source)
+    _check_rate(found.rate, where)
+    return Stream(
+        where, found, sample_rate, channels=channels, amplify=amplify, offset=offset, duration=duration
+    )
 
 
 def read(source: str | os.PathLike[str] | BinaryIO) -> tuple[np.ndarray, int]:
@@ -133,23 +192,35 @@ def convert(waveform: Any, sample_rate_in: int, sample_rate: int = SAMPLE_RATE) 
         >>> convert(np.zeros((2, 44100), np.int16), 44100).shape
         (16000,)
     """
+    return np.concatenate(list(stream_array(waveform, sample_rate_in, sample_rate)))
+
+
+def stream_array(
+    waveform: Any,
+    sample_rate_in: int,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    channels: Channels = "mix",
+    amplify: bool = False,
+) -> Stream:
+    """Return samples in memory as a `Stream`; arguments as in `convert` and `stream`."""
     array = np.asarray(waveform.detach().cpu() if hasattr(waveform, "detach") else waveform)
     where = f"waveform {list(array.shape)}"
     if array.ndim not in (1, 2):
         raise AudioError(f"{where}: has {array.ndim} dimensions; pass [N], [N, channels] or [channels, N]")
+    is_float = np.issubdtype(array.dtype, np.floating)
     if array.dtype == np.uint8:
         array = (array.astype(np.float32) - 128) / 128
     elif array.dtype in (np.int16, np.int32):
         array = (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)
-    elif not np.issubdtype(array.dtype, np.floating):
+    elif not is_float:
         raise AudioError(f"{where}: has dtype {array.dtype}; pass float in -1..1, int16, int32 or uint8")
-    if array.ndim == 2 and array.size:
-        array = array.mean(axis=int(np.argmin(array.shape)))
-    array = np.ascontiguousarray(array, dtype=np.float32)
     _check_rate(sample_rate_in, where)
-    _check_not_empty(len(array), where)
-    _check_finite(array, 0, sample_rate_in, where)
-    return np.concatenate(list(_resampled([array], sample_rate_in, sample_rate)))
+    _check_not_empty(array.size, where)
+    samples = array if array.ndim == 2 else array[:, None]
+    samples = np.ascontiguousarray(samples.T if samples.shape[0] < samples.shape[1] else samples, np.float32)
+    source = ArraySource(samples, sample_rate_in, is_float=bool(is_float))
+    return Stream(where, source, sample_rate, channels=channels, amplify=amplify)
 
 
 def find_recordings(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -167,7 +238,9 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
             file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
         )
         if not inside:
-            raise AudioError(f"{path}: no audio files in this directory; looked for {' '.join(SUFFIXES)}")
+            raise AudioError(
+                f"{path}: no audio files in this directory; looked for {' '.join(SUFFIXES)}{_HINT}"
+            )
         found += inside
     return found
 
@@ -188,36 +261,6 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
         raise AudioError(f"{path}: cannot be written ({reason}); choose another path") from error
 
 
-def _open_file(path: Path) -> Path | int:
-    """Return the path of a regular file, or the descriptor of a copy of a pipe."""
-    try:
-        if path.is_dir():
-            raise AudioError(f"{path}: is a directory; name a recording in it")
-        with path.open("rb") as file:
-            if not path.is_file():
-                return _spool(file, str(path))
-            if not file.read(1):
-                raise AudioError(f"{path}: is empty; record or copy it again")
-    except FileNotFoundError:
-        raise AudioError(f"{path}: no such file; check the path") from None
-    except (OSError, ValueError) as error:  # ValueError: a null character in the path
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(
-            f"{path}: cannot be opened ({reason}); check the path and its permissions"
-        ) from error
-    return path
-
-
-def _spool(source: BinaryIO, where: str) -> int:
-    """Copy a pipe to a temporary file and return its descriptor, because decoders need to seek."""
-    with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(source, file)
-        if not file.tell():
-            raise AudioError(f"{where}: is empty; check the program that writes to it")
-        file.seek(0)
-        return os.dup(file.fileno())
-
-
 def _check_rate(rate: int, where: str) -> None:
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         raise AudioError(f"{where}: has a sample rate of {rate} Hz; use {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
@@ -234,27 +277,3 @@ def _check_finite(waveform: np.ndarray, start: int, rate: int, where: str) -> No
     if not finite.all():
         second = (start + int(np.argmin(finite))) / rate
         raise AudioError(f"{where}: has NaN or infinite samples from {second:.2f} s on; export it again")
-
-
-def _damaged(where: str, second: float) -> AudioError:
-    return AudioError(
-        f"{where}: is damaged or truncated after {second:.2f} s; "
-        "copy it again, or recover the intact part: ffmpeg -i INPUT OUTPUT.wav"
-    )
-
-
-def _resampled(blocks: Iterable[np.ndarray], rate_in: int, rate_out: int) -> Iterator[np.ndarray]:
-    """Yield a waveform, given in blocks, at another sample rate; at least one sample."""
-    if rate_in == rate_out:
-        yield from blocks
-        return
-    import soxr  # torchaudio's resampler builds a filter of gigabytes for rates without a common divisor
-
-    resampler = soxr.ResampleStream(rate_in, rate_out, num_channels=1, dtype="float32")
-    made, last = 0, np.zeros(0, np.float32)
-    for block in blocks:
-        made += len(resampled := resampler.resample_chunk(block))
-        last = block
-        yield resampled
-    made += len(rest := resampler.resample_chunk(last[:0], last=True))
-    yield rest if made else last[:1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +13,16 @@ from typer.core import TyperCommand
 
 from audioseq.cli.common import MODEL_HELP, Device, Force, log, print_result
 from audioseq.cli.paths import check_writable, free_path, numbered_path
+from audioseq.errors import FileError
 
 if TYPE_CHECKING:
     from audioseq.midi import Score
 
 WAV_SAMPLE_RATE = 44_100
 """Sample rate of `--wav`, Hz."""
+WAV_SUFFIXES = (".wav", ".flac")
+STDOUT = Path("-")
+"""Value of `--output` that writes the MIDI file to stdout."""
 RANDOM_SEED = "random"
 """Stands for the missing value of `--seed`."""
 
@@ -51,7 +57,7 @@ def compose(
             "-o",
             "--output",
             metavar="FILE.mid",
-            help="Output file.",
+            help="Output file; - writes to stdout.",
             show_default="compose-SEED.mid, or MELODY-SEED.mid",
         ),
     ] = None,
@@ -66,7 +72,9 @@ def compose(
     style: Annotated[
         str | None, typer.Option(metavar="STYLE", help="Style: pop, lied, quartet or chorale.")
     ] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="Key, such as D, Bb or 'f# minor'.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Key, such as D, Bb, 'f# minor' or 'E-flat major'.")
+    ] = None,
     tempo: Annotated[
         float | None, typer.Option(metavar="BPM", help="Tempo in quarter notes per minute.")
     ] = None,
@@ -124,10 +132,12 @@ def compose(
         ),
     ] = None,
     wav: Annotated[
-        Path | None, typer.Option(metavar="FILE.wav", help="Also render the audio to this file.")
+        Path | None,
+        typer.Option(metavar="FILE.wav", help="Also render the audio to this file (.wav or .flac)."),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also plot a piano roll to this file.")
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Also plot a piano roll to this file (.png, .svg or .pdf)."),
     ] = None,
     model: Annotated[
         str | None,
@@ -146,6 +156,8 @@ def compose(
 
     Prints the path of the file; the seed goes to stderr. Style, key, tempo and density are sampled from the
     training distribution unless given. With -n, the files are numbered: FILE-1.mid, FILE-2.mid and so on.
+
+    Reads MIDI files of type 0 and 1, and RIFF (.rmi); damaged files as far as possible, with a warning.
 
     \b
     audioseq compose --seed 7 --style quartet --key "d minor" --bars 32
@@ -168,7 +180,10 @@ def compose(
         top_k,
         defaults.top_p if top_p is None else top_p,
     )
-    for path in filter(None, (output, wav, plot)):
+    if output == STDOUT and count > 1:
+        raise typer.BadParameter("cannot hold several pieces; give a file name", param_hint="-o -")
+    _check_names(output, wav, plot)
+    for path in filter(None, (output if output != STDOUT else None, wav, plot)):
         for number in range(count):
             check_writable(numbered_path(path, number, count), force)
     if primer is None and not primer_in_output:
@@ -189,6 +204,8 @@ def compose(
             log(warning)
     else:
         start = Score.load(primer) if primer is not None else None
+        for warning in start.warnings if start is not None else ():
+            log(warning)
         pieces = pipeline.load_composer(model, device).compose(
             seed_number, count=count, options=options, sampling=sampling, primer=start,
             with_primer=primer_in_output, best_of=best_of,
@@ -198,7 +215,8 @@ def compose(
     for piece in pieces:
         numbered = numbered_path(output or Path(f"{name}-{piece.seed}.mid"), piece.number, count)
         path = numbered if output is not None else free_path(numbered)
-        piece.save(path)
+        if output != STDOUT:
+            piece.save(path)
         if isinstance(piece, pipeline.Composition) and piece.copied:
             log(f"{path}: probably repeats a run of notes of the training data")
         if wav is not None:
@@ -207,7 +225,32 @@ def compose(
             from audioseq.music.analysis.plot import piano_roll
 
             piano_roll(piece.score, numbered_path(plot, piece.number, count))
-        print_result(str(path))
+        if output == STDOUT:
+            _write_stdout(piece.score.to_bytes())
+        else:
+            print_result(str(path))
+
+
+def _check_names(output: Path | None, wav: Path | None, plot: Path | None) -> None:
+    """Raise an error if the suffix of an output file does not fit, before any work is done for it."""
+    from audioseq.midi import SUFFIXES
+    from audioseq.music.analysis.plot import check
+
+    if output is not None and output.suffix.lower() not in ("", *SUFFIXES):
+        raise FileError(f"{output}: is not the name of a MIDI file; name it .mid, and use --wav for audio")
+    if wav is not None and wav.suffix.lower() not in WAV_SUFFIXES:
+        raise FileError(f"{wav}: is not the name of a wav file; name it {' or '.join(WAV_SUFFIXES)}")
+    if plot is not None:
+        check(plot)
+
+
+def _write_stdout(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The interpreter flushes stdout at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse_seed(text: str | None) -> int | None:

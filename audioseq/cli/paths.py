@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from audioseq.errors import FileError
+from audioseq.files import writing
 
 
 def refuse_to_overwrite(path: Path | None, force: bool) -> None:
@@ -16,8 +17,12 @@ def refuse_to_overwrite(path: Path | None, force: bool) -> None:
 
 def check_writable(path: Path, force: bool) -> None:
     """Raise a FileError if a file cannot be written, before any work is done for it."""
-    refuse_to_overwrite(path, force)
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    with writing(path, "choose another name"):
+        refuse_to_overwrite(path, force)
+        if path.is_dir():
+            raise FileError(f"{path}: is a folder; name a file in it")
+        writable = path.parent.is_dir() and os.access(path.parent, os.W_OK)
+    if not writable:
         raise FileError(f"{path}: cannot be written; check that its folder exists and is writable")
 
 

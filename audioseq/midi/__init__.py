@@ -9,5 +9,5 @@ corpus is read only once, and symusic depends on a downloader.
 from audioseq.midi.notes import Note as Note
 from audioseq.midi.score import Score as Score
 
-SUFFIXES = (".mid", ".midi")
-"""File name suffixes of MIDI files."""
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+"""File name suffixes of MIDI files: also of karaoke, and of MIDI within RIFF."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections import defaultdict
+from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from audioseq.errors import MidiError
 from audioseq.files import reading
 from audioseq.midi.notes import DRUM_CHANNEL, Note, TickNote, resolve_overlaps, tick_tempo_map
+from audioseq.midi.repair import repair
 
 MAX_HOURS = 4
 """Maximum duration, hours; longer files are damaged or contain several pieces."""
@@ -25,10 +27,18 @@ SUSTAIN_CONTROLLER = 64
 """Controller number of the sustain pedal."""
 SUSTAIN_THRESHOLD = 64
 """Controller value from which the sustain pedal is down."""
+SOUND_OFF_CONTROLLER = 120
+"""Ends all notes of a channel, whether the pedal is down or not."""
+RESET_CONTROLLER = 121
+"""Lifts the pedal."""
+NOTES_OFF_CONTROLLERS = range(123, 128)
+"""Release all keys of a channel: all notes off, and the changes of mode."""
+MAX_UNENDED_BEATS = 4
+"""Maximum duration of a note without a note-off, quarter notes; the next onset ends it earlier."""
 
 
-def parse_file(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, str]:
-    """Return the parsed events of a file, and the name of the file for error messages."""
+def parse_file(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, str, tuple[str, ...]]:
+    """Return the parsed events of a file, the name of the file for error messages, and the warnings."""
     if isinstance(source, bytes):
         where, content = "MIDI data", source
     else:
@@ -39,24 +49,19 @@ def parse_file(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, s
         raise MidiError(
             f"{where}: is larger than the limit of {MAX_BYTES >> 20} MiB; split it into shorter files"
         )
-    if content[:4] != b"MThd":
-        raise MidiError(f"{where}: is not a MIDI file; give a Standard MIDI File (.mid)")
-    try:
-        file = mido.MidiFile(file=io.BytesIO(content))
-    except EOFError:
-        raise MidiError(f"{where}: is truncated; copy or export it again") from None
-    # mido raises many kinds: OSError, ValueError, KeySignatureError, IndexError, struct.error.
-    except Exception as error:
-        reason = ascii(str(error).split("\n")[0][:100])[1:-1]
-        raise MidiError(f"{where}: is damaged ({reason}); copy or export it again") from None
-    if file.type == 2 or file.ticks_per_beat <= 0:
-        kind = "type 2" if file.type == 2 else "SMPTE time code"
-        raise MidiError(f"{where}: is a MIDI file with {kind}; export it as type 0 or 1 in ticks per beat")
-    return file, where
+    content, warnings = repair(content, where)
+    return mido.MidiFile(file=io.BytesIO(content)), where, warnings
 
 
-def extract_score(file: mido.MidiFile, where: str) -> dict[str, Any]:
-    """Return the fields of a `Score` from the events of a file; `where` names the file in errors."""
+def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
+    """Return the fields of a `Score` from the events of a file.
+
+    Args:
+        file: the parsed file.
+        pedal: whether the sustain pedal extends notes.
+    Raises:
+        MidiError: the file has no notes, or is too long; the message does not name the file.
+    """
     tempos: dict[int, float] = {0: 120.0}
     signatures: dict[int, tuple[int, int]] = {}
     keys: dict[int, str] = {}
@@ -68,9 +73,9 @@ def extract_score(file: mido.MidiFile, where: str) -> dict[str, Any]:
         for message in track:
             tick += message.time
             match message.type:
-                case "set_tempo" if message.tempo > 0:
+                case "set_tempo":
                     tempos[tick] = 6e7 / message.tempo
-                case "time_signature" if message.numerator > 0:
+                case "time_signature":
                     signatures.setdefault(tick, (message.numerator, message.denominator))
                 case "key_signature":
                     keys.setdefault(tick, message.key)
@@ -78,18 +83,16 @@ def extract_score(file: mido.MidiFile, where: str) -> dict[str, Any]:
                     names.setdefault(index, _decode_utf8(message.name))
                 case "text" if tick == 0:
                     texts.append(_decode_utf8(message.text))
-        for (channel, program), paired in _pair_notes(track, file.ticks_per_beat).items():
+        for (channel, program), paired in _pair_notes(track, file.ticks_per_beat, pedal).items():
             instruments[index, channel, program] += paired
     if not instruments:
-        raise MidiError(f"{where}: has no notes; choose another file")
+        raise MidiError("has no notes; choose another file")
     seconds = tick_tempo_map(tempos, file.ticks_per_beat).seconds
     voices = [(*voice, resolve_overlaps(each)) for voice, each in sorted(instruments.items())]
     ticks = np.array([(note.onset, note.end) for *_, tick_notes in voices for note in tick_notes])
     hours = seconds(ticks.max()) / 3600
     if hours > MAX_HOURS:
-        raise MidiError(
-            f"{where}: lasts {hours:.1f} hours, but the limit is {MAX_HOURS}; split it into shorter files"
-        )
+        raise MidiError(f"lasts {hours:.1f} hours, but the limit is {MAX_HOURS}; split it into shorter files")
     times = iter(seconds(ticks).tolist())
     notes = []
     for number, (_, channel, program, tick_notes) in enumerate(voices):
@@ -107,8 +110,12 @@ def extract_score(file: mido.MidiFile, where: str) -> dict[str, Any]:
     )
 
 
-def _pair_notes(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, int], list[TickNote]]:
+def _pair_notes(
+    track: Sequence[Any], ticks_per_beat: int, pedal: bool
+) -> dict[tuple[int, int], list[TickNote]]:
     """Pair the note-on and note-off events of a track, and apply the sustain pedal.
+
+    A note without a note-off lasts until the next onset of its channel, at most `MAX_UNENDED_BEATS`.
 
     Returns:
         the notes of each (channel, program).
@@ -116,14 +123,15 @@ def _pair_notes(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, in
     finished: dict[tuple[int, int], list[TickNote]] = defaultdict(list)
     programs: dict[int, int] = defaultdict(int)
     # Pressed keys by channel and pitch: (onset, velocity, program).
-    pressed: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
+    pressed: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
+    onsets: dict[int, list[int]] = defaultdict(list)  # by channel
     released: dict[tuple[int, int], int] = {}  # tick of the last note-off of each channel and pitch
     sustained: dict[int, list[tuple[int, TickNote]]] = defaultdict(list)  # by channel: (program, note)
     pedal_down: dict[int, int] = {}  # tick since which the pedal of a channel is down
     tick = 0
 
     def release(channel: int, pitch: int, end: int) -> None:
-        onset, velocity, program = pressed[channel, pitch].pop(0)
+        onset, velocity, program = pressed[channel, pitch].popleft()
         note = TickNote(pitch, onset, end, velocity)
         if channel in pedal_down:
             sustained[channel].append((program, note))
@@ -148,6 +156,7 @@ def _pair_notes(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, in
             channel, pitch = message.channel, message.note
             release_earlier(channel, pitch)
             pressed[channel, pitch].append((tick, message.velocity, programs[channel]))
+            onsets[channel].append(tick)
         elif kind in ("note_on", "note_off"):
             channel, pitch = message.channel, message.note
             if pressed[channel, pitch]:
@@ -155,19 +164,26 @@ def _pair_notes(track: Sequence[Any], ticks_per_beat: int) -> dict[tuple[int, in
                 released[channel, pitch] = tick
         elif kind == "program_change":
             programs[message.channel] = message.program
-        elif (
-            kind == "control_change"
-            and message.control == SUSTAIN_CONTROLLER
-            and message.channel != DRUM_CHANNEL
-        ):
-            if message.value >= SUSTAIN_THRESHOLD:
-                pedal_down.setdefault(message.channel, tick)
-            elif message.channel in pedal_down:
-                lift_pedal(message.channel)
+        elif kind == "control_change":
+            channel, control = message.channel, message.control
+            if control == SUSTAIN_CONTROLLER and message.value >= SUSTAIN_THRESHOLD:
+                if pedal and channel != DRUM_CHANNEL:
+                    pedal_down.setdefault(channel, tick)
+                continue
+            lifts = control in (SUSTAIN_CONTROLLER, SOUND_OFF_CONTROLLER, RESET_CONTROLLER)
+            if lifts and channel in pedal_down:
+                lift_pedal(channel)
+            if control == SOUND_OFF_CONTROLLER or control in NOTES_OFF_CONTROLLERS:
+                for pitch in range(128):
+                    while pressed.get((channel, pitch)):
+                        release(channel, pitch, tick)
     for channel, pitch in list(pressed):
         release_earlier(channel, pitch)
-        while pressed[channel, pitch]:  # no note-off: the note lasts until the end of the track
-            release(channel, pitch, tick)
+        while waiting := pressed[channel, pitch]:  # notes without a note-off
+            onset = waiting[0][0]
+            later = bisect_right(onsets[channel], onset)
+            end = onsets[channel][later] if later < len(onsets[channel]) else tick
+            release(channel, pitch, min(end, onset + MAX_UNENDED_BEATS * ticks_per_beat))
     for channel in list(pedal_down):
         lift_pedal(channel)
     return finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from audioseq.errors import MidiError
 from audioseq.files import write_atomically
 from audioseq.midi.notes import Note, TempoMap
 from audioseq.midi.read import extract_score, parse_file
 from audioseq.midi.write import to_midi
+
+MAX_BARS = 100_000
+"""Maximum number of bars; a score with more has wrong time signatures or tempos."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Score:
     """Names of the tracks; empty for tracks without a name."""
     text: str = ""
     """Text of the file, such as the origin of the piece."""
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    """What was ignored or corrected when the score was read from a damaged file, one line."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.notes, key=lambda note: (note.onset, note.track, note.pitch))
@@ -62,6 +68,9 @@ class Score:
         """Return the times of the bar lines, seconds `[bars + 1]`: from 0 to the first at or after the end.
 
         A bar ends early at a change of time signature.
+
+        Raises:
+            MidiError: there are more than 100 000 bars.
         """
         signatures = self.time_signatures or ((0.0, 4, 4),)
         end = self.beats(self.end)
@@ -70,6 +79,8 @@ class Score:
         for (_, numerator, denominator), (start, stop) in zip(signatures, pairwise(changes), strict=True):
             length = 4 * numerator / denominator
             count = math.ceil((min(stop, end) - start) / length - 1e-6)
+            if len(lines) + count > MAX_BARS:
+                raise MidiError(f"has more than {MAX_BARS} bars; correct the time signatures and the tempos")
             lines += [start + length * index for index in range(count)]
         last = lines[-1] + length if lines and stop > end else end
         return np.asarray(self.seconds(np.array([*lines, max(last, end)])))
@@ -81,20 +92,29 @@ class Score:
         return TempoMap(starts, np.cumsum([0.0, *np.diff(starts) * bpm[:-1] / 60]), bpm / 60)
 
     @classmethod
-    def load(cls, source: str | os.PathLike[str] | bytes) -> Score:
-        """Read a Standard MIDI File of type 0 or 1.
+    def load(cls, source: str | os.PathLike[str] | bytes, *, pedal: bool = True) -> Score:
+        """Read a Standard MIDI File of type 0 or 1, or of type 2 with one track; also within RIFF (.rmi).
 
         Each combination of file track, channel and program becomes a track of the score. The sustain pedal
         extends notes until it is lifted or the same pitch is played again. Of notes of one track in unison
-        the longest is kept.
+        the longest is kept. Of a damaged or truncated file, the valid events are read, and `warnings` tells
+        what was wrong; see `repair`.
 
         Args:
             source: path or content of a file.
+            pedal: whether the sustain pedal extends notes; if not, they end when their keys are released.
         Raises:
-            MidiError: the file is missing, not MIDI, damaged, without notes, longer than 4 hours, or larger
-                than 8 MiB.
+            MidiError: the file is missing, not MIDI, without tracks or notes, longer than 4 hours, larger
+                than 8 MiB, or has more than 100 000 bars.
         """
-        return cls(**extract_score(*parse_file(source)))
+        file, where, warnings = parse_file(source)
+        try:
+            score = cls(**extract_score(file, pedal), warnings=warnings)
+            score.bars()
+        except MidiError as error:
+            hint = " (it is damaged or truncated)" if warnings else ""
+            raise MidiError(f"{where}: {error}{hint}") from None
+        return score
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Standard MIDI File of type 1 atomically; equal scores give equal files.

@@ -42,8 +42,8 @@ class CompositionOptions:
     """Requested properties of a piece. Options that are None are sampled from the training distribution.
 
     Args:
-        style: one of `vocabulary.STYLES`, except `other`.
-        key: such as `D`, `Bb minor`, `f#` or `F#m`.
+        style: one of `vocabulary.STYLES`, except `other`, in any case.
+        key: such as `D`, `Bb minor`, `f#`, `F#m` or `E-flat major`.
         tempo: quarter notes per minute, 20 to 400.
         density: notes per quarter note, 0.1 to 50.
         bars: length in bars, 1 to `MAX_BARS`.
@@ -61,8 +61,10 @@ class CompositionOptions:
 
     def __post_init__(self) -> None:
         styles = v.STYLES[:-1]
-        if self.style is not None and self.style not in styles:
-            raise ConfigError(f"style is {self.style!r}; give one of {', '.join(styles)}")
+        if self.style is not None:
+            if self.style.strip().lower() not in styles:
+                raise ConfigError(f"style is {self.style!r}; give one of {', '.join(styles)}")
+            object.__setattr__(self, "style", self.style.strip().lower())
         if self.key is not None:
             v.parse_key(self.key)
         _check("tempo", self.tempo, 20, 400, "quarter notes per minute")
@@ -206,7 +208,7 @@ class Composer:
         bpm = v.class_tempo(row.tempo)
         bars = options.bars or 32
         if primer is not None:
-            tonic, minor = primer.key()
+            tonic, minor = primer.key(complete=False)
             programs = primer.programs
             if options.style is None:
                 style = "other"

@@ -92,6 +92,6 @@ class SpeechConfig(Config):
     def _check_text_only(self) -> Self:
         if self.text_only is not None and not self.model.p2g_layers:
             raise ValueError(
-                "text_only needs a phone-to-grapheme decoder; set model.p2g_layers, for example to 2"
+                "text_only needs a phone-to-grapheme decoder; set model.p2g_layers, such as to 2"
             )
         return self

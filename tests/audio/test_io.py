@@ -73,7 +73,7 @@ def test_reads_every_format(
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 44_101, 48_000, 192_000])
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_resamples_and_mixes_down(tmp_path: Path, rate: int, channels: int) -> None:
-    gains = np.linspace(0, 2, channels) if channels > 1 else np.ones(1)  # their mean is 1
+    gains = np.linspace(0.5, 1.5, channels) if channels > 1 else np.ones(1)  # their mean is 1
     path = write_wav(tmp_path / "a.wav", sine(rate)[:, None] * gains / 2, rate, "FLOAT")
     waveform = audio.load(path)
     assert waveform.dtype == np.float32
@@ -89,7 +89,7 @@ def test_resampling_does_not_alias() -> None:
 
 
 def test_reads_a_long_recording_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio.io, "BLOCK_SAMPLES", 1000)
+    monkeypatch.setattr(audio.sources, "BLOCK_SAMPLES", 1000)
     stereo = np.random.default_rng(0).uniform(-1, 1, (12_345, 2)).astype(np.float32)
     waveform, _ = audio.read(write_wav(tmp_path / "a.wav", stereo, subtype="FLOAT"))
     np.testing.assert_array_equal(waveform, stereo.mean(axis=1))
@@ -109,22 +109,12 @@ def test_stream_equals_the_whole_recording(
     write_wav(path, content, rate, "FLOAT")
     whole = soxr.resample(content, rate, 16_000) if rate != 16_000 else content
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audio.io, "BLOCK_SAMPLES", max(block, samples // 50))
+        patch.setattr(audio.sources, "BLOCK_SAMPLES", max(block, samples // 50))
         stream = audio.stream(path)
         blocks = list(stream)
     assert stream.seconds == samples / rate
     np.testing.assert_allclose(np.concatenate(blocks)[: len(whole)], whole, atol=1e-4)
     assert sum(map(len, blocks)) == max(1, len(whole))
-
-
-def test_stream_reports_the_position_of_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio.io, "BLOCK_SAMPLES", 1000)
-    seconds = 0.0
-    with pytest.raises(AudioError, match=r"damaged or truncated after 0\.\d\d s") as caught:
-        for block in audio.stream(half_a_flac(tmp_path)):
-            seconds += len(block) / 16_000
-    assert seconds > 0.1
-    assert f"{seconds:.2f} s" in str(caught.value)
 
 
 class Pipe(io.BytesIO):
@@ -210,20 +200,6 @@ def rate_of_1_hz(folder: Path) -> Path:
     return path
 
 
-def half_a_flac(folder: Path) -> Path:
-    path = write_wav(folder / "a.flac", np.random.default_rng(0).normal(0, 0.1, 16_000))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    return path
-
-
-def damaged_mp3(folder: Path) -> Path:
-    sf.write(folder / "a.mp3", sine(16_000, seconds=10), 16_000)
-    content = bytearray((folder / "a.mp3").read_bytes())
-    content[10_000:14_000] = np.random.default_rng(0).bytes(4_000)
-    (folder / "a.mp3").write_bytes(content)
-    return folder / "a.mp3"
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -237,8 +213,6 @@ def damaged_mp3(folder: Path) -> Path:
         (not_a_number, "has NaN or infinite samples from 0.25 s on"),
         (infinite, "has NaN or infinite samples from 0.25 s on"),
         (rate_of_1_hz, "has a sample rate of 1 Hz"),
-        (half_a_flac, "is damaged or truncated"),
-        (damaged_mp3, "is damaged or truncated"),
     ],
 )
 def test_bad_input_gives_a_one_line_message(
@@ -249,26 +223,6 @@ def test_bad_input_gives_a_one_line_message(
         audio.load(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
-
-
-@settings(max_examples=25, deadline=None)
-@given(fraction=st.floats(0, 0.999))
-def test_truncated_flac_is_an_error(tmp_path_factory: pytest.TempPathFactory, fraction: float) -> None:
-    path = tmp_path_factory.mktemp("flac") / "a.flac"
-    sf.write(path, np.random.default_rng(0).normal(0, 0.1, 30_000), 16_000)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
-    with pytest.raises(AudioError, match=ADVICE):
-        audio.read(path)
-
-
-@pytest.mark.parametrize("suffix", ["ogg", "opus", "mp3", "wav"])
-def test_truncated_files_of_other_formats_are_read_up_to_their_end(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a.{suffix}"
-    kind = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
-    sf.write(path, sine(16_000, seconds=10), 16_000, **kind)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
-    waveform, _ = audio.read(path)
-    assert 80_000 < len(waveform) < 160_000
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000, 768_000])

@@ -21,8 +21,8 @@ from audioseq import audio
 from audioseq.models import default_for
 from tests.benchmarks import report
 
-SPINNING = {"GOMP_SPINCOUNT": "300000"}
-"""Environment that restores the default of OpenMP; it overrides the wait policy."""
+SPINNING = {"OMP_NUM_THREADS": str(os.cpu_count()), "OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": "300000"}
+"""Environment that restores the defaults of OpenMP: a thread per core, which spins while it waits."""
 SETTINGS: dict[str, tuple[dict[str, str], list[str]]] = {
     "one thread": ({}, ["--threads", "1"]),
     "default": ({}, []),

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audioseq.errors import AudioseqError, DataError
-from audioseq.midi import SUFFIXES, Score
+from audioseq.errors import DataError
+from audioseq.midi import SUFFIXES
 from audioseq.music.analysis import statistics
 from audioseq.music.analysis.statistics import Row, Statistics
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.memorisation.copies import CopyIndex
-from audioseq.music.representation.grid import Piece, to_grid
+from audioseq.music.representation.grid import Piece, read_piece
 
 SUMMARY_COPIES = 5
 """Number of copies in the summary, longest first."""
@@ -119,10 +119,8 @@ def read_pieces(
     """
     pieces: dict[str, Piece] = {}
     for name, path in progress(_find_files(Path(source))):
-        try:
-            pieces[name] = to_grid(Score.load(path))
-        except AudioseqError as error:
-            warn(str(error))
+        if (piece := read_piece(path, warn)) is not None:
+            pieces[name] = piece
     if not pieces:
         raise DataError(f"{source}: no usable MIDI files; give a folder of .mid files")
     return pieces

@@ -27,6 +27,10 @@ SHORT_REST_SIXTEENTHS = QUARTER
 """The lower voices continue through rests that are shorter than this."""
 MAX_COVERED_SHARE = 0.5
 """A note belongs to the top line if higher notes sound during less than this share of its duration."""
+CHORD_SPREAD_BEATS = 1 / 12
+"""Notes with onsets closer than this, in quarter notes, are a chord."""
+MAX_CHORD_SHARE = 0.1
+"""A track with fewer chords among its onsets is one voice, and notes that overlap in it are all kept."""
 OFF_GRID_SIXTEENTHS = 0.15
 """Notes farther than this from a sixteenth are reported in a warning."""
 MELODY_TRACK_NAME = re.compile(r"melod|sopran|cantus|vocal|voice|lead", re.IGNORECASE)
@@ -65,13 +69,14 @@ class Melody:
 def extract_melody(score: Score) -> Melody:
     """Extract the melody of a score: the top line of the track named as a melody, else of the highest track.
 
-    For the model, onsets and ends are quantised to the nearest sixteenth; of two notes on one sixteenth, the
-    later one is used. The notes of the result keep their times.
+    Of chords, the top line is used; notes that overlap in a single voice are all kept. For the model, onsets
+    and ends are quantised to the nearest sixteenth; of two notes on one sixteenth, the later one is used. The
+    notes of the result keep their times.
 
     Raises:
         DataError: the score has no melody, or the melody is too long or too low.
     """
-    warnings: list[str] = []
+    warnings = list(score.warnings)
     notes = _find_track(score, warnings)
     spans = sixteenths(score, notes)
     if (length := int(spans.max() - spans.min())) > MAX_SIXTEENTHS:
@@ -133,8 +138,18 @@ def _find_track(score: Score, warnings: list[str]) -> list[Note]:
 
 
 def _top_line(notes: Sequence[Note], score: Score, warnings: list[str]) -> list[Note]:
-    """Return the notes that are the highest during more than half of their duration."""
+    """Return the notes that are the highest during more than half of their duration.
+
+    In a single voice (see `MAX_CHORD_SHARE`), the next onset ends a note for this purpose.
+    """
     beats = np.asarray(score.beats(np.array([(note.onset, note.end) for note in notes])))
+    starts = (
+        np.diff(beats[:, 0], prepend=-np.inf) > CHORD_SPREAD_BEATS
+    )  # first note of a chord, or single note
+    chords = np.diff(np.append(np.flatnonzero(starts), len(notes))) > 1
+    if chords.mean() < MAX_CHORD_SHARE:
+        following = np.append(beats[starts, 0], np.inf)[np.cumsum(starts)]
+        beats[:, 1] = np.minimum(beats[:, 1], following)
     spans = np.rint((beats - beats.min()) * TICKS_PER_QUARTER).astype(int)
     spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
     highest = np.zeros(spans.max(), np.int64)

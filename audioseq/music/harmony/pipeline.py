@@ -166,7 +166,7 @@ def harmonise(
     Raises:
         AudioseqError: the file, its melody, the model or a value is invalid; the class says which.
     """
-    score = Score.load(path)
+    score = Score.load(path, pedal=False)  # a pedal would turn the melody into chords
     harmoniser = load_harmoniser(model, device)
     try:
         return harmoniser.harmonise(score, seed, count=count, sampling=sampling, best_of=best_of)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from audioseq.errors import DataError
+from audioseq.errors import AudioseqError, DataError
 from audioseq.midi import Note, Score
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.keys import best_key
@@ -72,11 +73,11 @@ class Piece:
         bass = min(sounding, default=None)
         return None if bass is None else bass % 12
 
-    def key(self) -> tuple[int, bool]:
+    def key(self, complete: bool = True) -> tuple[int, bool]:
         """Estimate the key: return the tonic (0 is C) and whether it is minor.
 
         The time for which each pitch class sounds is correlated with key profiles; a key whose tonic is the
-        final bass note is favoured. See `best_key`.
+        final bass note is favoured if the piece is complete. See `best_key`.
         """
         pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
         if not pitched:
@@ -84,7 +85,7 @@ class Piece:
         sounding = np.zeros(12)
         for note in pitched:
             sounding[note.pitch % 12] += note.duration
-        return best_key(sounding, self.final_bass)
+        return best_key(sounding, self.final_bass if complete else None)
 
 
 def to_grid(score: Score) -> Piece:
@@ -125,6 +126,25 @@ def to_grid(score: Score) -> Piece:
         meters.append(meters[-1] if meters else 0)
         reached += METER_TICKS[meters[-1]]
     return Piece(tuple(notes), tuple(meters), programs, _median_tempo(score))
+
+
+def read_piece(path: Path, warn: Callable[[str], object]) -> Piece | None:
+    """Read a MIDI file as a piece; return None if it cannot be used.
+
+    Args:
+        path: the file.
+        warn: called with a line for a file that is damaged or cannot be used.
+    """
+    try:
+        score = Score.load(path)
+        piece = to_grid(score)
+    except AudioseqError as error:
+        where = f"{path}: " if isinstance(error, DataError) else ""
+        warn(f"skipped: {where}{error}")
+        return None
+    for warning in score.warnings:
+        warn(warning)
+    return piece
 
 
 def to_score(piece: Piece, text: str = "", names: Sequence[str] = ()) -> Score:

@@ -120,19 +120,22 @@ COUNTDOWNS = 32
 def parse_key(name: str) -> tuple[int, bool]:
     """Return the tonic (0 is C) and whether it is minor, of a key such as `D`, `Bb minor`, `F#m` or `c# min`.
 
+    Accidentals may also be `♯`, `♭`, `sharp` or `flat`. Without a mode, a small letter is a minor key.
+
     Raises:
         ConfigError: the name is not a key.
     Example:
-        >>> parse_key("Bb"), parse_key("f# minor"), parse_key("Am")
-        ((10, False), (6, True), (9, True))
+        >>> parse_key("Bb"), parse_key("f# minor"), parse_key("Am"), parse_key("E-flat MAJOR")
+        ((10, False), (6, True), (9, True), (3, False))
     """
     found = _KEY.fullmatch(name.strip())
     if not found:
         raise ConfigError(f"key is {name!r}; give a key such as C, Bb major, F#m or 'd minor'")
-    letter, sign, mode = found.groups()
+    letter, sign, mode = found.groups(default="")
     tonic = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}[letter.lower()]
-    minor = mode in ("m", "min") or mode.lower() == "minor" if mode else letter.islower()
-    return (tonic + {"#": 1, "b": -1}.get(sign, 0)) % 12, minor
+    shift = {"": 0, "#": 1, "♯": 1, "sharp": 1}.get(sign.lower(), -1)
+    minor = mode == "m" or mode.lower().startswith("min") if mode else letter.islower()
+    return (tonic + shift) % 12, minor
 
 
-_KEY = re.compile(r"([A-Ga-g])([#b]?)(?:[ -]*(m|min|minor|maj|major|Minor|Major))?")
+_KEY = re.compile(r"([A-G])[\s_-]*(#|♯|sharp|b|♭|flat|)[\s_-]*(m|min|minor|maj|major|)", re.IGNORECASE)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
-import numpy as np
-
 from audioseq import audio
+from audioseq.audio import Channels
 from audioseq.errors import AudioError, AudioseqError
 from audioseq.speech.batch.inputs import STDIN, Recording
 from audioseq.speech.decoding.decoder import Decoder, Decoding
@@ -49,6 +48,8 @@ class _Item:
     """Share of the recording up to the end of the chunk."""
     seconds: float
     """Seconds spent on the chunk so far."""
+    warnings: list[str]
+    """Warnings about the recording; complete once its last chunk has been read."""
     emissions: ChunkEmissions | None = None
 
 
@@ -58,23 +59,25 @@ def transcribe_each(
     *,
     words: bool = False,
     decoding: Decoding = None,
+    channels: Channels = "mix",
     progress: ProgressCallback | None = None,
 ) -> Iterator[TranscriptionResult]:
     """Yield the transcripts of recordings in their order, or the errors of those that cannot be read.
 
-    Memory does not depend on the number or the length of the recordings.
+    Memory does not depend on the number or the length of the recordings. Any exception that a recording
+    causes is its error, except a MemoryError; the other recordings are transcribed.
 
     Args:
         recogniser: the model.
         recordings: opened one by one.
-        words, decoding: as in `Recogniser.transcribe`.
+        words, decoding, channels: as in `Recogniser.transcribe`.
         progress: called after each chunk.
     Raises:
         CheckpointError: the language model does not exist.
         ConfigError: a hotword has characters outside the model's alphabet.
     """
     decoder = recogniser.choose_decoder(decoding)
-    for _, items in groupby(_items(recogniser, recordings), key=lambda item: item.index):
+    for _, items in groupby(_items(recogniser, recordings, channels), key=lambda item: item.index):
         yield _decode(recogniser, items, words, decoder, progress)
 
 
@@ -87,7 +90,7 @@ def _decode(
 ) -> TranscriptionResult:
     """Decode the chunks of one recording."""
     first = next(items)
-    recording, seconds = first.recording, 0.0
+    recording, warnings, seconds = first.recording, first.warnings, 0.0
     resumed = time.perf_counter()
 
     def emissions() -> Iterator[ChunkEmissions]:
@@ -109,21 +112,40 @@ def _decode(
         transcript = recogniser.transcribe_emissions(
             emissions(), recording.path, words=words, decoder=decoder
         )
-    except AudioseqError as error:
+    except Exception as error:
         if progress is not None:
             progress(recording, 1.0)
-        return TranscriptionResult(recording, error=error, seconds=seconds + time.perf_counter() - began)
+        return TranscriptionResult(
+            recording, error=to_error(recording, error), seconds=seconds + time.perf_counter() - began
+        )
+    transcript = replace(transcript, offset=recording.offset, warnings=(*warnings, *transcript.warnings))
     return TranscriptionResult(recording, transcript, seconds=seconds + time.perf_counter() - began)
 
 
-def _items(recogniser: Recogniser, recordings: Iterable[Recording]) -> Iterator[_Item]:
+def to_error(recording: Recording, error: Exception) -> AudioseqError:
+    """Return the one-line error of a recording for any exception; a MemoryError is raised again."""
+    if isinstance(error, AudioseqError):
+        return error
+    if isinstance(error, MemoryError):
+        raise error
+    message = " ".join(f"{type(error).__name__} {error}".split())
+    result = AudioError(
+        f"{recording.path}: unexpected {message}; convert it to wav, and report this with the file "
+        "(AUDIOSEQ_DEBUG=1 prints the traceback)"
+    )
+    result.__cause__ = error
+    return result
+
+
+def _items(recogniser: Recogniser, recordings: Iterable[Recording], channels: Channels) -> Iterator[_Item]:
     """Yield the chunks of recordings in order, with emissions computed in batches of similar length."""
     window: list[_Item] = []
     samples = 0
     for index, recording in enumerate(recordings):
         began = time.perf_counter()
-        for chunk, share in _chunks(recording):
-            window.append(_Item(index, recording, chunk, share, time.perf_counter() - began))
+        warnings: list[str] = []
+        for chunk, share in _chunks(recording, channels, warnings):
+            window.append(_Item(index, recording, chunk, share, time.perf_counter() - began, warnings))
             samples += len(chunk.waveform) if isinstance(chunk, Chunk) else 0
             if samples >= WINDOW_SECONDS * audio.SAMPLE_RATE:
                 yield from _add_emissions(recogniser, window)
@@ -137,9 +159,16 @@ def _add_emissions(recogniser: Recogniser, window: list[_Item]) -> list[_Item]:
     pairs = [(item, item.chunk) for item in window if isinstance(item.chunk, Chunk)]
     pairs.sort(key=lambda pair: len(pair[1].waveform))
     began = time.perf_counter()
-    computed = recogniser.compute_chunk_emissions(chunk for _, chunk in pairs)
-    for (item, _), emissions in zip(pairs, computed, strict=True):
-        item.emissions = emissions
+    try:
+        computed = list(recogniser.compute_chunk_emissions(chunk for _, chunk in pairs))
+        for (item, _), emissions in zip(pairs, computed, strict=True):
+            item.emissions = emissions
+    except Exception:  # find the recording that caused it
+        for item, chunk in pairs:
+            try:
+                (item.emissions,) = recogniser.compute_chunk_emissions([chunk])
+            except Exception as error:
+                item.chunk = to_error(item.recording, error)
     seconds_per_sample = (time.perf_counter() - began) / max(
         1, sum(len(chunk.waveform) for _, chunk in pairs)
     )
@@ -148,32 +177,20 @@ def _add_emissions(recogniser: Recogniser, window: list[_Item]) -> list[_Item]:
     return window
 
 
-def _chunks(recording: Recording) -> Iterator[tuple[Chunk | AudioseqError, float]]:
+def _chunks(
+    recording: Recording, channels: Channels, warnings: list[str]
+) -> Iterator[tuple[Chunk | AudioseqError, float]]:
     """Yield the chunks of a recording, each with the share of it up to there; finally the error, if any."""
     try:
-        blocks = audio.stream(sys.stdin.buffer if recording.path == STDIN else recording.path)
-        seconds = blocks.seconds if recording.duration is None else recording.duration
-        for chunk in iter_chunks(_samples(blocks, recording), audio.SAMPLE_RATE):
-            yield chunk, min(1.0, chunk.end / audio.SAMPLE_RATE / max(seconds, 1e-3))
-    except AudioseqError as error:
-        yield error, 1.0
-
-
-def _samples(blocks: audio.Stream, recording: Recording) -> Iterator[np.ndarray]:
-    """Yield the samples between offset and end of a recording, in blocks."""
-    if recording.offset:
-        if recording.offset >= blocks.seconds:
-            raise AudioError(
-                f"{recording.path}: has {blocks.seconds:.2f} s, but the part {recording.name} starts at "
-                f"{recording.offset:.2f} s; correct its offset"
-            )
-        blocks.sound.seek(round(recording.offset * blocks.sound.samplerate))
-    if recording.duration is None:
-        yield from blocks
-        return
-    remaining = max(1, round(recording.duration * audio.SAMPLE_RATE))
-    for block in blocks:
-        yield block[:remaining]
-        remaining -= len(block)
-        if remaining <= 0:
-            return
+        blocks = audio.stream(
+            sys.stdin.buffer if recording.path == STDIN else recording.path,
+            channels=channels,
+            amplify=True,
+            offset=recording.offset,
+            duration=recording.duration,
+        )
+        blocks.warnings = warnings
+        for chunk in iter_chunks(blocks, audio.SAMPLE_RATE):
+            yield chunk, min(1.0, chunk.end / audio.SAMPLE_RATE / max(blocks.seconds, 1e-3))
+    except Exception as error:
+        yield to_error(recording, error), 1.0

@@ -99,6 +99,16 @@ def test_top_line_of_chords() -> None:
     assert "3 of 6 notes below the top line are ignored" in melody.warnings[0]
 
 
+@pytest.mark.parametrize("length", [1.5, 2.0, 4.0, 16.0])
+def test_overlapping_notes_of_one_voice_are_all_kept(length: float) -> None:
+    pitches = (72, 71, 69, 67, 65, 64, 62, 67, 72, 71, 69, 67)
+    score = tiny.melody(*((pitch, float(beat), length) for beat, pitch in enumerate(pitches)))
+    assert extract_melody(score).score.notes == score.notes
+    assert not extract_melody(score).warnings
+    with_chord = tiny.melody(*((note.pitch, 2 * note.onset, length) for note in score.notes), (64, 11.0, 1.0))
+    assert [note.pitch for note in extract_melody(with_chord).score.notes] == list(pitches)
+
+
 def test_legato_is_not_a_chord() -> None:
     score = tiny.melody((72, 0, 1.1), (71, 1, 1.1), (69, 2, 1))
     assert extract_melody(score).score.notes == score.notes

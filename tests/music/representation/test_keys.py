@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from audioseq.errors import ConfigError
 from audioseq.music.representation.keys import KeyTracker, best_key
+from audioseq.music.representation.vocabulary import parse_key
 
 MAJOR, MINOR = (0, 4, 7, 5, 9, 0, 7, 11, 2, 0), (0, 3, 7, 5, 8, 0, 7, 11, 2, 0)
 
@@ -15,6 +17,26 @@ MAJOR, MINOR = (0, 4, 7, 5, 9, 0, 7, 11, 2, 0), (0, 3, 7, 5, 8, 0, 7, 11, 2, 0)
 def test_key_of_a_cadence_is_found(tonic: int, minor: bool) -> None:
     classes = (np.array(MINOR if minor else MAJOR) + tonic) % 12
     assert best_key(np.bincount(classes, minlength=12), None) == (tonic, minor)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("A MINOR", (9, True)), ("f sharp minor", (6, True)), ("F♯ minor", (6, True)),
+        ("F-SHARP-MIN", (6, True)),
+        ("B♭", (10, False)), ("b♭", (10, True)), ("E-flat major", (3, False)), ("EB MAJOR", (3, False)),
+        ("AM", (9, False)), ("Am", (9, True)), ("b", (11, True)), ("Bbm", (10, True)), ("Cb", (11, False)),
+        ("c  Major", (0, False)), ("g_minor", (7, True)),
+    ],
+)  # fmt: skip
+def test_spellings_of_keys(name: str, key: tuple[int, bool]) -> None:
+    assert parse_key(name) == key
+
+
+@pytest.mark.parametrize("name", ["", "H", "minor", "C dorian", "F##", "sharp", "C majorminor", "A minor 7"])
+def test_other_keys_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="give a key such as"):
+        parse_key(name)
 
 
 def test_final_bass_decides_between_equal_keys() -> None:

@@ -171,7 +171,9 @@ def test_the_card_recommends_a_language_model_of_the_catalogue_only(
     assert recogniser.recommended_options is None
 
 
-def test_tuning_lowers_the_error_rate_and_reports_the_speakers(model: Path, lm: Path, spoken: list[Utterance]) -> None:
+def test_tuning_lowers_the_error_rate_and_reports_the_speakers(
+    model: Path, lm: Path, spoken: list[Utterance]
+) -> None:
     recogniser = pipeline.load_recogniser(model, "cpu")
     tuned = tune(recogniser, spoken, DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10)))
     assert tuned.speakers == ("A",)
