@@ -198,10 +198,12 @@ def test_styles_and_keys_are_read_in_any_case(compose: Callable[..., int]) -> No
     assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
 
 
-def test_the_pause_of_a_primer_is_not_its_key() -> None:
+def test_a_primer_determines_key_and_density(model: str) -> None:
     pitches = (64, 64, 65, 67, 67, 65, 64, 62, 60, 60, 62, 64, 64, 62, 62)
     score = Score(tuple(Note(pitch, 80, n / 2, 0.5 + 0.5 * (n == 14)) for n, pitch in enumerate(pitches)))
-    assert to_grid(score).key(complete=False) == (0, False)
+    score.save("pause.mid")
+    conditions = audioseq.compose(3, model=model, primer="pause.mid", bars=1).conditions
+    assert (conditions.tonic, conditions.minor, conditions.density) == (0, False, 0)
 
 
 def test_primers_with_many_tracks_and_long_primers_are_continued(compose: Callable[..., int]) -> None:

@@ -41,6 +41,8 @@ MAX_BARS = 2000
 class CompositionOptions:
     """Requested properties of a piece. Options that are None are sampled from the training distribution.
 
+    With a primer, key, tempo and density are by default those of the primer.
+
     Args:
         style: one of `vocabulary.STYLES`, except `other`, in any case.
         key: such as `D`, `Bb minor`, `f#`, `F#m` or `E-flat major`.
@@ -214,7 +216,8 @@ class Composer:
                 style = "other"
             else:
                 programs += row.programs[len(programs) :]
-            row = replace(row, tonic=tonic, minor=minor, programs=programs)
+            density = v.density_class(primer.density)
+            row = replace(row, tonic=tonic, minor=minor, density=density, programs=programs)
             bpm = primer.bpm
             bars += len(primer.meters)
         if options.key is not None:
