@@ -14,7 +14,8 @@ import soundfile as sf
 
 from audioseq.audio import containers
 from audioseq.audio.levels import Channels, Survey
-from audioseq.audio.sources import ArraySource, Source, open_source, resampled
+from audioseq.audio.resampling import resampled
+from audioseq.audio.sources import ArraySource, Source, open_source
 from audioseq.errors import AudioError
 
 SAMPLE_RATE = 16_000

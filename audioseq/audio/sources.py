@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from audioseq.audio import containers
 from audioseq.audio.headers import UNKNOWN_SIZE, Part, PartFile, find_parts
+from audioseq.audio.resampling import resampled
 from audioseq.errors import AudioError
 
 BLOCK_SAMPLES = 1 << 20
@@ -218,25 +219,6 @@ def open_source(source: str | os.PathLike[str] | BinaryIO) -> tuple[str, Source]
             raise
     weakref.finalize(found, file.close)
     return where, found
-
-
-def resampled(
-    blocks: Iterator[NDArray[np.float32]], rate_in: int, rate_out: int, channels: int = 1
-) -> Iterator[NDArray[np.float32]]:
-    """Yield a waveform, given in blocks, at another sample rate; at least one sample."""
-    if rate_in == rate_out:
-        yield from blocks
-        return
-    import soxr  # torchaudio's resampler builds a filter of gigabytes for rates without a common divisor
-
-    resampler = soxr.ResampleStream(rate_in, rate_out, num_channels=channels, dtype="float32")
-    made, last = 0, np.zeros(0 if channels == 1 else (0, channels), np.float32)
-    for block in blocks:
-        made += len(output := resampler.resample_chunk(block))
-        last = block
-        yield output
-    made += len(rest := resampler.resample_chunk(last[:0], last=True))
-    yield rest if made else last[:1]
 
 
 def _read(sound: sf.SoundFile, frames: int) -> tuple[NDArray[np.float32], sf.SoundFileError | None]:
