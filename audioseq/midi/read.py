@@ -14,7 +14,17 @@ import numpy as np
 
 from audioseq.errors import MidiError
 from audioseq.files import reading
-from audioseq.midi.notes import DRUM_CHANNEL, Note, TickNote, resolve_overlaps, tick_tempo_map
+from audioseq.midi.notes import (
+    DRUM_CHANNEL,
+    NOTES_OFF_CONTROLLERS,
+    RESET_CONTROLLER,
+    SOUND_OFF_CONTROLLER,
+    SUSTAIN_CONTROLLER,
+    Note,
+    TickNote,
+    resolve_overlaps,
+    tick_tempo_map,
+)  # fmt: skip
 from audioseq.midi.repair import repair
 
 MAX_HOURS = 4
@@ -23,16 +33,8 @@ MAX_BYTES = 8 * 2**20
 """Maximum file size, bytes; an hour of dense music takes a tenth of it."""
 MAX_PEDAL_BEATS = 32
 """Quarter notes after which a held sustain pedal is considered stuck and is ignored."""
-SUSTAIN_CONTROLLER = 64
-"""Controller number of the sustain pedal."""
 SUSTAIN_THRESHOLD = 64
 """Controller value from which the sustain pedal is down."""
-SOUND_OFF_CONTROLLER = 120
-"""Ends all notes of a channel, whether the pedal is down or not."""
-RESET_CONTROLLER = 121
-"""Lifts the pedal."""
-NOTES_OFF_CONTROLLERS = range(123, 128)
-"""Release all keys of a channel: all notes off, and the changes of mode."""
 MAX_UNENDED_BEATS = 4
 """Maximum duration of a note without a note-off, quarter notes; the next onset ends it earlier."""
 
