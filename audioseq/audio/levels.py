@@ -16,8 +16,9 @@ WINDOW_SECONDS = 0.1
 SILENT_POWER_RATIO = 1e-4
 """A channel is silent below this power relative to the loudest channel: -40 dB, typical crosstalk."""
 CLIPPING_AMPLITUDE = 0.99
+"""Minimum amplitude of a clipped sample, relative to full scale."""
 MAX_CLIPPED_SHARE = 1e-3
-"""Share of samples at full scale above which a channel is clipped."""
+"""Share of clipped samples above which a channel is clipped; those without clipping never reach it."""
 MIN_CORRELATION = 0.5
 """Channels that correlate more than this carry the same signal; with a minus sign, one is inverted."""
 CANCELLED_POWER_RATIO = 0.05

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.audio import SAMPLE_RATE
+from audioseq.audio.levels import CLIPPING_AMPLITUDE, MAX_CLIPPED_SHARE, VERY_QUIET_DB
 from audioseq.speech.decoding.greedy import BestPath
 
 MIN_SPEECH_PROBABILITY = 0.33
@@ -25,13 +26,8 @@ SEGMENT_DECAY = 0.5
 """Factor per segment for the weight of earlier segments."""
 SILENCE_POWER_RATIO = 1e-3
 """Power of silence, relative to the loudest 0.1 s of a segment: -30 dB, typical of rooms."""
-MIN_POWER = 1e-5
-"""Power of the loudest segment below which a recording is very quiet: -50 dB of full scale, where the
-quantisation to 16 bits becomes audible as noise."""
-CLIPPING_AMPLITUDE = 0.99
-"""Minimum amplitude of a clipped sample, relative to full scale."""
-MAX_CLIPPED_SHARE = 1e-3
-"""Maximum share of clipped samples; recordings without clipping never reach it."""
+MIN_POWER = 10 ** (VERY_QUIET_DB / 10)
+"""Power of the loudest segment below which a recording is very quiet."""
 
 
 class SpeechDetector:
