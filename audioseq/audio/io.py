@@ -28,6 +28,8 @@ _SOUNDFILE_SUFFIXES = (
 )  # fmt: skip
 SUFFIXES = (*_SOUNDFILE_SUFFIXES, *(containers.SUFFIXES if containers.available() else ()))
 """File name suffixes that `find_recordings` looks for in directories."""
+WRITE_SUFFIXES = (".wav", ".flac")
+"""File name suffixes that `write` accepts."""
 UNSUPPORTED_SUFFIXES = tuple(sorted({*containers.SUFFIXES} - {*SUFFIXES}))
 """Suffixes of recordings that cannot be read, since PyAV is not installed."""
 _HINT = f"; for {' '.join(UNSUPPORTED_SUFFIXES)}: {containers.INSTALL}" if UNSUPPORTED_SUFFIXES else ""
@@ -253,7 +255,7 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
         AudioError: the suffix is not .wav or .flac, or the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".wav", ".flac"):
+    if path.suffix.lower() not in WRITE_SUFFIXES:
         raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav or .flac")
     try:
         sf.write(path, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")

@@ -130,13 +130,20 @@ def _read_hotwords(path: Path, alphabet: str) -> list[str]:
 
 
 def print_result(text: str) -> None:
-    """Print a result to stdout and flush; exit with code 0 if the reader has closed the pipe.
+    """Print a result to stdout and flush; errors as in `writing_stdout`."""
+    with writing_stdout():
+        print(text, flush=True)
+
+
+@contextmanager
+def writing_stdout() -> Iterator[None]:
+    """Exit with code 0 if the reader of stdout has closed the pipe.
 
     Raises:
         FileError: stdout cannot be written, such as a file on a full disk.
     """
     try:
-        print(text, flush=True)
+        yield
     except OSError as error:
         silence_stdout()
         if isinstance(error, BrokenPipeError):

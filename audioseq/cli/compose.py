@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from audioseq.cli.common import MODEL_HELP, Device, Force, log, print_result
+from audioseq.cli.common import MODEL_HELP, Device, Force, log, print_result, writing_stdout
 from audioseq.cli.paths import check_writable, free_path, numbered_path
 from audioseq.errors import FileError
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 WAV_SAMPLE_RATE = 44_100
 """Sample rate of `--wav`, Hz."""
-WAV_SUFFIXES = (".wav", ".flac")
 STDOUT = Path("-")
 """Value of `--output` that writes the MIDI file to stdout."""
 RANDOM_SEED = "random"
@@ -226,7 +224,9 @@ def compose(
 
             piano_roll(piece.score, numbered_path(plot, piece.number, count))
         if output == STDOUT:
-            _write_stdout(piece.score.to_bytes())
+            with writing_stdout():
+                sys.stdout.buffer.write(piece.score.to_bytes())
+                sys.stdout.buffer.flush()
         else:
             print_result(str(path))
 
@@ -238,19 +238,13 @@ def _check_names(output: Path | None, wav: Path | None, plot: Path | None) -> No
 
     if output is not None and output.suffix.lower() not in ("", *SUFFIXES):
         raise FileError(f"{output}: is not the name of a MIDI file; name it .mid, and use --wav for audio")
-    if wav is not None and wav.suffix.lower() not in WAV_SUFFIXES:
-        raise FileError(f"{wav}: is not the name of a wav file; name it {' or '.join(WAV_SUFFIXES)}")
+    if wav is not None:
+        from audioseq.audio import WRITE_SUFFIXES
+
+        if wav.suffix.lower() not in WRITE_SUFFIXES:
+            raise FileError(f"{wav}: is not the name of a wav file; name it {' or '.join(WRITE_SUFFIXES)}")
     if plot is not None:
         check(plot)
-
-
-def _write_stdout(content: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # The interpreter flushes stdout at exit, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse_seed(text: str | None) -> int | None:
