@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from audioseq import checkpoint
-from audioseq.checkpoint import Checkpoint
 from audioseq.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from audioseq.checkpoint import Checkpoint
     from audioseq.config import Config
 
 C = TypeVar("C", bound="Config")
@@ -159,7 +158,8 @@ def open_model(name_or_path: str | Path | None, task: str, config_class: type[C]
         CheckpointError: there is no such model, or the file is damaged or made for another task.
         ConfigError: the config in the file is invalid.
     """
-    from audioseq.config import parse  # imports pydantic, which finding a model does not need
+    from audioseq import checkpoint  # finding a model needs neither this nor pydantic
+    from audioseq.config import parse
 
     path = resolve(default_for(task) if name_or_path is None else name_or_path, task)
     stored = checkpoint.load(path, task=task)
