@@ -42,8 +42,8 @@ def section(results: dict[str, Any]) -> str:
         f"Standard errors of the shares: {errors} points.",
         "",
         *_seeds(stocks),
-        f"The sum of the next twelve months, forecast anew every twelve (LSTM, {years} years): within its "
-        f"intervals of 50, 80 and 95 % in {yearly} % of the years (± a standard error).",
+        f"The sum of the next twelve months, with a new forecast every twelve (LSTM, {years} years): within "
+        f"its intervals of 50, 80 and 95 % in {yearly} % of the years (± a standard error).",
         "",
         f"The map with a hidden switch, {structure['values']} values:",
         "",

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.report
 
-Writes the tables of the page anew from the files in `tests/benchmarks/results`. `test_results.py` checks
+Replaces the tables of the page by those of the files in `tests/benchmarks/results`. `test_results.py` checks
 that the page holds exactly these tables, and that the figures of the README occur in the files.
 """
 
@@ -122,7 +122,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def filled(page: str, folder: Path = FOLDER) -> str:
-    """Return the text of a page with the tables of its benchmarks made anew."""
+    """Return the text of a page with the current tables of its benchmarks."""
     return BLOCK.sub(lambda block: block[1] + markdown(load(block[2], folder)) + block[3], page)
 
 

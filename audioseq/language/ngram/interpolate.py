@@ -14,10 +14,9 @@ from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 def interpolate(one: NGram, other: NGram, weight: float) -> NGram:
     """Interpolate two models linearly.
 
-    The result has the n-grams of both, with the weighted mean of their probabilities; back-off weights are
-    computed anew. A word that is missing in one model has probability zero in it, and
-    counts as `<unk>` in its contexts. Source: Stolcke 2002, "SRILM, an extensible language modeling toolkit",
-    static interpolation.
+    The result has the n-grams of both models, with the weighted mean of their probabilities and new back-off
+    weights. A model gives probability zero to a word that only the other one knows, and treats it as `<unk>`
+    in contexts. Source: Stolcke 2002, "SRILM, an extensible language modeling toolkit", static interpolation.
 
     Args:
         weight: share of `other`, 0 to 1.
