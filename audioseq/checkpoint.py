@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from audioseq.errors import CheckpointError
-from audioseq.files import reading, write_atomically
+from audioseq.files import reading, write_atomically, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -180,7 +180,7 @@ def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
 
     buffer = io.BytesIO()  # if torch wrote the file itself, a full disk would raise a RuntimeError
     torch.save(dict(state), buffer)
-    write_atomically(path, lambda file: file.write(buffer.getbuffer()))
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_state(path: str | Path) -> dict[str, Any]:

@@ -90,6 +90,13 @@ def write_atomically(
                 temporary.unlink()
 
 
+def write_bytes(
+    path: str | os.PathLike[str], content: bytes | memoryview, *, make_folder: bool = False
+) -> None:
+    """Write the content of a file; arguments and errors as in `write_atomically`."""
+    write_atomically(path, lambda file: file.write(content), make_folder=make_folder)
+
+
 def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file and flush it to disk, so that it survives a loss of power."""
     with open(path, "wb") as file:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from audioseq.errors import AudioseqError
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"type": Path, "help": "evaluate this model instead of training one"},
@@ -69,7 +69,7 @@ def publish(folder: Path, results: Mapping[str, Any], hardware: str | None) -> N
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Write `results.json` into a folder; FileError if it cannot be written."""
     text = json.dumps(results, indent=2) + "\n"
-    write_atomically(folder / "results.json", lambda file: file.write(text.encode()))
+    write_bytes(folder / "results.json", text.encode())
 
 
 def update_readme(folder: Path, section: str) -> None:
@@ -77,4 +77,4 @@ def update_readme(folder: Path, section: str) -> None:
     path = folder / "README.md"
     if path.exists():
         text = SECTION.sub(lambda _: section, path.read_text(encoding="utf-8"))
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_bytes(path, text.encode())

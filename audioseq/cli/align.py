@@ -11,7 +11,7 @@ import typer
 from audioseq.cli.common import DEFAULT_MODEL, Device, Force, Model, Threads, log, print_result
 from audioseq.cli.paths import refuse_to_overwrite
 from audioseq.errors import DataError
-from audioseq.files import read_text, write_atomically
+from audioseq.files import read_text, write_bytes
 
 if TYPE_CHECKING:
     from audioseq.speech.transcript import Word
@@ -109,7 +109,7 @@ def align(
     if target is None:
         print_result(result.rstrip("\n"))
     else:
-        write_atomically(target, lambda file: file.write(result.encode()), make_folder=True)
+        write_bytes(target, result.encode(), make_folder=True)
         log(f"wrote {target}")
 
 

@@ -28,7 +28,7 @@ from audioseq.cli.paths import check_writable
 from audioseq.cli.progress import transcription_progress
 from audioseq.cli.recordings import STDIN, check_inputs, find_left_out, find_recordings
 from audioseq.errors import ConfigError
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 
 if TYPE_CHECKING:
     from audioseq.speech.batch.transcribe import TranscriptionResult
@@ -241,7 +241,7 @@ def transcribe(
                     continue
                 content = writers.write(result.transcript, forms[0], subtitles)
                 if target is not None:
-                    write_atomically(target, lambda file, text=content: file.write(text.encode()))  # type: ignore[misc]
+                    write_bytes(target, content.encode())
                     log(f"wrote {target}")
                 elif several and forms == ["txt"]:
                     print_result(f"{result.recording.label}\t{result.transcript.text}")

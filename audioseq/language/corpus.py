@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.errors import DataError
-from audioseq.files import reading, write_atomically
+from audioseq.files import reading, write_bytes
 from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 from audioseq.text.tokenizer import normalise
 
@@ -126,5 +126,5 @@ def hold_out(source: Path, train: Path, held_out: Path) -> str:
 
 def _write(path: Path, lines: list[str]) -> str:
     content = "".join(f"{line}\n" for line in lines).encode()
-    write_atomically(path, lambda file: file.write(content), make_folder=True)
+    write_bytes(path, content, make_folder=True)
     return f"{path}: {len(lines):,} sentences, {len(content.split()):,} words"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from audioseq.errors import MidiError
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.midi.notes import Note, TempoMap
 from audioseq.midi.read import extract_score, parse_file
 from audioseq.midi.write import to_midi
@@ -124,7 +124,7 @@ class Score:
             FileError: the file cannot be written; an existing file is left unchanged.
         """
         content = self.to_bytes()
-        write_atomically(Path(path), lambda file: file.write(content))
+        write_bytes(Path(path), content)
 
     def to_bytes(self) -> bytes:
         """Return the content of the file that `save` writes; times are rounded to ticks (480 per beat).

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint
 from audioseq.errors import CheckpointError, ConfigError
-from audioseq.files import write_atomically, writing
+from audioseq.files import write_bytes, writing
 
 
 @dataclass
@@ -107,7 +107,7 @@ class RunDirectory:
 
     def write_config(self, text: str) -> None:
         """Write the resolved recipe."""
-        write_atomically(self.config, lambda file: file.write(text.encode()))
+        write_bytes(self.config, text.encode())
 
     def snapshot(self, update: int) -> Path:
         """Return the path of the model snapshot after an update."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audioseq.data import read_manifest
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.language.ngram.files import load_ngram
 from audioseq.models import resolve
 from audioseq.recipe import run_script
@@ -58,7 +58,7 @@ def main() -> None:
         ]
         missing += [] if found else [word]
     packed = lzma.compress("".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME)
-    write_atomically(args.out, lambda file: file.write(packed))
+    write_bytes(args.out, packed)
     print(
         f"{args.out}: {len(words) - len(missing):,} words; {len(missing):,} have no pronunciation:", *missing
     )

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from audioseq.errors import DataError
-from audioseq.files import read_text, write_atomically
+from audioseq.files import read_text, write_bytes
 
 Kind = Literal["log returns", "values"]
 """What is forecast: log returns in percent, or the levels themselves."""
@@ -92,7 +92,7 @@ def write(path: Path, dates: Iterable[str], levels: Iterable[float]) -> None:
     """Write a series to a file, exactly as `read` reads it."""
     lines = (f"{label},{level!r}\n" for label, level in zip(dates, levels, strict=True))
     text = "date,value\n" + "".join(lines)
-    write_atomically(path, lambda file: file.write(text.encode()), make_folder=True)
+    write_bytes(path, text.encode(), make_folder=True)
 
 
 def _date(text: str, before: str, where: str) -> str:

@@ -18,7 +18,7 @@ from task import SentimentTask, count_words, encode, evaluate, load, score, stor
 
 from audioseq.config import Config, dump_toml, merge, parse
 from audioseq.errors import ConfigError, DataError
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.training import TrainingConfig, fit
 
 Size = Annotated[int, Field(ge=1)]
@@ -114,7 +114,7 @@ class Experiment:
             raise ConfigError(
                 f"{run_dir}: contains results of other settings; choose another folder with --run-dir"
             )
-        write_atomically(run_dir / "config.toml", lambda file: file.write(settings), make_folder=True)
+        write_bytes(run_dir / "config.toml", settings, make_folder=True)
         torch.set_num_threads(1)
 
     def pretrain(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.music.analysis.plot import BACKGROUND, COLOURS, INK, PALE, check
 
 
@@ -69,7 +69,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure to a file atomically; FileError if it cannot be written."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=140, bbox_inches="tight")
-    write_atomically(path, lambda file: file.write(buffer.getvalue()))
+    write_bytes(path, buffer.getvalue())
 
 
 def _finish(axes: Any) -> None:

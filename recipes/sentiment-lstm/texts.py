@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audioseq.errors import DataError
-from audioseq.files import read_text, write_atomically
+from audioseq.files import read_text, write_bytes
 from audioseq.text.tokenizer import normalise
 
 FOLDS = 10
@@ -116,7 +116,7 @@ def write(path: Path, texts: Sequence[Text]) -> str:
 def write_lines(path: Path, lines: Sequence[str]) -> str:
     """Write lines to a file; return a line that describes it."""
     content = "".join(f"{line}\n" for line in lines).encode()
-    write_atomically(path, lambda file: file.write(content), make_folder=True)
+    write_bytes(path, content, make_folder=True)
     return f"{path}: {len(lines):,} texts"
 
 

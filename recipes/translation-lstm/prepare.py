@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audioseq.download import fetch
 from audioseq.errors import DataError
-from audioseq.files import reading, write_atomically
+from audioseq.files import reading, write_bytes
 from audioseq.recipe import run_script
 
 URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
@@ -51,7 +51,7 @@ def unpack(path: Path, target: Path) -> int:
         text = gzip.decompress(content)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: is damaged ({error}); download it again") from None
-    write_atomically(target, lambda file: file.write(text), make_folder=True)
+    write_bytes(target, text, make_folder=True)
     return text.count(b"\n")
 
 

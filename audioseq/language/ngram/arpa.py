@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 
 from audioseq.errors import CheckpointError, DataError
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.language import corpus
 from audioseq.language.ngram.model import LOG_ZERO, NGram
 from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -30,7 +30,7 @@ def write(path: str | Path, model: NGram) -> None:
     """
     text = "".join(f"{line}\n" for line in _lines(model)).encode()
     compress = COMPRESSORS.get(Path(path).suffix)
-    write_atomically(path, lambda file: file.write(compress(text) if compress else text))
+    write_bytes(path, compress(text) if compress else text)
 
 
 def read(path: str | Path) -> NGram:

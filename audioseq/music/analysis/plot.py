@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audioseq.errors import ConfigError
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.midi import Note, Score
 from audioseq.music.analysis.statistics import Row, label
 
@@ -178,4 +178,4 @@ def _finish(axes: Axes) -> None:
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=Path(path).suffix[1:].lower(), dpi=140, bbox_inches="tight")
-    write_atomically(path, lambda file: file.write(buffer.getvalue()))
+    write_bytes(path, buffer.getvalue())

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from audioseq.errors import AudioseqError, DataError
-from audioseq.files import read_text, write_atomically
+from audioseq.files import read_text, write_bytes
 from audioseq.midi import SUFFIXES, Score
 from audioseq.music.representation.grid import GridNote, Piece, to_score
 from audioseq.music.representation.vocabulary import METER_TICKS, STYLES, TICKS_PER_QUARTER
@@ -72,7 +72,7 @@ def write_manifest(path: str | Path, entries: Iterable[PieceEntry]) -> str:
         if entry.midi_filepath.absolute().is_relative_to(path.parent):
             name = str(entry.midi_filepath.absolute().relative_to(path.parent))
         lines.append(json.dumps({"midi_filepath": name, "style": entry.style, "id": entry.id}) + "\n")
-    write_atomically(path, lambda file: file.write("".join(lines).encode()), make_folder=True)
+    write_bytes(path, "".join(lines).encode(), make_folder=True)
     return f"{path.name}: {count} pieces"
 
 

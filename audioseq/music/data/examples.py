@@ -12,7 +12,7 @@ from itertools import chain
 
 import numpy as np
 
-from audioseq.files import write_atomically
+from audioseq.files import write_bytes
 from audioseq.music.config import DataConfig
 from audioseq.music.data.corpora import PieceEntry, read_manifest
 from audioseq.music.representation import vocabulary as v
@@ -77,7 +77,7 @@ def read_data(data: DataConfig) -> tuple[list[Example], list[Example]]:
             pieces=np.array(json.dumps(pieces)),
             events=np.concatenate([example.events for example in together]),
         )
-        write_atomically(cache, lambda file: file.write(buffer.getbuffer()), make_folder=True)
+        write_bytes(cache, buffer.getbuffer(), make_folder=True)
     return parts[0], parts[1]
 
 
