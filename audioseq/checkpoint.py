@@ -11,7 +11,7 @@ import lzma
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from audioseq.errors import CheckpointError
 from audioseq.files import reading, write_atomically, write_bytes
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = "audioseq/1"
+INT8_FORMAT = "audioseq/2"
+"""Format of files with int8 weights, which earlier versions cannot read."""
+SCALES = "//scale"
+"""Suffix of the name of a tensor of scales: those of the int8 tensor with the name before it."""
 MAX_HEADER_BYTES = 16 * 2**20
 """A file that announces a longer header is damaged or hostile."""
 ALIASES = "aliases"
 """Metadata key of a table from the names of tied weights to the names that they are stored under."""
 FORMER_MODULES = {"speech": {"speller": "p2g_decoder"}}
 """Modules that earlier versions stored under other names, by task; `load` returns their current names."""
+Precision = Literal["fp32", "fp16", "int8"]
+"""How weights are stored: unchanged, as fp16, or with the matrices as int8."""
 _DAMAGE = (lzma.LZMAError, EOFError)
 """Errors of reading a compressed file that is damaged or truncated."""
 
@@ -51,8 +57,8 @@ class Checkpoint:
     """The file that it was read from."""
     header: Header
     weights: dict[str, Tensor]
-    half: bool = False
-    """Whether some of the weights were stored as fp16."""
+    precision: Precision = "fp32"
+    """How the weights are stored in the file."""
 
     def fill(self, network: nn.Module) -> None:
         """Load the weights into a network that was built from the config.
@@ -81,19 +87,24 @@ def read_header(path: str | Path) -> Header:
     return _header(path, _metadata(path))
 
 
-def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, half: bool = False) -> None:
+def save(
+    path: str | Path, weights: Mapping[str, Tensor], header: Header, *, precision: Precision = "fp32"
+) -> None:
     """Write a model file atomically; equal models give equal files.
 
     Args:
         path: the file to write; it is compressed if its name ends in `.xz`.
         weights: the `state_dict()` of a model, on any device; tied weights are stored once.
         header: the description of the model; its values must be representable as JSON.
-        half: whether to store floating-point tensors as fp16, which halves the file; a tensor with values
-            beyond the range of fp16 keeps its type.
+        precision: `fp16` stores floating-point tensors as fp16, which halves the file; a tensor with values
+            beyond the range of fp16 keeps its type. `int8` stores matrices as int8 with a scale for each row,
+            a quarter of the size; other tensors keep their type.
     Raises:
         FileError: the file cannot be written; an existing file is left unchanged.
     """
     from safetensors.torch import save as to_bytes
+
+    from audioseq.quantisation import is_quantisable, quantise
 
     stored: dict[str, Tensor] = {}
     aliases: dict[str, str] = {}
@@ -106,9 +117,14 @@ def save(path: str | Path, weights: Mapping[str, Tensor], header: Header, *, hal
         seen[key] = name
         # Clone: cuDNN keeps the weights of a layer as views of one storage, which safetensors refuses.
         tensor = tensor.detach().cpu().contiguous().clone()
-        stored[name] = _halve(tensor) if half and tensor.is_floating_point() else tensor
+        if precision == "int8" and is_quantisable(tensor):
+            stored[name], stored[name + SCALES] = quantise(tensor)
+        elif precision == "fp16" and tensor.is_floating_point():
+            stored[name] = _halve(tensor)
+        else:
+            stored[name] = tensor
     metadata = {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(header).items()}
-    metadata["format"] = header.format
+    metadata["format"] = INT8_FORMAT if precision == "int8" else FORMAT
     if aliases:
         metadata[ALIASES] = json.dumps(aliases)
     content = to_bytes(stored, metadata)
@@ -128,13 +144,15 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
         path: the file to read.
         task: the task that the model must be made for, such as `speech`; any if not given.
     Returns:
-        the header, and the weights on the CPU, with fp16 tensors converted to fp32.
+        the header, and the weights on the CPU, with fp16 and int8 weights converted to fp32.
     Raises:
         CheckpointError: the file is missing, damaged, made for another task, or in a newer format.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
     from safetensors.torch import load_file
+
+    from audioseq.quantisation import dequantise
 
     metadata = _metadata(path)
     header = _header(path, metadata)
@@ -152,10 +170,17 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
     halves = {name for name, tensor in mapped.items() if tensor.itemsize == 2 and tensor.is_floating_point()}
     # Copy: the mapped tensors would change with the file.
     weights = {name: tensor.float() if name in halves else tensor.clone() for name, tensor in mapped.items()}
+    scaled = [name.removesuffix(SCALES) for name in weights if name.endswith(SCALES)]
+    for name in scaled:
+        scales, integers = weights.pop(name + SCALES), weights.get(name)
+        if integers is None or scales.shape != integers.shape[:1]:
+            raise _damaged(path, "its scales do not match its weights")
+        weights[name] = dequantise(integers, scales)
     if not all(isinstance(name, str) and name in weights for name in aliases.values()):
         raise _damaged(path, "tied weights are missing")
     weights |= {alias: weights[name] for alias, name in aliases.items()}
-    return Checkpoint(path, header, _rename_former(weights, header.task), half=bool(halves))
+    precision: Precision = "int8" if scaled else "fp16" if halves else "fp32"
+    return Checkpoint(path, header, _rename_former(weights, header.task), precision)
 
 
 def mean(models: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -229,7 +254,7 @@ def _metadata(path: str | Path) -> dict[str, str]:
 
 def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
     form = metadata.get("format", "")
-    if form != FORMAT:
+    if form not in (FORMAT, INT8_FORMAT):
         advice = "upgrade audioseq" if form.startswith("audioseq/") else "it is not an audioseq model"
         raise CheckpointError(f"{path}: has the format {form[:40]!r}, not {FORMAT!r}; {advice}")
     task = _json(path, metadata, "task")
@@ -238,7 +263,7 @@ def _header(path: str | Path, metadata: Mapping[str, str]) -> Header:
     config, features, tokenizer, card = (
         _table(path, metadata, name) for name in ("config", "features", "tokenizer", "card")
     )
-    return Header(task, config, features, tokenizer, card)
+    return Header(task, config, features, tokenizer, card, form)
 
 
 def _table(path: str | Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:

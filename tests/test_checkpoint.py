@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from audioseq.checkpoint import Header, load, load_state, read_header, save, save_state
 from audioseq.errors import CheckpointError, FileError
 from audioseq.files import write_atomically
+from audioseq.quantisation import dequantise, quantise
 
 HEADER = Header(
     task="speech",
@@ -79,13 +80,49 @@ def test_half_precision_halves_the_file_and_loads_as_fp32(tmp_path: Path) -> Non
     weights = {"w": torch.linspace(-3, 3, 5000), "big": torch.tensor([7e4]), "n": torch.tensor([2**40])}
     weights["infinite"] = torch.tensor([float("inf")])
     save(tmp_path / "full", weights, HEADER)
-    save(tmp_path / "half", weights, HEADER, half=True)
+    save(tmp_path / "half", weights, HEADER, precision="fp16")
     assert (tmp_path / "half").stat().st_size < 0.6 * (tmp_path / "full").stat().st_size
     back = load(tmp_path / "half").weights
     assert equal(back, weights | {"w": weights["w"].half().float()})
     assert torch.allclose(back["w"], weights["w"], rtol=2**-11, atol=0)
     assert stored(tmp_path / "half")["w"].dtype == torch.float16
-    assert load(tmp_path / "half").half and not load(tmp_path / "full").half
+    assert [load(tmp_path / name).precision for name in ("half", "full")] == ["fp16", "fp32"]
+
+
+def test_int8_quarters_the_file_and_loads_as_fp32(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(40, 3, 500, generator=generator) * torch.rand(40, 1, 1, generator=generator)
+    matrix[7] = 0.0
+    weights = {"w": matrix, "bias": torch.linspace(-1, 1, 40), "n": torch.arange(9)[None]}
+    weights |= {"infinite": torch.full((1, 1), float("inf")), "empty": torch.ones(0, 3), "tied": matrix}
+    save(tmp_path / "full", weights, HEADER)
+    save(tmp_path / "int8", weights, HEADER, precision="int8")
+    assert (tmp_path / "int8").stat().st_size < 0.27 * (tmp_path / "full").stat().st_size
+    back = load(tmp_path / "int8")
+    largest = matrix.flatten(1).abs().amax(1)[:, None, None]
+    assert ((back.weights["w"] - matrix).abs() <= 1.001 * largest / 254).all()
+    assert equal({**back.weights, "w": matrix, "tied": matrix}, weights)
+    assert back.weights["tied"] is back.weights["w"] and back.precision == "int8"
+    assert stored(tmp_path / "int8")["w"].dtype == torch.int8
+    # Earlier versions read the format of a header first, and say what to do.
+    assert read_header(tmp_path / "int8").format == "audioseq/2"
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-30, 1e30))
+@settings(max_examples=50, deadline=None)
+def test_int8_weights_are_stored_again_without_a_change(seed: int, size: float) -> None:
+    weight = size * torch.randn(5, 60, generator=torch.Generator().manual_seed(seed))
+    integers, scales = quantise(weight)
+    again, scales_again = quantise(dequantise(integers, scales))
+    assert again.equal(integers) and scales_again.equal(scales)
+
+
+@pytest.mark.parametrize("scales", [torch.ones(4), torch.ones(()), torch.ones(5, 1)])
+def test_scales_that_do_not_match_are_damage(tmp_path: Path, scales: Tensor) -> None:
+    save(tmp_path / "a", {"w": torch.ones(5, 3, dtype=torch.int8), "w//scale": scales}, HEADER)
+    message_of(lambda: load(tmp_path / "a"), "its scales do not match its weights")
+    save(tmp_path / "a", {"w//scale": scales}, HEADER)
+    message_of(lambda: load(tmp_path / "a"), "its scales do not match its weights")
 
 
 def test_a_compressed_file_loads_like_a_plain_one(tmp_path: Path) -> None:
@@ -94,7 +131,7 @@ def test_a_compressed_file_loads_like_a_plain_one(tmp_path: Path) -> None:
         save(tmp_path / name, weights, HEADER)
         back = load(tmp_path / name)
         assert back.header == read_header(tmp_path / name) == HEADER
-        assert equal(back.weights, weights) and not back.half
+        assert equal(back.weights, weights) and back.precision == "fp32"
     assert lzma.decompress((tmp_path / "a.xz").read_bytes()) == (tmp_path / "a").read_bytes()
     assert (tmp_path / "a.xz").stat().st_size < 0.1 * (tmp_path / "a").stat().st_size
 
@@ -310,10 +347,10 @@ def test_a_model_for_another_task(tmp_path: Path) -> None:
 
 
 def test_a_newer_format(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(crafted(format="audioseq/2"))
+    (tmp_path / "a").write_bytes(crafted(format="audioseq/3"))
     readers: list[Callable[[Path], object]] = [load, read_header]
     for reader in readers:
-        message_of(partial(reader, tmp_path / "a"), "'audioseq/2', not 'audioseq/1'; upgrade")
+        message_of(partial(reader, tmp_path / "a"), "'audioseq/3', not 'audioseq/1'; upgrade")
 
 
 def test_missing_files(tmp_path: Path) -> None:

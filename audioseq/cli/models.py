@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audioseq.cli.common import Force, ModelArgument, print_result
+from audioseq.cli.common import Force, ModelArgument, log, print_result
 from audioseq.cli.paths import refuse_to_overwrite
 from audioseq.errors import AudioseqError, DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 app = typer.Typer(help="List, show, fetch and export models.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -73,11 +77,15 @@ def export(
     results: Annotated[
         Path | None, typer.Option(metavar="JSON", help="File of results to add to the model card.")
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Store the matrices as 8-bit integers: half the size of fp16.")
+    ] = False,
     force: Force = False,
 ) -> None:
-    """Write a model for distribution, in half precision.
+    """Write a model for distribution, with small weights.
 
-    The weights are stored as fp16. Prints the path of the file.
+    The weights are stored as fp16, or with `--int8` as 8-bit integers with a scale for each row. Prints the
+    path of the file.
     """
     from audioseq import checkpoint, models
 
@@ -89,8 +97,20 @@ def export(
             card = {**card, "results": json.loads(results.read_text(encoding="utf-8"))}
         except (OSError, ValueError) as error:
             raise DataError(f"{results}: cannot be read as JSON ({error})") from None
-    checkpoint.save(output, stored.weights, replace(stored.header, card=card), half=True)
+    checkpoint.save(
+        output, stored.weights, replace(stored.header, card=card), precision="int8" if int8 else "fp16"
+    )
+    if int8:
+        error = _rounding_error(stored.weights, checkpoint.load(output).weights)
+        log(f"mean rounding error: {100 * error:.2f} % of the mean absolute weight")
     print_result(str(output))
+
+
+def _rounding_error(weights: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> float:
+    """Return the mean absolute difference of weights, relative to their mean absolute value."""
+    floats = [name for name, weight in weights.items() if weight.is_floating_point()]
+    errors = sum(float((stored[name] - weights[name]).abs().sum()) for name in floats)
+    return errors / max(sum(float(weights[name].abs().sum()) for name in floats), 1e-30)
 
 
 def _shorten(value: Any) -> Any:

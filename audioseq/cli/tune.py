@@ -74,4 +74,4 @@ def _write_with_card(output: Path, model: Path, card: dict[str, Any]) -> None:
 
     stored = checkpoint.load(model)
     header = dataclasses.replace(stored.header, card={**stored.header.card, **card})
-    checkpoint.save(output, stored.weights, header, half=stored.half)
+    checkpoint.save(output, stored.weights, header, precision=stored.precision)

@@ -73,12 +73,12 @@ def train_one(
     best = fit(task, config.training, folder, resume=resume, card=config.card).best
     minutes = round((time.process_time() - started) / 60, 1)
     stored, final = checkpoint.load(best), folder / "translator.safetensors"
-    checkpoint.save(final, stored.weights, stored.header, half=True)
+    checkpoint.save(final, stored.weights, stored.header, precision="fp16")
     # The written file is evaluated, because its weights are in half precision.
     pipeline, results = tune(TranslationPipeline.load(final), valid, config)
     search = {"beams": [pipeline.beam], "penalties": [pipeline.penalty]}
     header = replace(stored.header, config=stored.header.config | {"search": search})
-    checkpoint.save(final, stored.weights, header, half=True)
+    checkpoint.save(final, stored.weights, header, precision="fp16")
     sources, targets = zip(*test, strict=True)
     texts = [ranking[0].text for ranking in pipeline.translate(sources)]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

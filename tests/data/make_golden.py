@@ -29,4 +29,4 @@ if __name__ == "__main__":
         tokenizer={"alphabet": " abcdefghijklmnopqrstuvwxyz'"},
         card={"data": [{"name": "Müller & 李", "licence": "CC BY 4.0"}], "wer": 0.5},
     )
-    checkpoint.save(Path(__file__).with_name("golden-1.safetensors"), weights, header, half=True)
+    checkpoint.save(Path(__file__).with_name("golden-1.safetensors"), weights, header, precision="fp16")

@@ -47,7 +47,7 @@ if __name__ == "__main__":
         tokenizer.to_dict(),
         {"decoder": {"alpha": 0.5, "beta": -0.5, "unknown": -2.0, "blank": 3.0, "gamma": 0.25}},
     )
-    checkpoint.save(FOLDER / "golden-speech-1.safetensors", model.state_dict(), header, half=True)
+    checkpoint.save(FOLDER / "golden-speech-1.safetensors", model.state_dict(), header, precision="fp16")
     waveform = (0.3 * np.sin(np.arange(8000) ** 2 / 20000)).astype(np.float32)
     with torch.no_grad():
         emissions = model(*model.log_mel(torch.from_numpy(waveform)[None], torch.tensor([8000])))

@@ -44,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     untrained = SpeechTask(config(), made, made)
     torch.nn.init.normal_(untrained.model.head.linear.weight, std=1.0)
     path = folder / "tiny.safetensors"
-    checkpoint.save(path, untrained.model.state_dict(), untrained.header({}), half=True)
+    checkpoint.save(path, untrained.model.state_dict(), untrained.header({}), precision="fp16")
     return path
 
 
