@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audioseq.errors import DataError
-from audioseq.files import writing
+from audioseq.files import reserved, writing
 
 TIMEOUT_SECONDS = 60
 """A download fails after this time without a response."""
@@ -46,16 +46,22 @@ def fetch(url: str, path: Path, checksum: str | None) -> Path:
     part = path.with_name(f"{path.name}.part")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not checksum:
-            part.unlink(missing_ok=True)
-        try:
-            _transfer(url, part)
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            raise DataError(f"{url}: cannot be downloaded ({error}); run this again to resume") from error
-        if checksum and not _matches(part, checksum):
-            part.unlink()
-            raise DataError(f"{url}: is not the expected file (checksum differs); run this again")
-        os.replace(part, path)
+        with reserved(part):
+            if checksum and path.is_file() and _matches(path, checksum):  # another process was faster
+                part.unlink()
+                return path
+            if not checksum:
+                os.truncate(part, 0)
+            try:
+                _transfer(url, part)
+            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+                if not part.stat().st_size:
+                    part.unlink()
+                raise DataError(f"{url}: cannot be downloaded ({error}); run this again to resume") from error
+            if checksum and not _matches(part, checksum):
+                part.unlink()
+                raise DataError(f"{url}: is not the expected file (checksum differs); run this again")
+            os.replace(part, path)
     return path
 
 

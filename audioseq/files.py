@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import lzma
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from audioseq.errors import AudioseqError, FileError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
@@ -76,18 +80,20 @@ def write_atomically(
         FileError: the file cannot be written; an existing file is left unchanged.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    process = f".{os.getpid()}" if sys.platform == "win32" else ""  # where a file cannot be reserved
+    temporary = target.with_name(f".{target.name}{process}.tmp")
     if os.path.exists(target) and not os.path.isfile(target):
         raise FileError(f"{path}: is not a regular file; choose another name")
     with writing(path):
         if make_folder:
             target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_durably(temporary, write)
-            os.replace(temporary, target)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
+        with reserved(temporary):
+            try:
+                write_durably(temporary, write)
+                os.replace(temporary, target)
+            finally:
+                with suppress(OSError):
+                    temporary.unlink()
 
 
 def write_bytes(
@@ -103,3 +109,51 @@ def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> None:
         write(file)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Create a temporary file, or take over the one that a killed process left.
+
+    While another process has reserved the file, this one waits. Windows and some network file systems do not
+    support this; there, processes do not wait for each other.
+    """
+    if sys.platform == "win32":
+        path.touch()
+        yield
+        return
+    while True:
+        with open(path, "ab") as file:
+            with suppress(OSError):  # no locks on this file system
+                fcntl.flock(file, fcntl.LOCK_EX)
+            try:  # the other process may have renamed or deleted the file that was opened
+                same = os.path.samestat(path.stat(), os.fstat(file.fileno()))
+            except FileNotFoundError:
+                same = False
+            if same:
+                yield
+                return
+
+
+@contextmanager
+def locked(path: Path, error: AudioseqError) -> Iterator[None]:
+    """Hold a lock file, which the system releases when the process ends for any reason.
+
+    Args:
+        path: the file; it remains.
+        error: raised if another process holds it.
+    Raises:
+        FileError: the file cannot be created.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    with writing(path.parent), suppress(NotImplementedError):  # no locks on this file system
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise error from None
+    try:
+        yield
+    finally:
+        lock.release()

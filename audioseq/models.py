@@ -91,14 +91,21 @@ def bundled_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """Return the folder of downloaded models: `$AUDIOSEQ_CACHE`, or the cache folder of the platform."""
+    """Return the folder of downloaded models: `$AUDIOSEQ_CACHE`, or the cache folder of the platform.
+
+    Raises:
+        CheckpointError: the user has no home directory.
+    """
     if chosen := os.environ.get("AUDIOSEQ_CACHE"):
         return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "audioseq"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "audioseq"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audioseq"
+    variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_CACHE_HOME")
+    folder = {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(sys.platform, ".cache")
+    try:
+        return Path(os.environ.get(variable) or Path.home() / folder) / "audioseq"
+    except RuntimeError:
+        raise CheckpointError(
+            "the cache folder is unknown, because the user has no home directory; set AUDIOSEQ_CACHE"
+        ) from None
 
 
 def default_for(task: str) -> str:
@@ -130,9 +137,9 @@ def resolve(name_or_path: str | Path, task: str | None = None) -> Path:
     path = Path(name_or_path)
     for model in CATALOGUE:
         if model.name == str(name_or_path):
-            for directory in (bundled_dir(), cache_dir()):
-                if (directory / model.file).is_file():
-                    return directory / model.file
+            for directory in (bundled_dir, cache_dir):  # a bundled model needs no home directory
+                if (path := directory() / model.file).is_file():
+                    return path
             advice = f"run: audioseq models fetch {model.name}" if model.url else "reinstall audioseq"
             raise CheckpointError(f"{model.name}: its file is not on this computer; {advice}")
     if path.is_file():

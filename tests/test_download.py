@@ -111,11 +111,26 @@ def test_a_file_with_a_wrong_checksum_is_deleted(server: Server, tmp_path: Path,
     assert fetch(server.url, tmp_path / "file", MD5).read_bytes() == CONTENT
 
 
+def test_several_processes_download_a_file_once(server: Server, tmp_path: Path) -> None:
+    path, results = tmp_path / "file", list[Path]()
+    threads = [
+        threading.Thread(target=lambda: results.append(fetch(server.url, path, MD5))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [path] * 4 and path.read_bytes() == CONTENT
+    assert server.ranges == [None]
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_messages_name_the_failure(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing: cannot be downloaded \(HTTP Error 404"):
         fetch(f"{server.url}/missing", tmp_path / "file", MD5)
     with pytest.raises(DataError, match="refused"):
         fetch("http://127.0.0.1:9/file", tmp_path / "file", MD5)
+    assert not list(tmp_path.iterdir())
     (tmp_path / "occupied").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
         fetch(server.url, tmp_path / "occupied" / "file", MD5)

@@ -166,6 +166,18 @@ def test_the_cache_folder_of_each_platform(
     assert cache_dir() == tmp_path / expected
 
 
+def test_a_bundled_model_needs_no_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in "AUDIOSEQ_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA":
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    (tmp_path / "bundled" / "english.safetensors").write_bytes(b"")
+    assert resolve("english") == tmp_path / "bundled" / "english.safetensors"
+    assert_raises(partial(fetch, "english-large"), "no home directory; set AUDIOSEQ_CACHE")
+
+
 # The real catalogue, read before the fixture replaces it.
 
 CATALOGUE, BUNDLED = models.CATALOGUE, bundled_dir()

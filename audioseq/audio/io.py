@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from audioseq.audio.levels import Channels, Survey
 from audioseq.audio.resampling import resampled
 from audioseq.audio.sources import ArraySource, Source, open_source
 from audioseq.errors import AudioError
+from audioseq.files import write_bytes
 
 SAMPLE_RATE = 16_000
 """Sample rate of the model input, Hz."""
@@ -252,16 +254,20 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
     """Write samples in -1..1 `[N]` or `[N, channels]` as 16-bit wav or flac, depending on the suffix.
 
     Raises:
-        AudioError: the suffix is not .wav or .flac, or the file cannot be written.
+        AudioError: the suffix is not .wav or .flac, or the format does not support the sample rate.
+        FileError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in WRITE_SUFFIXES:
         raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav or .flac")
+    buffer = io.BytesIO()
+    form = path.suffix[1:].upper()
     try:
-        sf.write(path, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
-    except (sf.SoundFileError, OSError) as error:
+        sf.write(buffer, np.clip(waveform, -1, 1), sample_rate, format=form, subtype="PCM_16")
+    except sf.SoundFileError as error:
         reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
-        raise AudioError(f"{path}: cannot be written ({reason}); choose another path") from error
+        raise AudioError(f"{path}: cannot be written ({reason}); use .wav") from error
+    write_bytes(path, buffer.getbuffer())
 
 
 def _check_rate(rate: int, where: str) -> None:

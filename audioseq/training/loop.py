@@ -9,6 +9,7 @@ import math
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -74,39 +75,40 @@ def fit(
         card: entries of the model card in addition to those of the loop.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
     Raises:
-        ConfigError: the directory contains another run, or a change is incompatible with resuming.
+        ConfigError: the directory contains another run or another process trains in it, or a change is
+            incompatible with resuming.
         CheckpointError: a model file or the training state cannot be read.
         FileError: a file cannot be written.
         DataError: the task has no batches.
     """
     group = join_group(device)
-    run = RunDirectory(Path(run_dir))
-    state = group.on_first_rank(lambda: run.open(resume))
-    model = task.model.to(group.device)
-    optimizer = make_optimizer(model, config)
-    tokenizer = json.dumps(task.header({}).tokenizer)
-    progress = run.restore(state, model, optimizer, tokenizer) if state else TrainingProgress()
-    with Report(
-        run.path, metrics_bytes=progress.metrics_bytes, update=progress.update,
-        progress=progress.position / config.epochs, silent=group.rank > 0, tensorboard=config.tensorboard,
-    ) as report:  # fmt: skip
-        if state:
-            report.log(f"resuming after update {progress.update}, epoch {progress.position:.2f}")
-            if isinstance(task, CarriesState):
-                rows = state.get("carry", ())
-                task.carry = tuple(whole[group.rank :: group.size].to(group.device) for whole in rows)
-        elif start_from:
-            report.log(group.on_first_rank(lambda: warm_start(start_from, task.name, model)))
-        group.broadcast(list(model.state_dict().values()))
-        recipe = task.config if isinstance(task, HasConfig) else config
-        group.on_first_rank(lambda: run.write_config(dump_toml(recipe)))
-        precision = choose_precision(config.precision, group.device, report.log)
-        trainer = _Trainer(
-            task, config, run, card or {}, group, optimizer, progress, report, precision, tokenizer
-        )
-        if start_from and not state:
-            trainer.validate_initial()
-        return trainer.train()
+    with closing(RunDirectory(Path(run_dir))) as run:
+        state = group.on_first_rank(lambda: run.open(resume))
+        model = task.model.to(group.device)
+        optimizer = make_optimizer(model, config)
+        tokenizer = json.dumps(task.header({}).tokenizer)
+        progress = run.restore(state, model, optimizer, tokenizer) if state else TrainingProgress()
+        with Report(
+            run.path, metrics_bytes=progress.metrics_bytes, update=progress.update,
+            progress=progress.position / config.epochs, silent=group.rank > 0, tensorboard=config.tensorboard,
+        ) as report:  # fmt: skip
+            if state:
+                report.log(f"resuming after update {progress.update}, epoch {progress.position:.2f}")
+                if isinstance(task, CarriesState):
+                    rows = state.get("carry", ())
+                    task.carry = tuple(whole[group.rank :: group.size].to(group.device) for whole in rows)
+            elif start_from:
+                report.log(group.on_first_rank(lambda: warm_start(start_from, task.name, model)))
+            group.broadcast(list(model.state_dict().values()))
+            recipe = task.config if isinstance(task, HasConfig) else config
+            group.on_first_rank(lambda: run.write_config(dump_toml(recipe)))
+            precision = choose_precision(config.precision, group.device, report.log)
+            trainer = _Trainer(
+                task, config, run, card or {}, group, optimizer, progress, report, precision, tokenizer
+            )
+            if start_from and not state:
+                trainer.validate_initial()
+            return trainer.train()
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from audioseq import checkpoint
 from audioseq.errors import CheckpointError, ConfigError
-from audioseq.files import write_bytes, writing
+from audioseq.files import locked, write_bytes, writing
 
 
 @dataclass
@@ -73,7 +74,8 @@ class RunDirectory:
     """Files of a run.
 
     Models that the training state refers to are written before the state and deleted after the next one is
-    written. So `state.pt` and its models are complete and consistent whenever the process is killed.
+    written. So `state.pt` and its models are complete and consistent whenever the process is killed. A lock
+    keeps other processes away from `open` to `close`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,6 +86,7 @@ class RunDirectory:
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
         self.averaged = path / "averaged.safetensors"
+        self._lock = ExitStack()
 
     def open(self, resume: bool) -> dict[str, Any] | None:
         """Create the directory, and return the training state of the run to resume, if it has one.
@@ -91,12 +94,14 @@ class RunDirectory:
         Args:
             resume: whether to resume a run in the directory.
         Raises:
-            ConfigError: the directory contains a run, and `resume` is false.
+            ConfigError: the directory contains a run and `resume` is false, or another process trains in it.
             FileError: the directory cannot be created.
             CheckpointError: the training state cannot be read.
         """
         with writing(self.path, "choose another run directory with --run-dir"):
             self.snapshot(0).parent.mkdir(parents=True, exist_ok=True)
+            busy = f"{self.path}: another process trains in this directory; choose another one with --run-dir"
+            self._lock.enter_context(locked(self.path / ".lock", ConfigError(busy)))
             used = any(path.exists() for path in (self.metrics, self.state, self.last, self.best))
         if used and not resume:
             raise ConfigError(
@@ -104,6 +109,10 @@ class RunDirectory:
                 "directory with --run-dir"
             )
         return checkpoint.load_state(self.state) if self.state.exists() else None
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._lock.close()
 
     def write_config(self, text: str) -> None:
         """Write the resolved recipe."""

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq import audio
-from audioseq.errors import AudioError
+from audioseq.errors import AudioError, FileError
 
 ADVICE = r"; (check|record|export|convert|use|copy|name|looked|choose) "
 
@@ -305,5 +305,8 @@ def test_written_audio_is_read_back(tmp_path: Path, suffix: str) -> None:
 def test_write_rejects_other_formats_and_missing_directories(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"cannot write \.mp3; use"):
         audio.write(tmp_path / "a.mp3", sine(16_000))
-    with pytest.raises(AudioError, match=r"cannot be written .*; choose"):
+    with pytest.raises(AudioError, match=r"cannot be written .*; use .wav"):
+        audio.write(tmp_path / "a.flac", sine(16_000), 2_000_000)
+    with pytest.raises(FileError, match=r"cannot be written .*; check"):
         audio.write(tmp_path / "nowhere" / "a.wav", sine(16_000))
+    assert not list(tmp_path.iterdir())

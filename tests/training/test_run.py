@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from audioseq import checkpoint
 from audioseq.checkpoint import Header
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError, FileError
 from audioseq.training import TrainingConfig, fit
+from audioseq.training.run import RunDirectory
 from tests.training.conftest import assert_same_result
 from tests.training.toy import Toy
 
@@ -44,6 +46,16 @@ def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
         train(tmp_path)
     assert str(tmp_path) in one_line(caught)
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_another_process_in_the_directory_is_an_error(tmp_path: Path) -> None:
+    train(tmp_path, with_epochs(1))
+    with closing(RunDirectory(tmp_path)) as run:
+        run.open(resume=True)
+        with pytest.raises(ConfigError, match="another process trains in this directory") as caught:
+            train(tmp_path, resume=True)
+        one_line(caught)
+    train(tmp_path, resume=True)
 
 
 def test_resume_without_a_run_starts_one(tmp_path: Path) -> None:

@@ -19,10 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from audioseq.errors import DataError, FileError
-from audioseq.files import reading, write_atomically, write_durably, writing
+from audioseq.files import locked, reading, write_atomically, write_durably, writing
 from audioseq.speech.batch.shard import Shard
 
 
@@ -157,33 +155,18 @@ def open_journal(folder: Path, shard: Shard) -> Iterator[Journal]:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     own = folder / f".results{_suffix(shard)}.lock"
-    with _locked(own):
+    busy = DataError(
+        f"{folder}: another process writes transcripts to this folder; wait for it, or choose another folder"
+    )
+    with locked(own, busy):
         # Other shards of the same count may run at the same time, since they have other recordings. Shards of
         # another count overlap with this one.
         for other in folder.glob(".results*.lock"):
             disjoint = shard.count > 1 and other.stem.endswith(f"-of-{shard.count}")
             if other != own and not disjoint:
-                with _locked(other):
+                with locked(other, busy):
                     pass
         yield Journal(folder, shard)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock, which the system releases when the process ends for any reason."""
-    lock = FileLock(path)
-    with writing(path):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise DataError(
-                f"{path.parent}: another process writes transcripts to this folder; "
-                "wait for it, or choose another folder"
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _suffix(shard: Shard) -> str:

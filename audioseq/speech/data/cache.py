@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,8 +113,13 @@ class WaveformCache:
             return []
         errors: list[AudioError] = []
         entries: dict[str, _CacheEntry] = {}
-        shard = f"{time.time_ns():020d}-{os.getpid()}"
         files = list(missing.items())
+        # The name follows that of the last index, and depends on the content: a build replaces what the same
+        # build left when it was killed, and two builds at once do not disturb each other.
+        indices = self.directory.glob("[0-9]" * 20 + "-*.json")
+        number = max((int(path.stem[:20]) for path in indices), default=0) + 1
+        content = repr([(list(keys), stamp(path)) for path, keys in files]).encode()
+        shard = f"{number:020d}-{hashlib.sha256(content).hexdigest()[:16]}"
 
         def write(out: BinaryIO) -> None:
             end = 0

@@ -6,6 +6,7 @@ import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ import soundfile as sf
 
 from audioseq.data import Utterance
 from audioseq.errors import DataError
+from audioseq.files import write_atomically
+from audioseq.speech.data import cache as cache_module
 from audioseq.speech.data.cache import WaveformCache
 
 
@@ -126,6 +129,31 @@ def test_an_interrupted_build_leaves_no_files(tmp_path: Path, corpus: list[Utter
         cache.build(corpus, progress=stop)
     assert list((tmp_path / "cache").iterdir()) == []
     assert corpus[0] not in cache and cache.build(corpus) == []
+
+
+def test_a_build_replaces_what_the_same_build_left_when_it_was_killed(
+    tmp_path: Path, corpus: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache"
+    WaveformCache(folder).build(corpus[:2])
+    for suffix, left in ((".i16", 3), (".json", 4)):  # killed while it writes the samples, or the index
+
+        def killed(path: Path, *rest: Any, suffix: str = suffix, **options: Any) -> None:
+            if path.suffix == suffix:
+                path.with_name(f".{path.name}.tmp").write_bytes(b"incomplete")
+                raise KeyboardInterrupt
+            write_atomically(path, *rest, **options)
+
+        monkeypatch.setattr(cache_module, "write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            WaveformCache(folder).build(corpus)
+        assert len(list(folder.iterdir())) >= left
+    monkeypatch.undo()
+    cache = WaveformCache(folder)
+    cache.build(corpus)
+    assert [path.suffix for path in sorted(folder.iterdir())] == [".i16", ".json"] * 2
+    for utterance in corpus:
+        np.testing.assert_allclose(cache.load(utterance) / 32768, utterance.load(), atol=1 / 32768)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "missing", "index"])
