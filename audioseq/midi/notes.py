@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 
 DRUM_CHANNEL = 9
 """MIDI channel of percussion, counted from 0."""
-SUSTAIN_CONTROLLER = 64
-"""Controller number of the sustain pedal."""
-SOUND_OFF_CONTROLLER = 120
-"""Ends all notes of a channel, whether the pedal is down or not."""
-RESET_CONTROLLER = 121
-"""Lifts the pedal."""
-NOTES_OFF_CONTROLLERS = range(123, 128)
-"""Release all keys of a channel: all notes off, and the changes of mode."""
+
+
+class Controller(IntEnum):
+    """Numbers of the MIDI controllers that affect notes."""
+
+    SUSTAIN = 64
+    """The sustain pedal."""
+    SOUND_OFF = 120
+    """Ends all notes of a channel, whether the pedal is down or not."""
+    RESET = 121
+    """Lifts the pedal."""
+    NOTES_OFF = 123
+    """This and all higher ones release all keys of a channel: all notes off, and the changes of mode."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import io
 import os
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from typing import Any
 
 import mido
@@ -14,17 +13,7 @@ import numpy as np
 
 from audioseq.errors import MidiError
 from audioseq.files import reading
-from audioseq.midi.notes import (
-    DRUM_CHANNEL,
-    NOTES_OFF_CONTROLLERS,
-    RESET_CONTROLLER,
-    SOUND_OFF_CONTROLLER,
-    SUSTAIN_CONTROLLER,
-    Note,
-    TickNote,
-    resolve_overlaps,
-    tick_tempo_map,
-)  # fmt: skip
+from audioseq.midi.notes import DRUM_CHANNEL, Controller, Note, TickNote, resolve_overlaps, tick_tempo_map
 from audioseq.midi.repair import repair
 
 MAX_HOURS = 4
@@ -112,9 +101,7 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
     )
 
 
-def _pair_notes(
-    track: Sequence[Any], ticks_per_beat: int, pedal: bool
-) -> dict[tuple[int, int], list[TickNote]]:
+def _pair_notes(track: list[Any], ticks_per_beat: int, pedal: bool) -> dict[tuple[int, int], list[TickNote]]:
     """Pair the note-on and note-off events of a track, and apply the sustain pedal.
 
     A note without a note-off lasts until the next onset of its channel, at most `MAX_UNENDED_BEATS`.
@@ -168,14 +155,14 @@ def _pair_notes(
             programs[message.channel] = message.program
         elif kind == "control_change":
             channel, control = message.channel, message.control
-            if control == SUSTAIN_CONTROLLER and message.value >= SUSTAIN_THRESHOLD:
+            if control == Controller.SUSTAIN and message.value >= SUSTAIN_THRESHOLD:
                 if pedal and channel != DRUM_CHANNEL:
                     pedal_down.setdefault(channel, tick)
                 continue
-            lifts = control in (SUSTAIN_CONTROLLER, SOUND_OFF_CONTROLLER, RESET_CONTROLLER)
+            lifts = control in (Controller.SUSTAIN, Controller.SOUND_OFF, Controller.RESET)
             if lifts and channel in pedal_down:
                 lift_pedal(channel)
-            if control == SOUND_OFF_CONTROLLER or control in NOTES_OFF_CONTROLLERS:
+            if control == Controller.SOUND_OFF or control >= Controller.NOTES_OFF:
                 for pitch in range(128):
                     while pressed.get((channel, pitch)):
                         release(channel, pitch, tick)

@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from audioseq.errors import MidiError
-from audioseq.midi.notes import (
-    NOTES_OFF_CONTROLLERS,
-    RESET_CONTROLLER,
-    SOUND_OFF_CONTROLLER,
-    SUSTAIN_CONTROLLER,
-)  # fmt: skip
+from audioseq.midi.notes import Controller
 
 MAX_JUNK_BYTES = 1024
 """Bytes that may precede the header, such as the 128 of MacBinary; a RIFF file (.rmi) may have more."""
@@ -29,7 +24,7 @@ MAX_TEXT_BYTES = 2**16
 """Longer texts and names are cut."""
 MAX_NUMBER_BYTES = 4
 """Bytes of a variable-length number."""
-CONTROLLERS = {SUSTAIN_CONTROLLER, SOUND_OFF_CONTROLLER, RESET_CONTROLLER, *NOTES_OFF_CONTROLLERS}
+CONTROLLERS = {*Controller, *range(Controller.NOTES_OFF, 128)}
 """Controllers that the reader uses: the sustain pedal, and those that end notes."""
 
 _HEADER = b"MThd\x00\x00\x00\x06"

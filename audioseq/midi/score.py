@@ -8,7 +8,6 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,8 +122,7 @@ class Score:
             MidiError: a note is out of range.
             FileError: the file cannot be written; an existing file is left unchanged.
         """
-        content = self.to_bytes()
-        write_bytes(Path(path), content)
+        write_bytes(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """Return the content of the file that `save` writes; times are rounded to ticks (480 per beat).

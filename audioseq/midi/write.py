@@ -50,8 +50,7 @@ def to_midi(score: Score) -> mido.MidiFile:
         positions = tempo_map.position([(note.onset, note.end) for note in notes])
         spans = np.rint(positions).astype(np.int64).tolist()
         tick_notes = [
-            TickNote(note.pitch, onset, end, note.velocity)
-            for note, (onset, end) in zip(notes, spans, strict=True)
+            TickNote(note.pitch, *span, note.velocity) for note, span in zip(notes, spans, strict=True)
         ]
         events = []
         for pitch, onset, end, velocity in resolve_overlaps(tick_notes):

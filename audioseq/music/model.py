@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import torch
 from torch import Tensor, nn
 
 from audioseq.music.config import ModelConfig
 from audioseq.music.representation import event_state as e
 from audioseq.music.representation import vocabulary as v
-from audioseq.nn import CellName, RecurrentStack, State
+from audioseq.nn import CellName, RecurrentStack, States
 
 FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, e.RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
 """Number of values of each field; pitches are relative."""
@@ -56,19 +58,14 @@ class MusicModel(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        starts = [0]
-        for size in e.COLUMNS.values():
-            starts.append(starts[-1] + size)
-        lookback_starts = [0]
-        for size in e.LOOKBACK_SIZES:
-            lookback_starts.append(lookback_starts[-1] + size)
-        names = list(e.COLUMNS)
-        self.row_offsets = tuple(starts[names.index(name)] for name in TIED_COLUMNS)
-        self.register_buffer("offsets", torch.tensor(starts[:-1]), persistent=False)
-        self.register_buffer("lookback_offsets", torch.tensor(lookback_starts[:-1]), persistent=False)
+        *offsets, rows = accumulate(e.COLUMNS.values(), initial=0)
+        *lookback_offsets, lookback_rows = accumulate(e.LOOKBACK_SIZES, initial=0)
+        self.row_offsets = tuple(offsets[e.COLUMN_INDEX[name]] for name in TIED_COLUMNS)
+        self.register_buffer("offsets", torch.tensor(offsets), persistent=False)
+        self.register_buffer("lookback_offsets", torch.tensor(lookback_offsets), persistent=False)
         self.register_buffer("pitch_class_bits", torch.tensor([1 << i for i in range(12)]), persistent=False)
-        self.table = nn.EmbeddingBag(starts[-1], width, mode="sum")
-        self.look = nn.EmbeddingBag(lookback_starts[-1], look_width, mode="sum")
+        self.table = nn.EmbeddingBag(rows, width, mode="sum")
+        self.look = nn.EmbeddingBag(lookback_rows, look_width, mode="sum")
         for table in (self.table, self.look):
             nn.init.normal_(table.weight, std=0.1)
         self.stack = RecurrentStack(
@@ -79,23 +76,20 @@ class MusicModel(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, width) for _ in FIELD_SIZES)
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(size)) for size in FIELD_SIZES)
 
-    def forward(
-        self, features: Tensor, state: tuple[State, ...] | None = None
-    ) -> tuple[Tensor, tuple[State, ...] | None]:
+    def forward(self, features: Tensor, state: States | None = None) -> tuple[Tensor, States | None]:
         """Return the input of the output heads `[B, T, width]`, and the state after the last event.
 
         Args:
             features: `[B, T, FEATURES]` int64, see `EventState.features`.
             state: of the recurrent layers, after the events before.
         """
-        batch, frames, _ = features.shape
-        rows = features.reshape(-1, e.FEATURES)
+        rows = features.flatten(0, 1)
         columns, lookbacks, sounding = rows.split([len(e.COLUMNS), e.FEATURES - len(e.COLUMNS) - 1, 1], dim=1)
         embedded = self.table(columns + self.offsets)
         indices = lookbacks.reshape(-1, len(e.LOOKBACK_SIZES)) + self.lookback_offsets
         repeated = self.look(indices).reshape(len(rows), -1)
         chord = ((sounding & self.pitch_class_bits) > 0).to(embedded.dtype)
-        x = torch.cat([embedded, repeated, chord], dim=1).reshape(batch, frames, -1)
+        x = torch.cat([embedded, repeated, chord], dim=1).unflatten(0, features.shape[:2])
         y, state = self.stack(x, state=state)
         return self.project(y), state
 
@@ -137,5 +131,4 @@ class MusicModel(nn.Module):
 
 def build(config: ModelConfig) -> MusicModel:
     """Build a model with random weights."""
-    options = config.model_dump()
-    return MusicModel(**options)
+    return MusicModel(**config.model_dump())

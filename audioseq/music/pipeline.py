@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +161,9 @@ class Composer:
         seed = resolve_seed(seed)
         _check("count", count, 1, MAX_BATCH_PIECES, "pieces")
         _check("best-of", best_of, 1, MAX_BATCH_PIECES, "pieces")
-        found: list[Composition] = []
         start = to_grid(primer) if primer is not None else None
         primer_events = encode(start)[:-1].tolist() if start is not None else []
-        jobs = [(number, attempt) for number in range(count) for attempt in range(best_of)]
+        jobs = list(product(range(count), range(best_of)))
         drafts, tempos = [], []
         for number, attempt in jobs:
             conditions, bpm = self._sample_conditions(options, start, np.random.default_rng([seed, number]))
@@ -181,18 +181,17 @@ class Composer:
             generate(self.model, batch, sampling, step, self.training_runs)
             resample_ending(self.model, batch, sampling, step, len(primer_events), self.training_runs)
         skipped = len(start.notes) if start is not None and not with_primer else 0
-        for number in range(count):
-            candidates: list[tuple[int, float, int, Composition]] = []
-            for draft, bpm in list(zip(drafts, tempos, strict=True))[number * best_of :][:best_of]:
-                piece = trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm))
-                piece = without_first_notes(piece, skipped)
-                score = to_score(piece, text=_description(seed, number, draft.conditions, bpm))
-                nats = draft.nats / max(draft.sampled, 1)
-                copied = self.training_runs is not None and self.training_runs.shares_run_with(piece)
-                made = Composition(score, seed, number, draft.conditions, nats, copied, draft.resampled)
-                candidates.append((is_stuck(draft.events) + copied, nats, len(candidates), made))
-            found.append(min(candidates)[-1])
-        return found
+        candidates: list[tuple[int, float, Composition]] = []
+        for (number, _), draft, bpm in zip(jobs, drafts, tempos, strict=True):
+            piece = trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm))
+            piece = without_first_notes(piece, skipped)
+            score = to_score(piece, text=_description(seed, number, draft.conditions, bpm))
+            nats = draft.nats / max(draft.sampled, 1)
+            copied = self.training_runs is not None and self.training_runs.shares_run_with(piece)
+            made = Composition(score, seed, number, draft.conditions, nats, copied, draft.resampled)
+            candidates.append((is_stuck(draft.events) + copied, nats, made))
+        groups = (candidates[first : first + best_of] for first in range(0, len(jobs), best_of))
+        return [min(group, key=lambda candidate: candidate[:2])[-1] for group in groups]
 
     def _sample_conditions(
         self, options: CompositionOptions, primer: Piece | None, random: np.random.Generator
@@ -265,10 +264,9 @@ def compose(
     Raises:
         AudioseqError: the model, the primer or an option is invalid.
     """
-    unknown = set(options) - set(CompositionOptions.__dataclass_fields__)
-    if unknown:
-        names = ", ".join(CompositionOptions.__dataclass_fields__)
-        raise AudioseqError(f"compose has no option {', '.join(sorted(unknown))}; the options are {names}")
+    known = CompositionOptions.__dataclass_fields__
+    if unknown := sorted(options.keys() - known):
+        raise AudioseqError(f"compose has no option {', '.join(unknown)}; the options are {', '.join(known)}")
     start = Score.load(primer) if primer is not None else None
     return load_composer(model).compose(seed, options=CompositionOptions(**options), primer=start)[0]
 

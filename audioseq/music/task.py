@@ -7,12 +7,14 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Header
@@ -155,11 +157,11 @@ class MusicTask(HasConfig, CarriesState):
     def loss(self, batch: MusicBatch, model: nn.Module) -> Loss:
         """Return the negative log-likelihood of a batch, weighted by its number of events."""
         assert isinstance(model, MusicModel)
+        is_lstm = self.config.model.cell == "lstm"
         kept = [part * (~batch.starts_piece)[:, None] for part in self.carry]
-        state = tuple(zip(kept[::2], kept[1::2], strict=True)) if self._is_lstm else tuple(kept)
+        state = tuple(zip(kept[::2], kept[1::2], strict=True)) if is_lstm else tuple(kept)
         summary, new_state = model(batch.features, state or None)
-        assert new_state is not None
-        parts = [part for layer in new_state for part in (layer if isinstance(layer, tuple) else (layer,))]
+        parts = chain.from_iterable(new_state) if is_lstm else new_state
         self.carry = tuple(part.detach().float() for part in parts)
         counted = batch.events[:, :, v.STEP] >= 0
         nats = model.losses(summary[counted], batch.events[counted])
@@ -182,10 +184,6 @@ class MusicTask(HasConfig, CarriesState):
             if len(rows) < MAX_STORED_CONDITIONS:
                 rows.append(asdict(example.conditions))
         return Header("music", config, {}, {"asked": dict(conditions)}, card)
-
-    @property
-    def _is_lstm(self) -> bool:
-        return self.config.model.cell == "lstm"
 
     def _windows(self, epoch: int) -> list[list[tuple[int, int]]]:
         """Return the windows of each stream: index of the piece, and first event."""
@@ -222,40 +220,29 @@ def compute_metrics(model: MusicModel, examples: Sequence[Example]) -> dict[str,
 
     The nats of bar lines and of the end count in the nats per note too.
     """
-    nats: dict[str, float] = defaultdict(float)
-    notes: dict[str, int] = defaultdict(int)
-    events: dict[str, int] = defaultdict(int)
+    sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))  # nats, notes and events of each style
     for start in range(0, len(examples), EVALUATION_BATCH_SIZE):
         some = examples[start : start + EVALUATION_BATCH_SIZE]
-        for example, found in zip(some, compute_nats(model, some), strict=True):
-            style = v.STYLES[example.conditions.style]
-            nats[style] += float(found.sum())
-            notes[style] += int((example.events[:, v.PITCH] >= 0).sum())
-            events[style] += len(example.events)
-    metrics = {f"nats_per_note_{style}": nats[style] / max(notes[style], 1) for style in nats}
-    metrics = {"nats_per_note": sum(metrics.values()) / len(metrics), **metrics}
-    return metrics | {f"nats_per_event_{style}": nats[style] / events[style] for style in nats}
+        for example, nats in zip(some, compute_nats(model, some), strict=True):
+            notes = (example.events[:, v.PITCH] >= 0).sum()
+            sums[v.STYLES[example.conditions.style]] += nats.sum(), notes, len(nats)
+    totals = {style: each.tolist() for style, each in sums.items()}
+    per_note = {f"nats_per_note_{style}": nats / max(notes, 1) for style, (nats, notes, _) in totals.items()}
+    per_event = {f"nats_per_event_{style}": nats / events for style, (nats, _, events) in totals.items()}
+    return {"nats_per_note": sum(per_note.values()) / len(per_note), **per_note, **per_event}
 
 
 @torch.no_grad()
 def compute_nats(model: MusicModel, examples: Sequence[Example]) -> list[np.ndarray]:
     """Return the negative log-likelihood of each field of pieces in nats, `[E, 6]` each, as one batch."""
     device = next(model.parameters()).device
-    pairs = [example.model_arrays() for example in examples]
-    longest = max(len(events) for events, _ in pairs)
-    found = [np.zeros(events.shape, np.float32) for events, _ in pairs]
-    state = None
-    for start in range(0, longest, EVALUATION_CHUNK_EVENTS):
-        features = np.zeros((len(pairs), min(EVALUATION_CHUNK_EVENTS, longest - start), FEATURES), np.int64)
-        targets = np.full((*features.shape[:2], len(v.FIELDS)), -1, np.int64)
-        for i, (events, piece_features) in enumerate(pairs):
-            part = events[start : start + EVALUATION_CHUNK_EVENTS]
-            targets[i, : len(part)] = part
-            features[i, : len(part)] = piece_features[start : start + EVALUATION_CHUNK_EVENTS]
-        summary, state = model(torch.from_numpy(features).to(device), state)
-        target = torch.from_numpy(targets).to(device)
-        nats = model.losses(summary.flatten(0, 1), target.flatten(0, 1)).unflatten(0, target.shape[:2])
-        for i, (events, _) in enumerate(pairs):
-            part = nats[i, : max(0, min(len(events) - start, EVALUATION_CHUNK_EVENTS))]
-            found[i][start : start + len(part)] = part.cpu().numpy()
-    return found
+    pairs = [tuple(map(torch.from_numpy, example.model_arrays())) for example in examples]
+    events = pad_sequence([events for events, _ in pairs], batch_first=True, padding_value=-1)
+    features = pad_sequence([features for _, features in pairs], batch_first=True)
+    size, chunks, state = EVALUATION_CHUNK_EVENTS, [], None
+    for inputs, targets in zip(features.split(size, dim=1), events.split(size, dim=1), strict=True):
+        summary, state = model(inputs.to(device).long(), state)
+        nats = model.losses(summary.flatten(0, 1), targets.flatten(0, 1).to(device).long())
+        chunks.append(nats.unflatten(0, targets.shape[:2]).cpu())
+    rows = torch.cat(chunks, dim=1).numpy()
+    return [row[: len(example.events)] for row, example in zip(rows, examples, strict=True)]

@@ -4,10 +4,10 @@ from audioseq.nn.dropout import LockedDropout
 from audioseq.nn.heads import FrameHead
 from audioseq.nn.inspect import gradient_norms
 from audioseq.nn.masking import length_mask, reverse_sequence
-from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State
+from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State, States
 from audioseq.nn.subsample import Subsample
 
 __all__ = [
-    "CellName", "FrameHead", "LockedDropout", "Recurrent", "RecurrentStack", "State", "Subsample",
-    "gradient_norms", "length_mask", "reverse_sequence",
+    "CellName", "FrameHead", "LockedDropout", "Recurrent", "RecurrentStack", "State", "States",
+    "Subsample", "gradient_norms", "length_mask", "reverse_sequence",
 ]  # fmt: skip

@@ -41,11 +41,9 @@ def gradient_norms(
     layer = model if isinstance(model, Recurrent) else model.layers[-1]
     hidden: list[Tensor] = []
 
-    def use_state(
-        module: nn.Module, args: object, result: tuple[Tensor, State | None]
-    ) -> tuple[Tensor, State]:
+    def use_state(module: nn.Module, args: object, y: tuple[Tensor, State | None]) -> tuple[Tensor, State]:
         """Replace the output of a frame by the state tensor, so that both contribute to one gradient."""
-        state = result[1]
+        state = y[1]
         if state is None:
             raise ValueError("gradient_norms: the network is bidirectional; pass a unidirectional one")
         h = state if isinstance(state, Tensor) else state[0]

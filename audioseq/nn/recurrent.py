@@ -16,6 +16,8 @@ CellName = Literal["rnn_tanh", "rnn_relu", "gru", "lstm"]
 
 State = Tensor | tuple[Tensor, Tensor]
 """State of a layer: h `[B, H]`, or (h, c) for an LSTM."""
+States = tuple[State, ...]
+"""States of the layers of a stack."""
 
 # sigmoid(x) is exactly 1 and sigmoid(-x) exactly 0 in every precision.
 _SATURATING_INPUT = 1e4
@@ -159,8 +161,8 @@ class RecurrentStack(nn.Module):
         self.dropout = LockedDropout(dropout) if locked else nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, state: tuple[State, ...] | None = None
-    ) -> tuple[Tensor, tuple[State, ...] | None]:
+        self, x: Tensor, lengths: Tensor | None = None, state: States | None = None
+    ) -> tuple[Tensor, States | None]:
         """Run over a padded batch, as `Recurrent.forward`, with one state for each layer."""
         padding = None if lengths is None else Padding(lengths, x.shape[1])
         states = []

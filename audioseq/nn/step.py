@@ -73,8 +73,7 @@ class StackStep:
 
 def to_array(tensor: Tensor) -> np.ndarray:
     """Return the values of a tensor on any device as an array."""
-    values: np.ndarray = tensor.detach().cpu().numpy()
-    return values
+    return np.asarray(tensor.detach().cpu().numpy())
 
 
 def to_array_states(states: Sequence[State]) -> list[ArrayState]:
@@ -136,9 +135,7 @@ def _lstm(layer: nn.RNNBase) -> _Cell:
 
     def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> ArrayState:
         gates = np.tanh(preactivation(np.concatenate((x, h), axis=1)) * scale) * scale + shift
-        input_gate, forget_gate, candidate, output_gate = (
-            gates[:, i * size : (i + 1) * size] for i in range(4)
-        )
+        input_gate, forget_gate, candidate, output_gate = gates.reshape(-1, 4, size).swapaxes(0, 1)
         c = forget_gate * c + input_gate * candidate
         return output_gate * np.tanh(c), c
 

@@ -47,8 +47,7 @@ class Report:
         if self.copies:
             lines += ["", "longest runs copied"]
             lines += [
-                f"{copy.notes:6d} notes  {copy.piece} <- {copy.source}"
-                for copy in self.copies[:SUMMARY_COPIES]
+                f"{run.notes:6d} notes  {run.piece} <- {run.source}" for run in self.copies[:SUMMARY_COPIES]
             ]
         return "\n".join(lines)
 

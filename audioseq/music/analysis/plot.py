@@ -62,7 +62,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
         colour = COLOURS[number % len(COLOURS)]
         boxes = PolyCollection(
             [_box(note) for note in notes],
-            facecolors=[(colour, _opacity(note.velocity)) for note in notes],
+            facecolors=[(colour, 0.25 + 0.75 * note.velocity / 127) for note in notes],
             edgecolors=colour,
             linewidths=0.4,
             zorder=2 - 0.01 * number,  # the first track, often the melody, is on top
@@ -151,10 +151,6 @@ def _box(note: Note) -> list[tuple[float, float]]:
     return [(left, bottom), (left, top), (right, top), (right, bottom)]
 
 
-def _opacity(velocity: int) -> float:
-    return 0.25 + 0.75 * velocity / 127
-
-
 def _name(score: Score, track: int, note: Note) -> str:
     named = score.names[track] if track < len(score.names) else ""
     if named:
@@ -167,10 +163,8 @@ def _name(score: Score, track: int, note: Note) -> str:
 
 
 def _finish(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(PALE)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(PALE)
     axes.tick_params(colors=INK, labelsize=8, length=0)
     axes.xaxis.label.set(color=INK, size=9)
 

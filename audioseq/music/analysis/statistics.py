@@ -68,8 +68,7 @@ def describe(piece: Piece) -> Statistics:
         >>> found.pitch_range, found.scale_consistency, found.polyphony, found.notes_per_second
         (5.0, 1.0, 1.0, 2.0)
     """
-    pitched = [note for note in piece.notes if piece.programs[note.track] != DRUMS]
-    pitches = np.array([note.pitch for note in pitched], dtype=np.int64)
+    pitches = np.array([note.pitch for note in piece.pitched], dtype=np.int64)
     classes = np.bincount(pitches % 12, minlength=12)
     shares = classes[classes > 0] / max(len(pitches), 1)
     bars = _bars(piece)
@@ -77,7 +76,7 @@ def describe(piece: Piece) -> Statistics:
         pitch_class_entropy=float(-(shares * np.log(shares)).sum()) + 0.0,
         pitch_range=float(np.ptp(pitches)) if len(pitches) else 0.0,
         scale_consistency=float((_SCALES @ classes).max() / max(len(pitches), 1)),
-        polyphony=_polyphony(pitched),
+        polyphony=_polyphony(piece.pitched),
         notes_per_second=len(piece.notes) / (piece.starts[-1] / TICKS_PER_QUARTER * 60 / piece.bpm),
         notes_per_bar=len(piece.notes) / len(piece.meters),
         groove_consistency=_groove(piece, bars),
@@ -133,9 +132,8 @@ def _bars(piece: Piece) -> list[frozenset[tuple[int, int]]]:
 def _polyphony(notes: Sequence[GridNote]) -> float:
     sounding = reached = 0
     for note in sorted(notes):
-        end = note.onset + note.duration
-        sounding += max(end - max(note.onset, reached), 0)
-        reached = max(reached, end)
+        sounding += max(note.end - max(note.onset, reached), 0)
+        reached = max(reached, note.end)
     return sum(note.duration for note in notes) / sounding if sounding else 0.0
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from audioseq.errors import AudioseqError, DataError
-from audioseq.files import read_text, write_bytes
+from audioseq.errors import DataError
+from audioseq.files import parse_json, read_text, write_bytes, writing
 from audioseq.midi import SUFFIXES, Score
 from audioseq.music.representation.grid import GridNote, Piece, to_score
 from audioseq.music.representation.vocabulary import METER_TICKS, STYLES, TICKS_PER_QUARTER
@@ -52,7 +52,7 @@ def read_manifest(path: str | Path) -> list[PieceEntry]:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = parse_json(line)
             name, style = fields["midi_filepath"], fields.get("style", "other")
             entry = PieceEntry(str(fields.get("id", name)), path.parent / name, style)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -65,15 +65,13 @@ def read_manifest(path: str | Path) -> list[PieceEntry]:
 
 def write_manifest(path: str | Path, entries: Iterable[PieceEntry]) -> str:
     """Write a manifest, and return a line with its name and number of pieces."""
-    path, count, lines = Path(path).absolute(), 0, []
+    path, lines = Path(path).absolute(), []
     for entry in entries:
-        count += 1
-        name = str(entry.midi_filepath.absolute())
-        if entry.midi_filepath.absolute().is_relative_to(path.parent):
-            name = str(entry.midi_filepath.absolute().relative_to(path.parent))
-        lines.append(json.dumps({"midi_filepath": name, "style": entry.style, "id": entry.id}) + "\n")
+        file = entry.midi_filepath.absolute()
+        name = file.relative_to(path.parent) if file.is_relative_to(path.parent) else file
+        lines.append(json.dumps({"midi_filepath": str(name), "style": entry.style, "id": entry.id}) + "\n")
     write_bytes(path, "".join(lines).encode(), make_folder=True)
-    return f"{path.name}: {count} pieces"
+    return f"{path.name}: {len(lines)} pieces"
 
 
 def split_of(name: str) -> str:
@@ -124,9 +122,7 @@ def quartets(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
     """
     for path in _midi_files(folder):
         for number, movement in enumerate(split_movements(Score.load(path)), 1):
-            target = _make_parent(out / f"{path.stem}--{number}.mid")
-            movement.save(target)
-            yield split_of(path.stem), PieceEntry(target.stem, target, "quartet")
+            yield split_of(path.stem), _save(movement, out / f"{path.stem}--{number}.mid", "quartet")
 
 
 def pop909(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
@@ -137,9 +133,9 @@ def pop909(folder: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
     for path in _midi_files(folder):
         piece = align_to_bars(Score.load(path))
         if piece is not None:
-            target = _make_parent(out / f"pop909-{path.stem}.mid")
-            to_score(piece, names=("melody", "bridge", "piano")[-len(piece.programs) :]).save(target)
-            yield split_of(f"pop909-{path.stem}"), PieceEntry(target.stem, target, "pop")
+            score = to_score(piece, names=("melody", "bridge", "piano")[-len(piece.programs) :])
+            entry = _save(score, out / f"pop909-{path.stem}.mid", "pop")
+            yield split_of(entry.id), entry
 
 
 def chorales(path: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
@@ -154,9 +150,8 @@ def chorales(path: Path, out: Path) -> Iterator[tuple[str, PieceEntry]]:
         raise DataError(f"{path}: is not JSON ({error}); download it again") from None
     for split, pieces in splits.items():
         for number, rows in enumerate(pieces):
-            target = _make_parent(out / f"chorale-{split}-{number:03d}.mid")
-            to_score(build_chorale(rows), names=("soprano", "alto", "tenor", "bass")).save(target)
-            yield split, PieceEntry(target.stem, target, "chorale")
+            score = to_score(build_chorale(rows), names=("soprano", "alto", "tenor", "bass"))
+            yield split, _save(score, out / f"chorale-{split}-{number:03d}.mid", "chorale")
 
 
 def split_movements(score: Score) -> list[Score]:
@@ -201,8 +196,8 @@ def align_to_bars(score: Score) -> Piece | None:
     All onsets have the same offset from the grid of sixteenths: the angle of the mean of their phases. The
     downbeat is where long and low notes start; see `find_downbeat`.
     """
-    onsets = 4 * np.asarray(score.beats(np.array([note.onset for note in score.notes])))
-    ends = 4 * np.asarray(score.beats(np.array([note.end for note in score.notes])))
+    times = np.array([(note.onset, note.end) for note in score.notes]).T
+    onsets, ends = 4 * np.asarray(score.beats(times))
     phase = np.exp(2j * np.pi * onsets).mean()
     if abs(phase) < MIN_PHASE_COHERENCE:
         return None
@@ -218,7 +213,8 @@ def align_to_bars(score: Score) -> Piece | None:
         for note, start, duration in zip(score.notes, starts, durations, strict=True)
     )
     bars = int(starts.max()) // METER_TICKS[0] + 1
-    return Piece(tuple(sorted(notes)), (0,) * bars, (0,) * len(tracks), round(_median_tempo(score), 2))
+    mean_bpm = 60 * score.beats(score.end) / score.end if len(score.tempos) > 1 else score.tempos[0][1]
+    return Piece(tuple(sorted(notes)), (0,) * bars, (0,) * len(tracks), round(mean_bpm, 2))
 
 
 def build_chorale(rows: Sequence[Sequence[int]]) -> Piece:
@@ -227,16 +223,12 @@ def build_chorale(rows: Sequence[Sequence[int]]) -> Piece:
     for track, pitches in enumerate(zip(*rows, strict=True)):
         cuts = [0, *(i for i in range(1, len(pitches)) if pitches[i] != pitches[i - 1]), len(pitches)]
         notes += [
-            GridNote(
-                SIXTEENTH_TICKS * start, track, -int(pitches[start]), SIXTEENTH_TICKS * (end - start), 80
-            )
+            GridNote(start * SIXTEENTH_TICKS, track, -int(pitch), (end - start) * SIXTEENTH_TICKS, 80)
             for start, end in pairwise(cuts)
-            if pitches[start] >= 0
+            if (pitch := pitches[start]) >= 0
         ]
-    starts, durations, pitched = (
-        np.array([getattr(note, name) for note in notes]) for name in ("onset", "duration", "pitch")
-    )
-    upbeat = -find_downbeat(starts, durations, pitched, step=4) % 16 * SIXTEENTH_TICKS
+    onsets, _, negative_pitches, durations, _ = np.array(notes).T
+    upbeat = -find_downbeat(onsets, durations, -negative_pitches, step=4) % 16 * SIXTEENTH_TICKS
     bars = (len(rows) * SIXTEENTH_TICKS + upbeat - 1) // METER_TICKS[0] + 1
     moved = sorted(note._replace(onset=note.onset + upbeat) for note in notes)
     return Piece(tuple(moved), (0,) * bars, (52,) * 4, 76.0)
@@ -265,13 +257,7 @@ def _snap(sixteenths: np.ndarray) -> np.ndarray:
     """Convert to ticks; an onset within a tick of a sixteenth is moved to the sixteenth."""
     ticks = np.rint(sixteenths * SIXTEENTH_TICKS).astype(np.int64)
     nearest = np.rint(sixteenths).astype(np.int64) * SIXTEENTH_TICKS
-    snapped: np.ndarray = np.where(np.abs(ticks - nearest) <= 1, nearest, ticks)
-    return snapped
-
-
-def _median_tempo(score: Score) -> float:
-    beats = score.beats(score.end)
-    return 60 * beats / score.end if len(score.tempos) > 1 else score.tempos[0][1]
+    return np.asarray(np.where(np.abs(ticks - nearest) <= 1, nearest, ticks))
 
 
 def _midi_files(folder: Path) -> list[Path]:
@@ -281,9 +267,8 @@ def _midi_files(folder: Path) -> list[Path]:
     return found
 
 
-def _make_parent(path: Path) -> Path:
-    try:
+def _save(score: Score, path: Path, style: str) -> PieceEntry:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AudioseqError(f"{path.parent}: cannot be created ({error.strerror}); check the path") from None
-    return path
+    score.save(path)
+    return PieceEntry(path.stem, path, style)

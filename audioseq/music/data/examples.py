@@ -54,31 +54,24 @@ def read_data(data: DataConfig) -> tuple[list[Example], list[Example]]:
         DataError: a manifest is invalid.
     """
     sets = [[entry for path in paths for entry in read_manifest(path)] for paths in (data.train, data.valid)]
-    cache = data.cache
     listing = [[entry.id, str(entry.midi_filepath), entry.style] for entry in chain(*sets)]
-    key = hashlib.sha256(json.dumps(listing).encode())
-    if cache is not None and cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            if str(stored["key"]) == key.hexdigest():
+    key = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    if data.cache is not None and data.cache.is_file():
+        with np.load(data.cache, allow_pickle=False) as stored:
+            if str(stored["key"]) == key:
                 found = _unpack(stored["events"], json.loads(str(stored["pieces"])))
                 return found[: int(stored["train"])], found[int(stored["train"]) :]
-    parts = [read_examples(part) for part in sets]
-    if not parts[1] and len(parts[0]) > 1:
-        parts[1].append(parts[0].pop())
-        print(f"no validation piece can be used: {parts[1][0].id} is held out instead", file=sys.stderr)
-    together = [example for part in parts for example in part]
-    if cache is not None and together:
-        pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in together]
+    train, valid = map(read_examples, sets)
+    if not valid and len(train) > 1:
+        valid.append(train.pop())
+        print(f"no validation piece can be used: {valid[0].id} is held out instead", file=sys.stderr)
+    if data.cache is not None and (examples := train + valid):
+        pieces = [(example.id, len(example.events), asdict(example.conditions)) for example in examples]
+        events = np.concatenate([example.events for example in examples])
         buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            key=np.array(key.hexdigest()),
-            train=np.array(len(parts[0])),
-            pieces=np.array(json.dumps(pieces)),
-            events=np.concatenate([example.events for example in together]),
-        )
-        write_bytes(cache, buffer.getbuffer(), make_folder=True)
-    return parts[0], parts[1]
+        np.savez(buffer, key=key, train=len(train), pieces=json.dumps(pieces), events=events)
+        write_bytes(data.cache, buffer.getbuffer(), make_folder=True)
+    return train, valid
 
 
 def _unpack(events: np.ndarray, pieces: Sequence[tuple[str, int, dict]]) -> list[Example]:  # type: ignore[type-arg]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 from audioseq.music.generation.generate import Draft, generate
@@ -71,12 +71,7 @@ def is_stuck(events: Sequence[Sequence[int]]) -> bool:
             bars.append(())
         elif bars:
             bars[-1] += (tuple(event[: v.VELOCITY]),)
-    run = 1
-    for previous, bar in pairwise(bars):
-        run = run + 1 if bar and bar == previous else 1
-        if run >= STUCK_BARS:
-            return True
-    return False
+    return any(bar and len(list(run)) >= STUCK_BARS for bar, run in groupby(bars))
 
 
 def trim_to_last_bar(piece: Piece) -> Piece:

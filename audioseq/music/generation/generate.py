@@ -18,7 +18,7 @@ from audioseq.music.model import FIELD_SIZES, MusicModel
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import Conditions, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
-from audioseq.nn import State
+from audioseq.nn import States
 from audioseq.nn.step import ArrayState, to_array_states
 
 PRIMER_CHUNK_EVENTS = 512
@@ -204,7 +204,7 @@ _ALL_VALUES = [np.ones(size, bool) for size in FIELD_SIZES]
 def _read_primer(model: MusicModel, step: EventStep, active: _ActiveDraft) -> list[ArrayState]:
     """Read the events of a draft with the model, and return the states of the recurrent layers."""
     device = next(model.parameters()).device
-    state: tuple[State, ...] | None = None
+    state: States | None = None
     events = active.draft.events
     for start in range(0, len(events), PRIMER_CHUNK_EVENTS):
         rows = []

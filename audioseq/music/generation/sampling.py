@@ -84,8 +84,7 @@ def draw_rows(
         kept[allowed & np.isneginf(kept.max(axis=1, keepdims=True))] = 0
         best = kept.max(axis=1, keepdims=True)
     if sampling.temperature == 0:
-        likeliest: np.ndarray = kept.argmax(axis=1)
-        return likeliest
+        return np.asarray(kept.argmax(axis=1))
     # Subtract before dividing, so that the best score is 0 at any temperature, and an overflow can only give
     # minus infinity, which is a weight of 0.
     with np.errstate(over="ignore"):
@@ -96,16 +95,14 @@ def draw_rows(
     # Inverse transform sampling on unnormalised sums. The first sum above the threshold belongs to a value
     # with a positive weight, and it exists, because the random number is below 1.
     sums = np.add.accumulate(weights, axis=1)
-    found: np.ndarray = (sums > uniforms[:, None] * sums[:, -1:]).argmax(axis=1)
-    return found
+    return np.asarray((sums > uniforms[:, None] * sums[:, -1:]).argmax(axis=1))
 
 
 def nll(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the negative log-likelihood of the value of each row, at temperature 1, in nats `[B]`."""
     relative = scores - np.maximum.reduce(scores, axis=1, keepdims=True)
     chosen = relative[np.arange(len(values)), values]
-    result: np.ndarray = np.log(np.add.reduce(np.exp(relative), axis=1)) - chosen
-    return result
+    return np.asarray(np.log(np.add.reduce(np.exp(relative), axis=1)) - chosen)
 
 
 def _filter_likeliest(weights: np.ndarray, sampling: Sampling) -> np.ndarray:

@@ -59,13 +59,11 @@ class EventStep:
         """
         weight, bias = self._heads[field]
         z = summary @ weight + bias
-        scores: np.ndarray = z * ndtr(z) @ self._columns[field] + self._biases[field]  # z Φ(z) is GELU
-        return scores
+        return np.asarray(z * ndtr(z) @ self._columns[field] + self._biases[field])  # z Φ(z) is GELU
 
     def condition(self, summary: np.ndarray, field: int, values: np.ndarray) -> np.ndarray:
         """Return the input of the heads, conditioned on the values of one more field `[B, width]`."""
-        conditioned: np.ndarray = summary + self._rows[field].take(values, axis=0)
-        return conditioned
+        return np.asarray(summary + self._rows[field].take(values, axis=0))
 
 
 def _linear(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:

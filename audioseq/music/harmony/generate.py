@@ -61,9 +61,8 @@ def generate(
         strict: exclude parallel fifths and octaves, unless no other pitch is possible.
     """
     device = next(model.parameters()).device
-    ordered = sorted(
-        pieces, key=lambda piece: -len(piece.melody)
-    )  # finished pieces leave the end of the batch
+    # Finished pieces leave the end of the batch.
+    ordered = sorted(pieces, key=lambda piece: -len(piece.melody))
     melodies, lengths = pad([torch.from_numpy(piece.melody - LOWEST_PITCH[SOPRANO] + 1) for piece in ordered])
     melody_features = model.encode_melody(melodies.to(device), lengths.to(device))
     untempered = replace(sampling, temperature=1.0)  # the temperature is applied before `draw`

@@ -143,9 +143,8 @@ def _top_line(notes: Sequence[Note], score: Score, warnings: list[str]) -> list[
     In a single voice (see `MAX_CHORD_SHARE`), the next onset ends a note for this purpose.
     """
     beats = np.asarray(score.beats(np.array([(note.onset, note.end) for note in notes])))
-    starts = (
-        np.diff(beats[:, 0], prepend=-np.inf) > CHORD_SPREAD_BEATS
-    )  # first note of a chord, or single note
+    # Whether a note is single, or the first of a chord.
+    starts = np.diff(beats[:, 0], prepend=-np.inf) > CHORD_SPREAD_BEATS
     chords = np.diff(np.append(np.flatnonzero(starts), len(notes))) > 1
     if chords.mean() < MAX_CHORD_SHARE:
         following = np.append(beats[starts, 0], np.inf)[np.cumsum(starts)]

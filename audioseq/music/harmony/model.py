@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from audioseq.music.harmony.config import ModelConfig
 from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, QUARTER, VOCABULARY_SIZES, VOICES
-from audioseq.nn import CellName, RecurrentStack, State
+from audioseq.nn import CellName, RecurrentStack, States
 
 SOPRANO, ALTO, TENOR, BASS = range(len(VOICES))
 ORDER = (BASS, TENOR, ALTO)
@@ -97,8 +97,8 @@ class HarmonyModel(nn.Module):
         return y
 
     def summarise(
-        self, melody: Tensor, before: Tensor, held: Tensor, state: tuple[State, ...] | None = None
-    ) -> tuple[Tensor, tuple[State, ...] | None]:
+        self, melody: Tensor, before: Tensor, held: Tensor, state: States | None = None
+    ) -> tuple[Tensor, States | None]:
         """Return the input of the heads for each sixteenth `[B, T, S]`, and the state of the generator.
 
         Args:

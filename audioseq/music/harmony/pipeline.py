@@ -124,12 +124,10 @@ def to_score(melody: Melody, frames: np.ndarray, text: str = "") -> Score:
         pitches = np.where(melody.active, frames[:, voice] - melody.shift, -1)
         onsets = np.flatnonzero(separate | (np.diff(pitches, prepend=-1) != 0))
         for first, last in zip(onsets, [*(onsets[1:] - 1), len(frames) - 1], strict=True):
+            pitch, velocity = int(pitches[first]), int(melody.velocities[first])
             start, end = float(melody.starts[first]), float(melody.ends[last])
-            if pitches[first] >= 0 and end > start:
-                velocity = int(melody.velocities[first])
-                notes.append(
-                    Note(int(pitches[first]), velocity, start, end - start, notes[0].program, track=voice)
-                )
+            if pitch >= 0 and end > start:
+                notes.append(Note(pitch, velocity, start, end - start, notes[0].program, track=voice))
     text = "\n".join(filter(None, (melody.score.text, text)))
     return replace(melody.score, notes=tuple(notes), names=VOICES, text=text)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -53,8 +52,7 @@ def is_parallel(
     sounding = np.minimum(np.minimum(upper_before, lower_before), np.minimum(upper, lower)) != REST
     same_direction = (upper - upper_before) * (lower - lower_before) > 0
     before, after = (upper_before - lower_before) % 12, (upper - lower) % 12
-    parallel: np.ndarray = sounding & same_direction & (before == interval) & (after == interval)
-    return parallel
+    return np.asarray(sounding & same_direction & (before == interval) & (after == interval))
 
 
 def count_violations(frames: np.ndarray) -> RuleCounts:
@@ -69,13 +67,8 @@ def count_violations(frames: np.ndarray) -> RuleCounts:
     moved = np.ones(len(frames), bool)
     moved[1:] = (frames[1:] != frames[:-1]).any(axis=1)
     chords = frames[moved]
-    before, after = chords[:-1].T, chords[1:].T
-    parallels = {
-        interval: sum(
-            int(is_parallel(interval, before[high], before[low], after[high], after[low]).sum())
-            for high, low in combinations(range(frames.shape[1]), 2)
-        )
-        for interval in (FIFTH, OCTAVE)
-    }
+    high, low = np.triu_indices(frames.shape[1], 1)  # each pair of voices
+    pairs = chords[:-1, high], chords[:-1, low], chords[1:, high], chords[1:, low]
+    fifths, octaves = (int(is_parallel(interval, *pairs).sum()) for interval in (FIFTH, OCTAVE))
     crossed = (chords[:, :-1] < chords[:, 1:]) & (chords[:, :-1] != REST)
-    return RuleCounts(len(chords), parallels[FIFTH], parallels[OCTAVE], int(crossed.any(axis=1).sum()))
+    return RuleCounts(len(chords), fifths, octaves, int(crossed.any(axis=1).sum()))

@@ -63,8 +63,7 @@ def hold_through_rests(pitches: np.ndarray) -> np.ndarray:
     """
     sounding = pitches != REST
     latest = np.where(sounding, np.arange(len(pitches)), np.argmax(sounding))
-    held: np.ndarray = pitches[np.maximum.accumulate(latest)]
-    return held
+    return np.asarray(pitches[np.maximum.accumulate(latest)])
 
 
 def to_frames(score: Score) -> np.ndarray:
@@ -105,17 +104,15 @@ def load_pieces(entries: Iterable[PieceEntry]) -> dict[str, np.ndarray]:
     for entry in entries:
         try:
             pieces[entry.id] = to_frames(Score.load(entry.midi_filepath))
-        except DataError as error:
-            print(f"skipped: {entry.midi_filepath}: {error}", file=sys.stderr)
         except AudioseqError as error:
-            print(f"skipped: {error}", file=sys.stderr)
+            where = f"{entry.midi_filepath}: " if isinstance(error, DataError) else ""
+            print(f"skipped: {where}{error}", file=sys.stderr)
     return pieces
 
 
 def to_tokens(frames: np.ndarray) -> np.ndarray:
     """Convert pitches to the tokens of their voices, both `[T, 4]`."""
-    tokens: np.ndarray = np.where(frames == REST, 0, frames - np.array(LOWEST_PITCH) + 1)
-    return tokens
+    return np.asarray(np.where(frames == REST, 0, frames - np.array(LOWEST_PITCH) + 1))
 
 
 def transposition_range(frames: np.ndarray) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audioseq.music.representation.grid import Piece
-from audioseq.music.representation.vocabulary import DRUMS, PITCHES, TICKS_PER_QUARTER
+from audioseq.music.representation.vocabulary import PITCHES, TICKS_PER_QUARTER
 
 SIXTEENTH_TICKS = TICKS_PER_QUARTER // 4
 SEED_STEPS = 8
@@ -65,25 +65,19 @@ class CopyIndex:
         """Return the longest run of notes that a piece shares with an indexed piece."""
         steps = list(voice_steps(piece))
         query = Hashes.from_voices(steps, np.random.default_rng(2))
-        longest = max((len(voice) for voice in steps), default=0)
         starts = np.arange(len(self.hashes.sums) - 1)
-        low, high = 0, longest
-        if longest > SEED_STEPS:
-            found = self._matches(query, SEED_STEPS, starts)
-            if len(found):
-                low, starts = SEED_STEPS, found
-            else:
-                high = SEED_STEPS - 1
         source = -1
         # A binary search over the length: each part of a shared run is shared too, so longer matches start
         # among the starts of shorter ones.
+        low, high = 0, max((len(voice) for voice in steps), default=0)
+        length = min(SEED_STEPS, high)
         while low < high:
-            length = (low + high + 1) // 2
             found = self._matches(query, length, starts)
             if len(found):
                 low, starts = length, found
             else:
                 high = length - 1
+            length = (low + high + 1) // 2
         if low:
             source = int(np.searchsorted(self.bounds, starts[0], side="right"))
         return SharedRun(low + 1 if low else 0, source)
@@ -131,9 +125,7 @@ def _powers(base: int, count: int) -> np.ndarray:
 
 def voice_steps(piece: Piece) -> Iterator[np.ndarray]:
     """Yield the indices of the steps from note to note: of all tracks together, and of each track."""
-    notes = [
-        (note.onset, note.pitch, note.track) for note in piece.notes if piece.programs[note.track] != DRUMS
-    ]
+    notes = [(note.onset, note.pitch, note.track) for note in piece.pitched]
     onsets, pitches, tracks = np.array(notes, dtype=np.int64).reshape(-1, 3).T
     keys = np.rint(onsets / SIXTEENTH_TICKS).astype(np.int64) * PITCHES + pitches
     used = np.unique(tracks)

@@ -30,12 +30,10 @@ class MusicAugment:
     style_dropout: float = 0.05
 
     def __post_init__(self) -> None:
-        for name, highest in (("transpose", 6), ("tempo", 4), ("dynamics", 8)):
+        limits = {"transpose": 6, "tempo": 4, "dynamics": 8, "transpose_prob": 1, "style_dropout": 1}
+        for name, highest in limits.items():
             if not 0 <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be in 0..{highest}")
-        for name in ("transpose_prob", "style_dropout"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be in 0..1")
 
     def __call__(
         self, events: np.ndarray, features: np.ndarray, generator: torch.Generator

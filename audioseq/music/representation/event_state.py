@@ -6,6 +6,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -83,42 +84,33 @@ class EventState:
             is too low, and the key is tracked; see `guidance`.
     """
 
-    pitch_offset: int
-    """Sounding pitch minus the index of the relative pitch."""
-    key_tracker: KeyTracker
-    """Tracks the key of the piece."""
-    density_deficit: float
-    """Requested density minus the density so far, in density classes."""
-    repeat_lag: int
-    """How many bars ago the bar is that this bar repeats; 0 if it repeats none."""
-    start: int
-    """Start of this bar, in ticks from the beginning of the piece."""
-    length: int
-    """Length of this bar, in ticks; 0 before the first bar."""
-    position: int
-    """Onset of the last note within this bar, in ticks; -1 if the bar is empty."""
-    ends: dict[int, int]
-    """End of the last note of each track, in ticks from the beginning of the piece."""
-
     def __init__(self, conditions: Conditions, guided: bool = False) -> None:
         self.conditions = conditions
         self.guided = guided
-        self.key_tracker = KeyTracker(conditions.tonic, conditions.minor)
-        self.density_deficit = 0.0
         self.remaining = conditions.bars
         self.ended = False
         self.shift = conditions.shift
         self.pitch_offset = LOWEST_RELATIVE_PITCH + self.shift
+        """Sounding pitch minus the index of the relative pitch."""
+        self.key_tracker = KeyTracker(conditions.tonic, conditions.minor)
+        """Tracks the key of the piece."""
+        self.density_deficit = 0.0
+        """Requested density minus the density so far, in density classes."""
+        self.repeat_lag = 0
+        """How many bars ago the bar is that this bar repeats; 0 if it repeats none."""
+        self.start = 0
+        """Start of this bar, in ticks from the beginning of the piece."""
         self.length = 0
+        """Length of this bar, in ticks; 0 before the first bar."""
         self.position = -1
+        """Onset of the last note within this bar, in ticks; -1 if the bar is empty."""
+        self.ends: dict[int, int] = {}
+        """End of the last note of each track, in ticks from the beginning of the piece."""
         self._track = self._pitch = -1  # of the last note in this bar
         self._bar_notes = 0
         self._earlier_notes = 0  # in the bars before
-        self.start = 0
         self._bars: list[list[tuple[int, int, int, int]]] = []  # position, track, -pitch, duration class
         self._cursors: dict[int, int] = {}  # of each lookback: how many notes of its bar have been passed
-        self.repeat_lag = 0
-        self.ends = {}
         self._last_pitch: dict[int, int] = {}  # of each track
         self._sounding: list[tuple[int, int]] = []  # heap of (end, pitch)
         self._features = [size - 1 for size in COLUMNS.values()]
@@ -208,14 +200,9 @@ class EventState:
 
     def features(self) -> list[int]:
         """Return the input of the model before the next event `[FEATURES]`; see `COLUMNS`."""
-        result = self._features.copy()
-        for lag in LOOKBACK_BARS:
-            result += self.lookback(lag)
-        pitch_classes = 0
-        for _, pitch in self._sounding:
-            pitch_classes |= 1 << (pitch - self.shift) % 12
-        result.append(pitch_classes)
-        return result
+        lookbacks = chain.from_iterable(map(self.lookback, LOOKBACK_BARS))
+        pitch_classes = {(pitch - self.shift) % 12 for _, pitch in self._sounding}
+        return [*self._features, *lookbacks, sum(1 << each for each in pitch_classes)]
 
     def lookback(self, lag: int) -> tuple[int, ...]:
         """Return step, track, relative pitch and duration of what followed this position some bars ago.

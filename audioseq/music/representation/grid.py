@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import cached_property
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,11 @@ class GridNote(NamedTuple):
         """MIDI pitch, 0 to 127."""
         return -self.negative_pitch
 
+    @property
+    def end(self) -> int:
+        """End of the note, in ticks."""
+        return self.onset + self.duration
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -59,6 +65,11 @@ class Piece:
         """Start of each bar and end of the last bar, in ticks."""
         return [0, *accumulate(METER_TICKS[meter] for meter in self.meters)]
 
+    @cached_property
+    def pitched(self) -> list[GridNote]:
+        """The notes without those of drums."""
+        return [note for note in self.notes if self.programs[note.track] != DRUMS]
+
     @property
     def density(self) -> float:
         """Notes per quarter note."""
@@ -67,11 +78,9 @@ class Piece:
     @property
     def final_bass(self) -> int | None:
         """Pitch class of the lowest note that sounds at the last onset; None without pitched notes."""
-        pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
-        last = max((note.onset for note in pitched), default=0)
-        sounding = (note.pitch for note in pitched if note.onset + note.duration > last)
-        bass = min(sounding, default=None)
-        return None if bass is None else bass % 12
+        last = max((note.onset for note in self.pitched), default=0)
+        sounding = [note.pitch for note in self.pitched if note.end > last]
+        return min(sounding) % 12 if sounding else None
 
     def key(self, complete: bool = True) -> tuple[int, bool]:
         """Estimate the key: return the tonic (0 is C) and whether it is minor.
@@ -79,11 +88,10 @@ class Piece:
         The time for which each pitch class sounds is correlated with key profiles; a key whose tonic is the
         final bass note is favoured if the piece is complete. See `best_key`.
         """
-        pitched = [note for note in self.notes if self.programs[note.track] != DRUMS]
-        if not pitched:
+        if not self.pitched:
             return 0, False
         sounding = np.zeros(12)
-        for note in pitched:
+        for note in self.pitched:
             sounding[note.pitch % 12] += note.duration
         return best_key(sounding, self.final_bass if complete else None)
 
@@ -104,23 +112,20 @@ def to_grid(score: Score) -> Piece:
     lines = np.asarray(score.beats(score.bars())) * TICKS_PER_QUARTER
     if len(lines) > MAX_BARS:
         raise DataError(f"the piece has {len(lines) - 1} bars; split it into parts of at most {MAX_BARS}")
-    changes = [score.beats(seconds) * TICKS_PER_QUARTER for seconds, _, _ in score.time_signatures]
-    signatures = [(numerator, denominator) for _, numerator, denominator in score.time_signatures]
+    signatures = score.time_signatures or ((0.0, 4, 4),)
+    changes = [score.beats(seconds) * TICKS_PER_QUARTER for seconds, _, _ in signatures]
     meters: list[int] = []
     reached = 0
     for start, end in pairwise(lines):
-        index = max(0, int(np.searchsorted(changes, start + 0.5)) - 1) if changes else -1
-        signature = signatures[index] if changes else (4, 4)
+        signature = signatures[max(0, int(np.searchsorted(changes, start + 0.5)) - 1)][1:]
         for meter in _split_bar(round(end) - reached, signature):
             meters.append(meter)
             reached += METER_TICKS[meter]
-    onsets = _to_ticks(score, [note.onset for note in score.notes])
-    ends = _to_ticks(score, [note.end for note in score.notes])
+    times = np.array([(note.onset, note.end) for note in score.notes])
+    spans = np.rint(score.beats(times) * TICKS_PER_QUARTER).astype(int).tolist()
     notes = _resolve_overlaps(
-        [
-            GridNote(onset, track_of[_voice(note)], -note.pitch, max(end - onset, 1), note.velocity)
-            for note, onset, end in zip(score.notes, onsets, ends, strict=True)
-        ]
+        GridNote(onset, track_of[_voice(note)], -note.pitch, max(end - onset, 1), note.velocity)
+        for note, (onset, end) in zip(score.notes, spans, strict=True)
     )
     while reached <= notes[-1].onset:
         meters.append(meters[-1] if meters else 0)
@@ -175,11 +180,6 @@ def to_score(piece: Piece, text: str = "", names: Sequence[str] = ()) -> Score:
     )
 
 
-def _to_ticks(score: Score, seconds: Sequence[float]) -> list[int]:
-    ticks: list[int] = np.rint(score.beats(np.array(seconds)) * TICKS_PER_QUARTER).astype(int).tolist()
-    return ticks
-
-
 def _voice(note: Note) -> tuple[int, int]:
     """Return the track and the program of a note."""
     return note.track, DRUMS if note.drum else note.program
@@ -220,32 +220,27 @@ def _split_bar(length: int, signature: tuple[int, int]) -> list[int]:
     return meters
 
 
-def _resolve_overlaps(notes: Sequence[GridNote]) -> list[GridNote]:
+def _resolve_overlaps(notes: Iterable[GridNote]) -> list[GridNote]:
     """Sort notes, end each at the next onset of its pitch and track, and keep the longer of two at once."""
     by_key: dict[tuple[int, int], list[GridNote]] = defaultdict(list)
     for note in sorted(notes):
         earlier = by_key[note.track, note.negative_pitch]
         if earlier and earlier[-1].onset == note.onset:
-            earlier[-1] = max(earlier[-1], note, key=lambda note: note.duration)
-            continue
-        if earlier and earlier[-1].onset + earlier[-1].duration > note.onset:
+            note = max(earlier.pop(), note, key=lambda note: note.duration)
+        elif earlier and earlier[-1].end > note.onset:
             earlier[-1] = earlier[-1]._replace(duration=note.onset - earlier[-1].onset)
         earlier.append(note)
     return sorted(
         note._replace(duration=v.DURATION_TICKS[v.duration_class(note.duration)])
-        for earlier in by_key.values()
-        for note in earlier
+        for note in chain.from_iterable(by_key.values())
     )
 
 
 def _median_tempo(score: Score) -> float:
     """Return the median tempo, weighted by time."""
     end = score.end
-    spans: list[tuple[float, float]] = []
-    tempos = score.tempos or ((0.0, 120.0),)
-    for (start, bpm), (stop, _) in zip(tempos, (*tempos[1:], (end, 0.0)), strict=True):
-        spans.append((bpm, max(0.0, min(stop, end) - start)))
-    spans.sort()
+    changes = (*(score.tempos or ((0.0, 120.0),)), (end, 0.0))
+    spans = sorted((bpm, max(0.0, min(stop, end) - start)) for (start, bpm), (stop, _) in pairwise(changes))
     half = math.fsum(seconds for _, seconds in spans) / 2
     for bpm, seconds in spans:
         half -= seconds

@@ -72,5 +72,4 @@ class KeyTracker:
         """Return the values to add to the log-probabilities of the pitch classes `[12]`."""
         posterior = np.exp(self._evidence - self._evidence.max())
         expected = posterior @ _PROBABILITIES / posterior.sum()
-        bias: np.ndarray = GUIDANCE_STRENGTH * np.log(_PROBABILITIES[self.key] / expected)
-        return bias
+        return np.asarray(GUIDANCE_STRENGTH * np.log(_PROBABILITIES[self.key] / expected))

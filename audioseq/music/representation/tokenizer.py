@@ -36,7 +36,7 @@ def decode(events: Iterable[Sequence[int]], programs: Sequence[int], bpm: float)
     """Return the piece of some events; a note ends at the next onset of its pitch in its track."""
     notes: list[GridNote] = []
     meters: list[int] = []
-    open_notes: dict[tuple[int, int], int] = {}
+    latest: dict[tuple[int, int], int] = {}  # index of the last note of each track and pitch
     start = length = position = 0
     for step, meter, track, pitch, duration, velocity in events:
         if step == END:
@@ -48,10 +48,10 @@ def decode(events: Iterable[Sequence[int]], programs: Sequence[int], bpm: float)
         position = position if step == SAME else int(step)
         onset = start + position
         key = track, pitch = int(track), int(pitch)
-        if key in open_notes and notes[open_notes[key]].onset + notes[open_notes[key]].duration > onset:
-            before = notes[open_notes[key]]
-            notes[open_notes[key]] = before._replace(duration=onset - before.onset)
-        open_notes[key] = len(notes)
+        if key in latest:
+            before = notes[latest[key]]
+            notes[latest[key]] = before._replace(duration=min(before.duration, onset - before.onset))
+        latest[key] = len(notes)
         ticks, velocity = v.DURATION_TICKS[duration], v.level_velocity(int(velocity))
         notes.append(GridNote(onset, track, -pitch, ticks, velocity))
     return Piece(tuple(notes), tuple(meters), tuple(programs), bpm)
