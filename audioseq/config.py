@@ -44,7 +44,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(read_text(path, ConfigError))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         raise ConfigError(f"{path}: is not TOML: {error}") from None
 
 
@@ -104,7 +104,7 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
             raise ConfigError(f"--set {assignment}: write it as key=value, for example training.epochs=20")
         try:
             change: Any = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             change = text.strip()
         for key in reversed(keys):
             change = {key: change}
@@ -143,6 +143,8 @@ def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
         return model.model_validate_json(pydantic_core.to_json(table), strict=True)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{where}: {_explain(model, error)}") from None
+    except pydantic_core.PydanticSerializationError as error:  # nested too deeply, or text that is no Unicode
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def load(model: type[C], path: str | Path, assignments: Sequence[str] = (), smoke: bool = False) -> C:
@@ -209,6 +211,9 @@ def _key(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):  # in a list
+        entries = (f"{_key(key)} = {_value(item)}" for key, item in value.items() if item is not None)
+        return "{" + ", ".join(entries) + "}"
     if isinstance(value, float):
         return repr(value)  # TOML spells inf and nan as Python does
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

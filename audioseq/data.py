@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import math
 import os
@@ -18,10 +17,12 @@ from torch import Tensor
 
 from audioseq import audio
 from audioseq.errors import AudioError, DataError
-from audioseq.files import read_text, write_atomically
+from audioseq.files import parse_json, read_text, write_atomically
 
 LENGTH_JITTER = 0.1
 """Durations are increased by up to this share before sorting, so that each epoch has other batches."""
+MAX_SECONDS = 1e9
+"""Largest time in a manifest; in samples, larger ones would overflow."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
     path = Path(path)
     utterances: list[Utterance] = []
     seen: set[str] = set()
+    counts: dict[str, int] = {}  # the last number of each id, so that the next one is found at once
     for number, line in enumerate(read_text(path, DataError).split("\n"), 1):
         if not line.strip():
             continue
@@ -87,11 +89,11 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
             utterance = _utterance(line, path.parent, transcribed)
         except ValueError as error:
             raise DataError(f"{path}:{number}: {error}") from error
-        unique = next(
-            name
-            for count in itertools.count(1)
-            if (name := utterance.id if count == 1 else f"{utterance.id}#{count}") not in seen
-        )
+        unique, count = utterance.id, counts.get(utterance.id, 1)
+        while unique in seen:
+            count += 1
+            unique = f"{utterance.id}#{count}"
+        counts[utterance.id] = count
         seen.add(unique)
         if unique != utterance.id:
             utterance = replace(utterance, id=unique)
@@ -116,7 +118,8 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
             place = utterance.audio_filepath
             place = place.relative_to(base) if place.is_relative_to(base) else place
             fields["audio_filepath"] = place.as_posix()
-            file.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
+            # File names may have bytes that are not UTF-8: Python and JSON escape them alike.
+            file.write(json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
 
     write_atomically(path, write, make_folder=True)
 
@@ -188,7 +191,7 @@ def _recording(path: Path, stamp: tuple[int, ...], sample_rate: int) -> np.ndarr
 
 def _utterance(line: str, base: Path, transcribed: bool) -> Utterance:
     try:
-        fields = json.loads(line)
+        fields = parse_json(line)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"is not JSON ({error.msg}, column {error.colno}); write one object per line"
@@ -222,7 +225,7 @@ def _string(fields: dict[str, Any], name: str) -> str:
 
 def _number(fields: dict[str, Any], name: str) -> float:
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
         shown = "missing" if name not in fields else repr(value)
-        raise ValueError(f"{name} is {shown}; give seconds, a number of at least 0")
+        raise ValueError(f"{name} is {shown}; give seconds, a number from 0 to {MAX_SECONDS:g}")
     return float(value)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import errno
+import json
 import lzma
 import os
+import re
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from audioseq.errors import AudioseqError, FileError
 
 if sys.platform != "win32":
     import fcntl
+
+
+_NOT_PRINTABLE = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udc7f\\udd00-\\udfff]")
+"""Control characters, and surrogates that do not stand for a byte of a file name."""
 
 
 @contextmanager
@@ -34,7 +41,8 @@ def reading(
         yield
     except UnicodeDecodeError as error:
         raise error_class(f"{path}: is not UTF-8 text ({error.reason}); save it as UTF-8") from None
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
+        # ValueError: the path has a null or another character that no file name can have
         reason = getattr(error, "strerror", None) or error
         raise error_class(f"{path}: cannot be read ({reason}); {advice}") from None
 
@@ -45,14 +53,22 @@ def read_text(path: str | os.PathLike[str], error_class: type[AudioseqError]) ->
         return Path(path).read_text(encoding="utf-8-sig")
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; ValueError also for values that are nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
 def printable(text: str) -> str:
-    r"""Escape control characters in a text, and bytes of file names that are not UTF-8.
+    r"""Escape control characters in a text, surrogates, and bytes of file names that are not UTF-8.
 
     Example:
-        >>> printable("caf\udce9\t.wav")
-        'caf\\xe9\\t.wav'
+        >>> printable("caf\udce9\t\ud800.wav")
+        'caf\\xe9\\t\\ud800.wav'
     """
-    escaped = "".join(repr(each)[1:-1] if ord(each) < 32 or each == "\x7f" else each for each in text)
+    escaped = _NOT_PRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
     return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -241,6 +241,14 @@ def test_usage_errors(arguments: list[str], capsys: Captured) -> None:
     assert printed.out == "" and "Usage: audioseq" in printed.err
 
 
+@pytest.mark.parametrize("task", ["[]", "{a = 1}", "'none'"])
+def test_an_unknown_task_is_one_line(task: str, tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "config.toml").write_text(f"task = {task}\n")
+    assert run(["train", str(tmp_path / "config.toml")]) == 1
+    printed = capsys.readouterr().err
+    assert "config.toml: task is " in printed and printed.count("\n") == 1
+
+
 def test_an_unknown_model_lists_the_known_models(folder: Path, capsys: Captured) -> None:
     assert run(["transcribe", str(folder / "one.wav"), "-m", "digit"]) == 1
     printed = capsys.readouterr().err

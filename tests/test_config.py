@@ -27,6 +27,10 @@ class Noise:
             raise ValueError(f"snr is {self.snr}, but must go from low to high")
 
 
+class Card(Config):
+    card: dict[str, Any]
+
+
 class Training(Config):
     epochs: Annotated[float, Field(gt=0)] = 10.0
     clip: float | None = 1.0
@@ -111,6 +115,21 @@ def test_control_codes_in_keys_are_escaped() -> None:
     assert "\\x1b" in message_of({"\x1b[31m\n": 1})
 
 
+def test_values_that_json_cannot_hold_are_errors() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(500):
+        deep = {"a": deep}
+    for rates in (deep, {"a\ud800": 1.0}):
+        with pytest.raises(ConfigError, match=r"^x\.toml: .+") as caught:
+            parse(Recipe, {"rates": rates}, "x.toml")
+        assert "\n" not in str(caught.value)
+
+
+def test_tables_in_lists_are_written() -> None:
+    card = {"data": [{"name": "a b", "licence": "CC0", "years": [1, 2]}, {"größe": {"x": 1.5}}]}
+    assert tomllib.loads(dump_toml(Card(card=card)))["card"] == card
+
+
 def test_values_are_frozen() -> None:
     recipe = parse(Recipe, {}, "x.toml")
     with pytest.raises(ValueError, match="frozen"):
@@ -136,6 +155,8 @@ def test_an_integer_is_a_valid_float() -> None:
         (b"a = 'no end\n", r"is not TOML: .*at end of document"),
         (b"a = 1\na = 2\n", r"is not TOML: .*line 2"),
         (b"a = '\xff'\n", "is not UTF-8 text"),
+        (b"a = " + b"[" * 5000 + b"]" * 5000, "is not TOML: maximum recursion depth"),
+        (b"a = " + b"9" * 5000, "is not TOML: .*4300 digits"),
     ],
 )
 def test_files_that_are_not_toml(tmp_path: Path, content: bytes, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,9 @@ GOOD = {"audio_filepath": "a.wav", "duration": 1.0, "text": "words"}
         (json.dumps(GOOD | {"duration": True}), "duration is True; give seconds"),
         (json.dumps(GOOD | {"duration": float("nan")}), "duration is nan; give seconds"),
         (json.dumps(GOOD | {"offset": -1}), "offset is -1; give seconds"),
+        (json.dumps(GOOD | {"offset": 1e300}), "offset is 1e+300; give seconds, a number from 0 to 1e+09"),
+        (json.dumps(GOOD | {"duration": 10**400}), "duration is 1000"),
+        ('{"audio_filepath": ' + "[" * 100_000, "is nested too deeply"),
         (json.dumps(GOOD | {"speaker": 7}), "speaker is 7; give a string"),
     ],
 )
@@ -117,6 +121,20 @@ def test_ids_are_made_unique(tmp_path: Path) -> None:
     rows = [GOOD, GOOD | {"id": "b"}, GOOD | {"offset": 2}, GOOD, GOOD | {"id": "b"}]
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert [u.id for u in read_manifest(path)] == ["a.wav", "b", "a.wav#2", "a.wav#3", "b#2"]
+
+
+def test_many_equal_ids_take_little_time(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(f"{json.dumps(GOOD)}\n" * 20_000)
+    began = time.process_time()
+    assert read_manifest(path)[-1].id == "a.wav#20000"
+    assert time.process_time() - began < 10  # comparing each id with all others takes minutes
+
+
+def test_file_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
+    utterance = Utterance("caf\udce9", tmp_path / "caf\udce9.wav", 1.0, "café")
+    write_manifest(tmp_path / "m.jsonl", [utterance])
+    assert read_manifest(tmp_path / "m.jsonl") == [utterance]
 
 
 def test_text_and_duration_are_required_only_for_transcribed_manifests(tmp_path: Path) -> None:

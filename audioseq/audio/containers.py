@@ -64,8 +64,10 @@ class ContainerSource:
             if not tracks:
                 raise AudioError(f"{where}: has no audio track; choose a file with sound")
             self._tracks = len(tracks)
-            codec = tracks[0].codec_context.name
-            self.is_float = codec.startswith("pcm_f")
+            codec = tracks[0].codec_context
+            if codec is None:
+                raise AudioError(f"{where}: FFmpeg does not know its audio codec; convert it to wav or flac")
+            self.is_float = codec.name.startswith("pcm_f")
             self.seconds = float(tracks[0].duration * tracks[0].time_base) if tracks[0].duration else 0.0
             if not self.seconds and container.duration:
                 self.seconds = container.duration / 1e6
@@ -134,7 +136,7 @@ class ContainerSource:
                         yield frame.sample_rate, _samples(frame)
                 except av.EOFError:
                     break
-                except av.FFmpegError:
+                except (av.FFmpegError, IndexError):  # IndexError: a packet of a track that begins later
                     damaged += 1
                     if packets.gi_frame is None:  # the file, not a packet, is damaged
                         break

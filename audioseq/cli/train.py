@@ -91,9 +91,9 @@ def _task(source: Path) -> str:
         from audioseq.config import read_toml
 
         task = read_toml(source).get("task", "speech")
-        if task not in TASKS:
+        if not isinstance(task, str) or task not in TASKS:
             raise ConfigError(f"{source}: task is {task!r}, but must be one of {', '.join(TASKS)}")
-        return str(task)
+        return task
     if source.is_dir():
         return "music"
     with reading(source, ConfigError), source.open(encoding="utf-8-sig", errors="replace") as lines:

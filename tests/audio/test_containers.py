@@ -105,6 +105,14 @@ def test_playlists_are_refused(tmp_path: Path, kind: str) -> None:
         audio.load(path)
 
 
+@needs_av
+def test_an_unknown_codec_is_an_error(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mov", "pcm_s16le")
+    path.write_bytes(path.read_bytes().replace(b"sowt", b"q?!9"))
+    with pytest.raises(AudioError, match="FFmpeg does not know its audio codec"):
+        audio.load(path)
+
+
 def test_without_pyav_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "available", lambda: False)
     path = tmp_path / "a.m4a"

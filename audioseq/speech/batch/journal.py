@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from audioseq.errors import DataError, FileError
-from audioseq.files import locked, reading, write_atomically, write_durably, writing
+from audioseq.files import locked, parse_json, reading, write_atomically, write_durably, writing
 from audioseq.speech.batch.shard import Shard
 
 
@@ -66,7 +66,7 @@ class Entry:
     @classmethod
     def from_line(cls, line: bytes) -> Entry:
         """Parse a line; ValueError, KeyError, TypeError or AttributeError if it is not an entry."""
-        fields = json.loads(line)
+        fields = parse_json(line)
         source = fields["source"]
         fields["source"] = SourceState(**source | {"stamp": tuple(source["stamp"])})
         entry = cls(**fields | {"warnings": tuple(fields["warnings"])})

@@ -29,6 +29,7 @@ from tests.speech import babbler
 
 Launch = Callable[..., BaseProcess]
 
+DEEP = b'{"source": ' + b"[" * 100_000 + b"\n"
 needs_sigkill = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
 
@@ -217,7 +218,7 @@ def test_an_incomplete_line_is_ignored(
         *kept, last = path.read_bytes().splitlines(keepends=True)
 
 
-@pytest.mark.parametrize("line", [b"{}\n", b"[1]\n", b"nonsense\n", b'{"status": "done"}\n', b"\0\0\n"])
+@pytest.mark.parametrize("line", [b"{}\n", b"[1]\n", b"nonsense\n", b'{"status": "done"}\n', b"\0\0\n", DEEP])
 def test_a_damaged_journal_is_results_of(
     line: bytes, clips: Path, recogniser: Recogniser, tmp_path: Path
 ) -> None:
