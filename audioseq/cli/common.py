@@ -57,8 +57,9 @@ Rescorer = Annotated[
     str | None,
     typer.Option(
         "--rescore",
-        metavar="LM",
-        help="Recurrent language model that rescores the n-best list, such as english-lstm.",
+        metavar="LM|none",
+        help="Recurrent language model for rescoring: a name or a file; none for no rescoring.",
+        show_default="recommended by MODEL",
     ),
 ]
 HotwordOption = Annotated[
@@ -91,7 +92,8 @@ def decoding_options(
     """Build decoding options from command-line options; `--lm none` alone selects greedy decoding.
 
     Args:
-        recogniser: the model; its recommended language model is the default of `--lm`.
+        recogniser: the model; its recommended language models are the defaults of `--lm` and `--rescore`.
+            With another n-gram model, the default is no rescoring.
     Raises:
         DataError: the hotword file cannot be read.
     """
@@ -103,13 +105,17 @@ def decoding_options(
         boosted += _read_hotwords(hotword_file, recogniser.tokenizer.alphabet)
     recommended = None if recogniser is None else recogniser.recommended_options
     name = recommended.lm if lm is None and recommended else lm
-    if beam is None and name in (None, "none") and rescorer is None and not boosted:
+    second: str | Path | None = rescorer
+    if rescorer is None and recommended is not None and name == recommended.lm:
+        second = recommended.rescorer
+    second = None if second == "none" else second
+    if beam is None and name in (None, "none") and second is None and not boosted:
         return "greedy"
     return DecodingOptions(
         lm=None if name == "none" else name,
         hotwords=tuple(boosted),
         limits=BeamLimits() if beam is None else BeamLimits(beam_size=beam),
-        rescorer=rescorer,
+        rescorer=second,
     )
 
 

@@ -101,8 +101,8 @@ def export(
         output, stored.weights, replace(stored.header, card=card), precision="int8" if int8 else "fp16"
     )
     if int8:
-        error = _rounding_error(stored.weights, checkpoint.load(output).weights)
-        log(f"mean rounding error: {100 * error:.2f} % of the mean absolute weight")
+        rounding = _rounding_error(stored.weights, checkpoint.load(output).weights)
+        log(f"mean rounding error: {100 * rounding:.2f} % of the mean absolute weight")
     print_result(str(output))
 
 

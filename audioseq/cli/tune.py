@@ -14,6 +14,7 @@ from audioseq.cli.common import (
     Device,
     Force,
     Json,
+    Lm,
     ModelArgument,
     Rescorer,
     decoding_options,
@@ -31,11 +32,12 @@ def tune(
             metavar="MANIFEST", help="Manifest (.jsonl) of recordings of two speakers or more, with texts."
         ),
     ],
-    lm: Annotated[
-        str | None, typer.Option(metavar="LM", help="N-gram language model: a name or a file.")
-    ] = None,
+    lm: Lm = None,
     beam: Beam = None,
     rescorer: Rescorer = None,
+    rescoring_only: Annotated[
+        bool, typer.Option("--rescoring-only", help="Keep the weights of the search; decodes only once.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write a copy of MODEL with the tuned weights."),
@@ -46,24 +48,27 @@ def tune(
 ) -> None:
     """Tune the weights of a language model for decoding.
 
-    Minimises the word error rate. Give --lm or --rescore, or both. The weights are tuned on the first half of
-    the speakers, sorted by name, and evaluated on both halves. The model written with -o stores them in its
-    card; transcribe and evaluate use them with any language model.
+    Minimises the word error rate: first of the search with the n-gram model, then of rescoring. The weights
+    are tuned on the first half of the speakers, sorted by name, and evaluated on both halves. The model
+    written with -o stores the weights and the names of the language models in its card; transcribe and
+    evaluate use them.
     """
     refuse_to_overwrite(output, force)
     from audioseq import models
     from audioseq.data import read_manifest
     from audioseq.speech import pipeline
-    from audioseq.speech.decoding.decoder import CARD_KEY
+    from audioseq.speech.decoding.weights import CARD_KEY
     from audioseq.speech.evaluation.tune import tune
 
-    options = decoding_options(None, beam=beam, lm=lm, rescorer=rescorer)
+    recogniser = pipeline.load_recogniser(model, device)
+    options = decoding_options(recogniser, beam=beam, lm=lm, rescorer=rescorer)
     if options == "greedy":
         raise typer.BadParameter("give a language model", param_hint="--lm")
-    result = tune(pipeline.load_recogniser(model, device), read_manifest(manifest), options)
+    result = tune(recogniser, read_manifest(manifest), options, search=not rescoring_only)
     print_result(json.dumps(result.to_dict()) if as_json else result.summary())
     if output is not None:
-        card = {CARD_KEY: {**result.to_dict(), "lm": str(lm), "rescorer": str(rescorer)}}
+        names = {"lm": options.lm, "rescorer": options.rescorer}
+        card = {CARD_KEY: {**result.to_dict(), **{key: str(name) for key, name in names.items() if name}}}
         _write_with_card(output, models.resolve(model, task="speech"), card)
         log(f"wrote {output}")
 

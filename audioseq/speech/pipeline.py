@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,12 +26,15 @@ from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.speech.longform.speech_detection import SpeechDetector
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.transcript import Segment, Transcript, Word, split_at_pauses
+from audioseq.speech.transcript import Segment, Transcript, Word, merge_channels, split_at_pauses
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer
 
 BATCH_SECONDS = 60.0
 """Seconds of audio per batch, including padding; limits the memory for activations."""
+
+BATCH_SEGMENTS = 16
+"""Segments that are decoded together, which makes rescoring faster."""
 
 AudioSource = str | Path | BinaryIO | np.ndarray | Tensor
 ProgressCallback = Callable[[float, float], object]
@@ -75,7 +79,8 @@ class Recogniser:
             words: include word timestamps and confidences.
             decoding: options of the beam search; `greedy` for greedy decoding; None for the options that the
                 model card recommends.
-            channels: which channels of the recording to transcribe, see `audio.stream`.
+            channels: which channels of the recording to transcribe, see `audio.stream`; `split` transcribes
+                each separately, with its number as the speaker.
             progress: called repeatedly with the seconds done and the estimated total seconds.
         Raises:
             AudioError: the recording cannot be read, or has values that are not finite.
@@ -83,13 +88,16 @@ class Recogniser:
             ConfigError: a hotword has characters that the model does not emit.
         """
         decoder = self.choose_decoder(decoding)
-        blocks = _open_source(source, sample_rate, channels)
-        chunks = self.compute_chunk_emissions(iter_chunks(blocks, audio.SAMPLE_RATE))
-        if progress is not None:
-            chunks = _report_progress(chunks, blocks.seconds, progress)
+        streams = _open_source(source, sample_rate, channels).split()
         path = str(source) if isinstance(source, str | Path) else None
-        transcript = self.transcribe_emissions(chunks, path, words=words, decoder=decoder)
-        return replace(transcript, warnings=(*blocks.warnings, *transcript.warnings))
+        transcripts = []
+        for index, blocks in enumerate(streams):
+            chunks = self.compute_chunk_emissions(iter_chunks(blocks, audio.SAMPLE_RATE))
+            if progress is not None:
+                chunks = _report_progress(chunks, blocks.seconds, index, len(streams), progress)
+            transcript = self.transcribe_emissions(chunks, path, words=words, decoder=decoder)
+            transcripts.append(replace(transcript, warnings=(*blocks.warnings, *transcript.warnings)))
+        return merge_channels(transcripts) if channels == "split" else transcripts[0]
 
     def transcribe_emissions(
         self,
@@ -110,12 +118,13 @@ class Recogniser:
         segments: list[Segment] = []
         all_words: list[Word] = []
         duration, detector = 0.0, SpeechDetector()
-        for segment in merge_chunks(chunks, self.tokenizer, self.model.frame_seconds):
-            duration = segment.end
-            found = self._decode_segment(segment, decoder, detector)
-            segments += split_at_pauses(found)
-            if words:
-                all_words += found
+        merged = iter(merge_chunks(chunks, self.tokenizer, self.model.frame_seconds))
+        while batch := list(islice(merged, BATCH_SEGMENTS)):
+            duration = batch[-1].end
+            for found in self._decode_segments(batch, decoder, detector):
+                segments += split_at_pauses(found)
+                if words:
+                    all_words += found
         return Transcript(
             path=path,
             text=" ".join(segment.text for segment in segments),
@@ -150,22 +159,35 @@ class Recogniser:
             self._decoders[options] = Decoder(options, self.tokenizer, self.header.card)
         return self._decoders[options]
 
-    def _decode_segment(
-        self, segment: SegmentEmissions, decoder: Decoder | None, detector: SpeechDetector
-    ) -> list[Word]:
-        """Return the words of a segment with their times in the recording; none if it is not speech."""
-        best_path = greedy(segment.log_probs)
-        if not detector.is_speech(segment.chunk.waveform, best_path):
-            return []
+    def _decode_segments(
+        self, segments: Sequence[SegmentEmissions], decoder: Decoder | None, detector: SpeechDetector
+    ) -> list[list[Word]]:
+        """Return the words of each segment with speech, with their times in the recording."""
+        best_paths = [greedy(segment.log_probs) for segment in segments]
+        speech = [
+            (segment, best_path)
+            for segment, best_path in zip(segments, best_paths, strict=True)
+            if detector.is_speech(segment.chunk.waveform, best_path)
+        ]
         if decoder is not None:
-            words = decoder.decode_words(segment.log_probs, self.model.frame_seconds)
+            emissions = [segment.log_probs for segment, _ in speech]
+            found = decoder.decode_words(emissions, self.model.frame_seconds)
         else:
             # The best path is also the forced alignment of its own text.
-            spans = [Span(*at, score) for at, score in zip(best_path.frames, best_path.scores, strict=True)]
-            words = to_words(best_path.tokens, spans, self.tokenizer, self.model.frame_seconds)
+            spans = [
+                [Span(*at, score) for at, score in zip(path.frames, path.scores, strict=True)]
+                for _, path in speech
+            ]
+            found = [
+                to_words(path.tokens, each, self.tokenizer, self.model.frame_seconds)
+                for (_, path), each in zip(speech, spans, strict=True)
+            ]
         return [
-            replace(word, start=word.start + segment.start, end=word.end + segment.start)
-            for word in correct_timestamps(words, segment.end - segment.start)
+            [
+                replace(word, start=word.start + segment.start, end=word.end + segment.start)
+                for word in correct_timestamps(words, segment.end - segment.start)
+            ]
+            for (segment, _), words in zip(speech, found, strict=True)
         ]
 
     def compute_emissions(self, waveform: np.ndarray) -> Iterator[SegmentEmissions]:
@@ -214,11 +236,11 @@ def _open_source(source: AudioSource, sample_rate: int | None, channels: audio.C
 
 
 def _report_progress(
-    chunks: Iterable[ChunkEmissions], seconds: float, progress: ProgressCallback
+    chunks: Iterable[ChunkEmissions], seconds: float, index: int, channels: int, progress: ProgressCallback
 ) -> Iterator[ChunkEmissions]:
     for each in chunks:
         yield each
-        progress(each.chunk.end / audio.SAMPLE_RATE, seconds)
+        progress((index * seconds + each.chunk.end / audio.SAMPLE_RATE) / channels, seconds)
 
 
 def _batches(chunks: Iterable[Chunk], max_samples: int) -> Iterator[list[Chunk]]:

@@ -13,8 +13,8 @@ from audioseq import checkpoint
 from audioseq.config import dump_toml, parse, resolve
 from audioseq.errors import ConfigError
 from audioseq.speech.config import SpeechConfig
-from audioseq.speech.decoding.beam import DecodingWeights
 from audioseq.speech.decoding.decoder import DecodingOptions
+from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
 from audioseq.speech.model import build
 from audioseq.speech.pipeline import load_recogniser
 from audioseq.text.subwords import restore_tokenizer
@@ -40,7 +40,8 @@ def test_a_model_file_with_former_names_gives_the_same_emissions() -> None:
     assert int(emissions.lengths) == len(expected)
     np.testing.assert_allclose(emissions.log_probs[0, : len(expected)], expected, atol=1e-2)
     decoder = recogniser.load_decoder(DecodingOptions())  # with `unknown` and `blank` of the card
-    assert (decoder.beam_decoder.weights, decoder.gamma) == (DecodingWeights(0.5, -0.5, -2.0, 3.0), 0.25)
+    assert decoder.beam_decoder.weights == DecodingWeights(0.5, -0.5, -2.0, 3.0)
+    assert decoder.rescoring_weights == RescoringWeights(0.5, -0.5, -2.0, gamma=0.25)
 
 
 def test_a_model_file_with_former_names_is_a_warm_start_and_is_written_with_current_ones(

@@ -111,9 +111,8 @@ def test_an_empty_best_path_gives_no_text(model: Path) -> None:
         silent.model.head.linear.bias[:: silent.tokenizer.size] = 0.1
     noise = np.random.default_rng(0).normal(0, 0.1, 30 * audio.SAMPLE_RATE)
     options = DecodingOptions(hotwords=["abc"], boost=9.0)
-    found = silent.load_decoder(options).decode_words(
-        next(silent.compute_emissions(noise.astype(np.float32))).log_probs, 0.04
-    )
+    segment = next(silent.compute_emissions(noise.astype(np.float32)))
+    (found,) = silent.load_decoder(options).decode_words([segment.log_probs], 0.04)
     assert found  # the beam search alone finds text
     transcript = silent.transcribe(noise, audio.SAMPLE_RATE, decoding=options)
     assert transcript.text == "" and transcript.segments == ()

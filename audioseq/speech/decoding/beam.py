@@ -22,21 +22,10 @@ from audioseq.speech.decoding.lexicon import (
     hash_spellings,
 )
 from audioseq.speech.decoding.nbest import Hypothesis
+from audioseq.speech.decoding.weights import DecodingWeights
 from audioseq.text.tokenizer import BLANK
 
-
-@dataclass(frozen=True)
-class DecodingWeights:
-    """Weights of the language model relative to the acoustic model; `audioseq tune` finds the values."""
-
-    alpha: float = 0.4
-    """Language model weight: factor of the log-probabilities of words."""
-    beta: float = 1.5
-    """Word bonus: added for each word, against a bias towards few words."""
-    oov_penalty: float = -1.5
-    """Added for each letter of an out-of-vocabulary word, besides the log-probability of `<unk>`."""
-    blank_penalty: float = 0.0
-    """Subtracted from the log-probability of the blank in each frame: networks overestimate the blank."""
+_DEFAULT_WEIGHTS = DecodingWeights()
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ class BeamDecoder:
         pieces: Sequence[str],
         model: WordModel | None = None,
         *,
-        weights: DecodingWeights = DecodingWeights(),
+        weights: DecodingWeights = _DEFAULT_WEIGHTS,
         limits: BeamLimits = BeamLimits(),
         hotwords: Sequence[str] = (),
         boost: float = 0.4,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
 from audioseq.speech.metrics import align_texts
 
 Scorer = Callable[[Sequence[str]], Sequence[float]]
@@ -30,19 +31,38 @@ class Hypothesis:
     """Letters in words that the language model does not know."""
 
 
-def rescore(hypotheses: Sequence[Hypothesis], scorer: Scorer, gamma: float) -> list[Hypothesis]:
-    """Add a language model's log-probabilities, times gamma, to the scores, and sort by the new scores.
+def rescore(
+    lists: Sequence[Sequence[Hypothesis]],
+    scorer: Scorer,
+    search_weights: DecodingWeights,
+    weights: RescoringWeights,
+) -> list[list[Hypothesis]]:
+    """Sort n-best lists by scores that include a second language model.
 
+    Args:
+        lists: n-best lists of the beam search.
+        scorer: the second language model; called once with the texts of all lists.
+        search_weights: the weights that the scores of the hypotheses have.
+        weights: the weights of the new scores. Bonuses of hotwords are kept.
     Example:
         >>> texts = [("oat", -1.0), ("boat", -1.2)]
         >>> hypotheses = [Hypothesis(text, (), score, score, 0.0, 0) for text, score in texts]
-        >>> [each.text for each in rescore(hypotheses, lambda texts: [-9.0, -5.0], gamma=0.5)]
+        >>> weights = DecodingWeights(), RescoringWeights(0.4, 1.5, -1.5, gamma=0.5)
+        >>> (found,) = rescore([hypotheses], lambda texts: [-9.0, -5.0], *weights)
+        >>> [each.text for each in found]
         ['boat', 'oat']
     """
-    log_probs = scorer([hypothesis.text for hypothesis in hypotheses])
-    pairs = zip(hypotheses, log_probs, strict=True)
-    rescored = [replace(each, score=each.score + gamma * log_prob) for each, log_prob in pairs]
-    return sorted(rescored, key=lambda hypothesis: -hypothesis.score)
+    log_probs = iter(scorer([hypothesis.text for hypotheses in lists for hypothesis in hypotheses]))
+    alpha = weights.alpha - search_weights.alpha
+    beta = weights.beta - search_weights.beta
+    oov_penalty = weights.oov_penalty - search_weights.oov_penalty
+
+    def new_score(each: Hypothesis) -> float:
+        change = alpha * each.lm_score + beta * len(each.text.split()) + oov_penalty * each.oov_letters
+        return each.score + change + weights.gamma * next(log_probs)
+
+    rescored = [[replace(each, score=new_score(each)) for each in hypotheses] for hypotheses in lists]
+    return [sorted(hypotheses, key=lambda each: -each.score) for hypotheses in rescored]
 
 
 def word_confidences(hypotheses: Sequence[Hypothesis]) -> list[float]:

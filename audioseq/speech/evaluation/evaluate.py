@@ -135,7 +135,7 @@ class UtteranceEmissions:
 
     def decode(self, decoder: Decoder) -> UtteranceResult:
         """Decode the emissions; return the best hypothesis with the reference."""
-        texts = [decoder.decode(log_probs)[0].text for log_probs in self.emissions]
+        texts = [hypotheses[0].text for hypotheses in decoder.decode_all(self.emissions)]
         return UtteranceResult(self.name, self.reference, " ".join(filter(None, texts)))
 
 

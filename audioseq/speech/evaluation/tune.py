@@ -1,4 +1,4 @@
-"""Tune the decoding weights for the lowest word error rate on given recordings."""
+"""Tune the weights of the search and of rescoring for the lowest word error rate on given recordings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from audioseq.data import Utterance
 from audioseq.errors import DataError
-from audioseq.speech.decoding.beam import DecodingWeights
-from audioseq.speech.decoding.decoder import DecodingOptions
-from audioseq.speech.decoding.nbest import Scorer
+from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
+from audioseq.speech.decoding.weights import RESCORING_KEY, DecodingWeights, RescoringWeights
 from audioseq.speech.evaluation.evaluate import UtteranceEmissions, utterance_emissions
-from audioseq.speech.metrics import UtteranceResult, word_errors
+from audioseq.speech.evaluation.tune_rescoring import NBestLists, tune_rescoring
+from audioseq.speech.metrics import word_errors
 from audioseq.speech.pipeline import Recogniser
 
-INITIAL_STEPS = (0.2, 0.8, 0.4, 1.0, 0.1)
-"""First steps of alpha, beta, OOV penalty, blank penalty and gamma."""
+INITIAL_STEPS = (0.2, 0.8, 0.4, 1.0)
+"""First steps of alpha, beta, OOV penalty and blank penalty."""
 HALVINGS = 2
 """How often the steps are halved."""
 
@@ -39,18 +39,19 @@ class TuningResult:
     """Tuned weights, with error rates before and after."""
 
     weights: DecodingWeights
-    gamma: float
+    rescoring_weights: RescoringWeights | None
+    """None without a rescorer."""
     speakers: tuple[str, ...]
     """Speakers that the weights were tuned on."""
     before: Rates
-    """With the initial weights."""
+    """With the initial weights, without rescoring."""
     after: Rates
+    """With the tuned weights, rescored if there is a rescorer."""
     trials: int
-    """Number of points evaluated."""
+    """Number of points at which the recordings were decoded."""
 
     def summary(self) -> str:
         """Return the result as text."""
-        w = self.weights
         rows = [
             f"{name}  {before:7.2%}  {after:7.2%}"
             for name, before, after in zip(
@@ -59,7 +60,8 @@ class TuningResult:
         ]
         return "\n".join(
             [
-                "  ".join(f"{name} {value:g}" for name, value in {**asdict(w), "gamma": self.gamma}.items()),
+                _format("search", self.weights),
+                *([_format("rescoring", self.rescoring_weights)] if self.rescoring_weights else []),
                 f"{self.trials} trials; tuned on the speakers {', '.join(self.speakers)}",
                 "WER              before    after",
                 *rows,
@@ -70,7 +72,7 @@ class TuningResult:
         """Return the result as plain values, for JSON and model cards."""
         return {
             **asdict(self.weights),
-            "gamma": self.gamma,
+            **({RESCORING_KEY: asdict(self.rescoring_weights)} if self.rescoring_weights else {}),
             "speakers": list(self.speakers),
             "before": self.before._asdict(),
             "after": self.after._asdict(),
@@ -78,29 +80,37 @@ class TuningResult:
         }
 
 
-def tune(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: DecodingOptions) -> TuningResult:
+def tune(
+    recogniser: Recogniser,
+    utterances: Sequence[Utterance],
+    decoding: DecodingOptions,
+    *,
+    search: bool = True,
+) -> TuningResult:
     """Tune the decoding weights on half of the speakers.
+
+    First the weights of the search, without rescoring; each trial decodes all recordings. Then the weights of
+    rescoring, on the n-best lists of the tuned search.
 
     Args:
         recogniser: the acoustic model.
         utterances: of at least two speakers; the weights are tuned on the first half of them, by name.
         decoding: options with a language model; the search starts from their weights, or those of the model
             card.
+        search: whether to tune the weights of the search; otherwise only those of rescoring.
     Returns:
         the weights, and error rates of both halves before and after.
     Raises:
-        DataError: there are fewer than two speakers, or no language model.
+        DataError: there are fewer than two speakers, or no language model to tune.
         AudioError: a recording cannot be read.
     """
     names = sorted({utterance.speaker for utterance in utterances if utterance.speaker is not None})
     if len(names) < 2:
         raise DataError("tuning needs recordings of at least two speakers; add `speaker` to the manifest")
-    if decoding.lm is None and decoding.rescorer is None:
+    if (decoding.lm is None or not search) and decoding.rescorer is None:
         raise DataError("tuning needs a language model; give one")
     chosen = names[: len(names) // 2]
     decoder = recogniser.load_decoder(decoding)
-    if decoder.rescorer is not None:
-        decoder.rescorer = _cached(decoder.rescorer)
     first, rest = (
         [
             utterance_emissions(recogniser, utterance)
@@ -109,29 +119,41 @@ def tune(recogniser: Recogniser, utterances: Sequence[Utterance], decoding: Deco
         ]
         for half in (True, False)
     )
-
-    def decode(part: Sequence[UtteranceEmissions], point: Point) -> list[UtteranceResult]:
-        decoder.beam_decoder.weights, decoder.gamma = DecodingWeights(*point[:-1]), point[-1]
-        return [item.decode(decoder) for item in part]
-
-    start = (*astuple(decoder.beam_decoder.weights), decoder.gamma)
-    steps = [
-        step * (decoding.lm is not None if index < len(INITIAL_STEPS) - 1 else decoder.rescorer is not None)
-        for index, step in enumerate(INITIAL_STEPS)
-    ]
-    tried: dict[Point, float] = {}
+    rescorer, decoder.rescorer = decoder.rescorer, None
+    start = astuple(decoder.beam_decoder.weights)
+    before = _rates(decoder, first, rest)
+    tried: dict[Point, float] = {start: before.chosen}
 
     def cost(point: Point) -> float:
         if point not in tried:
-            tried[point] = word_errors(decode(first, point)).rate
+            decoder.beam_decoder.weights = DecodingWeights(*point)
+            tried[point] = word_errors([item.decode(decoder) for item in first]).rate
         return tried[point]
 
-    best = minimise(cost, start, steps, HALVINGS)
-    rates = []
-    for point in (start, best):
-        one, two = decode(first, point), decode(rest, point)
-        rates.append(Rates(*(word_errors(results).rate for results in (one, two, one + two))))
-    return TuningResult(DecodingWeights(*best[:-1]), best[-1], tuple(chosen), rates[0], rates[1], len(tried))
+    best = minimise(cost, start, INITIAL_STEPS, HALVINGS) if search and decoding.lm is not None else start
+    decoder.beam_decoder.weights = weights = DecodingWeights(*best)
+    rescoring_weights = None
+    if rescorer is not None:
+        lists = [NBestLists(item.reference, decoder.decode_all(item.emissions)) for item in first]
+        log_probs: dict[str, float] = {}
+        for item in lists:
+            texts = [each.text for hypotheses in item.lists for each in hypotheses]
+            log_probs.update(zip(texts, rescorer(texts), strict=True))
+        rescoring_weights = tune_rescoring(lists, log_probs, weights)
+        decoder.rescorer, decoder.rescoring_weights = rescorer, rescoring_weights
+    after = _rates(decoder, first, rest)
+    return TuningResult(weights, rescoring_weights, tuple(chosen), before, after, len(tried))
+
+
+def _rates(
+    decoder: Decoder, first: Sequence[UtteranceEmissions], rest: Sequence[UtteranceEmissions]
+) -> Rates:
+    one, two = ([item.decode(decoder) for item in part] for part in (first, rest))
+    return Rates(*(word_errors(results).rate for results in (one, two, one + two)))
+
+
+def _format(name: str, weights: DecodingWeights | RescoringWeights) -> str:
+    return f"{name}: " + "  ".join(f"{name} {value:g}" for name, value in asdict(weights).items())
 
 
 def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float], halvings: int) -> Point:
@@ -165,16 +187,3 @@ def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float
                         best, lowest, improved = point, cost(point), True
                         break
     return best
-
-
-def _cached(scorer: Scorer) -> Scorer:
-    """Cache the scores of a slow language model."""
-    known: dict[str, float] = {}
-
-    def score(texts: Sequence[str]) -> list[float]:
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, scorer(new), strict=True))
-        return [known[text] for text in texts]
-
-    return score

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +16,23 @@ from audioseq import checkpoint, models
 from audioseq.cli.main import run
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import CheckpointError, ConfigError, DataError
+from audioseq.language.model import build
 from audioseq.language.ngram import binary
 from audioseq.language.ngram.kneser_ney import estimate
+from audioseq.language.units import Units
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.beam import BeamLimits, DecodingWeights
+from audioseq.speech.decoding.beam import BeamLimits
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
 from audioseq.speech.decoding.nbest import Hypothesis, rescore, word_confidences
+from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
 from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.evaluation.tune import minimise, tune
+from audioseq.speech.evaluation.tune_rescoring import NBestLists, tune_rescoring
+from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.speech.task import SpeechTask
 from audioseq.text.tokenizer import CharTokenizer
+from tests.language import tiny as tiny_language
 from tests.speech.tiny import config, utterances
 
 WORDS = Vocabulary(("<unk>", "<s>", "</s>", "ab", "cd"))
@@ -100,17 +108,21 @@ def test_without_limits_and_language_model_the_score_is_the_ctc_probability(
 
 
 def test_weights_come_from_the_options_else_the_card_else_the_defaults(lm: Path) -> None:
-    card: dict[str, object] = {"decoder": {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much"}}
+    tuned = {"alpha": 0.7, "gamma": 0.2, "speakers": ["A"], "beta": "much", "unknown": -2}
+    card: dict[str, object] = {"decoder": tuned}
 
-    def weights(options: DecodingOptions, card: dict[str, object]) -> tuple[DecodingWeights, float]:
+    def weights(
+        options: DecodingOptions, card: Mapping[str, object]
+    ) -> tuple[DecodingWeights, RescoringWeights]:
         decoder = Decoder(options, CharTokenizer(), card)
-        return decoder.beam_decoder.weights, decoder.gamma
+        return decoder.beam_decoder.weights, decoder.rescoring_weights
 
-    assert weights(DecodingOptions(lm=lm), card) == (DecodingWeights(alpha=0.7), 0.2)
-    assert weights(DecodingOptions(lm=lm, weights=DecodingWeights(1, 2, 3), gamma=4), card) == (
-        DecodingWeights(1, 2, 3),
-        4,
-    )
+    search = DecodingWeights(alpha=0.7, oov_penalty=-2.0)
+    assert weights(DecodingOptions(lm=lm), card) == (search, RescoringWeights(0.7, 1.5, -2.0, 0.2))
+    with_rescoring = {"decoder": {**tuned, "rescoring": {"alpha": 0.2, "gamma": 0.8}}}
+    assert weights(DecodingOptions(), with_rescoring) == (search, RescoringWeights(0.2, 1.5, -2.0, 0.8))
+    given = DecodingWeights(1, 2, 3), RescoringWeights(4, 5, 6, 7)
+    assert weights(DecodingOptions(weights=given[0], rescoring_weights=given[1]), card) == given
     assert weights(DecodingOptions(), {"decoder": "damaged"})[0] == DecodingWeights()
 
 
@@ -127,7 +139,7 @@ def test_invalid_options_are_errors() -> None:
 def test_no_frames_give_no_words() -> None:
     decoder = Decoder(DecodingOptions(), CharTokenizer("ab"), {})
     assert decoder.decode(np.zeros((0, 3)))[0].text == ""
-    assert decoder.decode_words(np.zeros((0, 3)), 0.04) == []
+    assert decoder.decode_words([np.zeros((0, 3))], 0.04) == [[]]
 
 
 def test_a_confidence_is_the_posterior_of_the_word_in_the_n_best_list() -> None:
@@ -136,11 +148,26 @@ def test_a_confidence_is_the_posterior_of_the_word_in_the_n_best_list() -> None:
     assert word_confidences(n_best(("", -1.0), ("a", -2.0))) == []
 
 
-def test_rescoring_adds_weighted_scores_of_the_second_language_model() -> None:
-    found = n_best(("oat", -1.0), ("boat", -1.5), ("note", -9.0))
-    again = rescore(found, lambda texts: [-len(text) / 100 for text in texts], gamma=2.0)
-    assert [hypothesis.score for hypothesis in again] == pytest.approx([-1.06, -1.58, -9.08])
-    assert rescore(found, lambda _: [-5, -4, -5], 1.0)[0].text == "boat"
+def test_rescoring_replaces_the_weights_of_the_search() -> None:
+    """The new score, computed from the parts, keeps what is neither a model's score nor a bonus: hotwords."""
+    search, weights = DecodingWeights(0.5, 1.0, -2.0, 3.0), RescoringWeights(0.2, 1.5, -0.5, gamma=2.0)
+    hotword = 0.25
+    parts = [("oat", -1.0, -4.0, 0), ("a boat", -1.5, -3.0, 0), ("noat", -2.0, -6.0, 4)]
+    lists = [
+        [
+            Hypothesis(text, (), ac + 0.5 * lm + 1.0 * len(text.split()) - 2.0 * oov + hotword, ac, lm, oov)
+            for text, ac, lm, oov in parts
+        ]
+        for parts in (parts[:2], parts[2:])
+    ]
+    again = rescore(lists, lambda texts: [-len(text) / 100 for text in texts], search, weights)
+    expected = {
+        text: ac + 0.2 * lm + 1.5 * len(text.split()) - 0.5 * oov - 2.0 * len(text) / 100 + hotword
+        for text, ac, lm, oov in parts
+    }
+    assert [[each.text for each in found] for found in again] == [["a boat", "oat"], ["noat"]]
+    for found in again:
+        assert [each.score for each in found] == pytest.approx([expected[each.text] for each in found])
 
 
 def test_the_pattern_search_finds_the_minimum_of_a_bowl() -> None:
@@ -180,10 +207,63 @@ def test_tuning_lowers_the_error_rate_and_reports_the_speakers(
     assert tuned.after.chosen <= tuned.before.chosen
     weighed = DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10), weights=tuned.weights)
     assert evaluate(recogniser, spoken, weighed).wer == pytest.approx(tuned.after.all)
+    assert tuned.rescoring_weights is None
     with pytest.raises(DataError, match="two speakers"):
         tune(recogniser, spoken[:2], DecodingOptions(lm=lm))
     with pytest.raises(DataError, match="language model"):
         tune(recogniser, spoken, DecodingOptions())
+
+
+def test_rescoring_is_tuned_on_the_lists_of_the_search(
+    model: Path, lm: Path, spoken: list[Utterance], tmp_path: Path
+) -> None:
+    recogniser = pipeline.load_recogniser(model, "cpu")
+    rescorer, units = tmp_path / "rescorer.safetensors", Units(recogniser.tokenizer)
+    config = tiny_language.config()
+    header = checkpoint.Header("language", config.model_dump(mode="json"), tokenizer=units.to_dict())
+    checkpoint.save(rescorer, build(config, units).state_dict(), header)
+    options = DecodingOptions(lm=lm, rescorer=rescorer, limits=BeamLimits(beam_size=10))
+    tuned = tune(recogniser, spoken, options, search=False)
+    assert tuned.trials == 1 and tuned.rescoring_weights is not None
+    assert tuned.weights == recogniser.load_decoder(options).beam_decoder.weights
+    assert tuned.after.chosen <= tuned.before.chosen  # the grid has points without the rescorer
+    weighed = replace(options, weights=tuned.weights, rescoring_weights=tuned.rescoring_weights)
+    assert evaluate(recogniser, spoken, weighed).wer == pytest.approx(tuned.after.all)
+
+
+def test_the_grid_finds_the_weights_that_a_trial_of_each_point_finds() -> None:
+    generator = np.random.default_rng(0)
+    words, search = ["dab", "bad", "cab"], DecodingWeights(0.4, 0.5, -1.0)
+
+    def hypothesis() -> Hypothesis:
+        text = " ".join(generator.choice(words, generator.integers(1, 4)))
+        score, acoustic, lm = generator.normal(0, 3, 3).tolist()
+        return Hypothesis(text, (), score, acoustic, lm, int(generator.integers(0, 3)))
+
+    utterances = [
+        NBestLists("dab cab bad", [[hypothesis() for _ in range(6)] for _ in range(chunks)])
+        for chunks in (1, 2, 1, 3)
+    ]
+    texts = {each.text for item in utterances for found in item.lists for each in found}
+    log_probs = {text: float(generator.normal(0, 3)) for text in texts}
+
+    def errors(weights: RescoringWeights) -> int:
+        results = []
+        for item in utterances:
+            again = rescore(item.lists, lambda texts: [log_probs[text] for text in texts], search, weights)
+            text = " ".join(found[0].text for found in again)
+            results.append(UtteranceResult("", item.reference, text))
+        return word_errors(results).errors
+
+    trials = [
+        RescoringWeights(alpha, search.beta + beta, search.oov_penalty + oov, gamma)
+        for alpha in (0.0, 0.3, 0.7)
+        for beta in (-2.0, 0.0, 1.5)
+        for oov in (-3.0, 0.0, 2.0)
+        for gamma in (0.0, 0.5, 1.2)
+    ]
+    found = tune_rescoring(utterances, log_probs, search)
+    assert errors(found) <= min(errors(weights) for weights in trials)
 
 
 def test_the_commands_decode_and_tuned_weights_are_stored_in_the_model(

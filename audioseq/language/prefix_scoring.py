@@ -1,0 +1,104 @@
+"""Log probabilities of many similar sentences, such as an n-best list, with shared prefixes computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from torch import nn
+
+from audioseq.language.model import LanguageModel
+from audioseq.language.units import Units
+from audioseq.nn.step import ArrayState, StackStep, affine, to_array
+
+HEAD_ROWS = 256
+"""Positions whose next tokens are scored at once; limits the memory of the scores to some megabytes."""
+
+
+class PrefixScorer:
+    """Scores sentences on the CPU by a tree of their token prefixes.
+
+    Sentences of an n-best list differ in few words, so the tree has a fraction of their tokens. One step of
+    the recurrent stack processes all prefixes of one length.
+
+    Args:
+        model: in evaluation mode; its weights are copied once.
+        units: its tokens.
+    """
+
+    def __init__(self, model: LanguageModel, units: Units) -> None:
+        self.units = units
+        self._embedding = to_array(model.embedding.weight)
+        self._step = StackStep(model.stack)
+        self._maps = [
+            affine(to_array(layer.weight).T, to_array(layer.bias))
+            for layer in (model.projection, model.head)
+            if isinstance(layer, nn.Linear)
+        ]
+
+    def __call__(self, texts: Sequence[str]) -> list[float]:
+        """Compute the natural log probability of each sentence, including its end.
+
+        Args:
+            texts: normalised sentences.
+        Raises:
+            DataError: a character is not in the alphabet.
+        """
+        if not texts:
+            return []
+        rows = [self.units.encode(text) for text in texts]
+        tree: dict[tuple[int, int], int] = {}
+        nodes: list[list[int]] = []  # of each sentence: the root, and a node after each token
+        for row in rows:
+            path = [0]
+            for token in row:
+                path.append(tree.setdefault((path[-1], token), len(tree) + 1))
+            nodes.append(path)
+        outputs = self._outputs(list(tree))
+        edges = list(tree) + [(path[-1], self.units.end) for path in nodes]
+        scores = self._edge_scores(outputs, np.array(edges)).tolist()
+        ends = scores[len(tree) :]
+        return [
+            sum(scores[node - 1] for node in path[1:]) + end for path, end in zip(nodes, ends, strict=True)
+        ]
+
+    def _outputs(self, edges: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Return the outputs of the stack `[N + 1, H]` at the root and after each edge (parent, token)."""
+        depth = [0]
+        for parent, _ in edges:
+            depth.append(depth[parent] + 1)
+        order = np.argsort(depth, kind="stable")
+        position = np.empty(len(order), int)
+        position[order] = np.arange(len(order))
+        parents = position[[0, *(parent for parent, _ in edges)]]
+        tokens = np.array([self.units.end, *(token for _, token in edges)])
+        bounds = np.searchsorted(np.sort(depth), np.arange(max(depth) + 2))
+        states: list[ArrayState] = self._step.initial_states(1)
+        levels, before = [], 0
+        for start, end in pairwise(bounds):
+            level = order[start:end]
+            rows = parents[level] - before
+            states = [tuple(part[rows] for part in state) for state in states]
+            output, states = self._step(self._embedding[tokens[level]], states)
+            levels.append(output)
+            before = start
+        return np.concatenate(levels)[position]
+
+    def _edge_scores(self, outputs: np.ndarray, edges: np.ndarray) -> np.ndarray:
+        """Return the log probability of the token of each edge (node, token) after its node."""
+        edges_by_node = np.argsort(edges[:, 0], kind="stable")
+        nodes, first = np.unique(edges[edges_by_node, 0], return_index=True)
+        result = np.empty(len(edges))
+        for start in range(0, len(nodes), HEAD_ROWS):
+            chosen = nodes[start : start + HEAD_ROWS]
+            x = outputs[chosen]
+            for apply in self._maps:
+                x = apply(x)
+            shift = x.max(axis=1)
+            total = shift + np.log(np.exp(x - shift[:, None]).sum(axis=1))
+            end = first[start + HEAD_ROWS] if start + HEAD_ROWS < len(nodes) else len(edges)
+            index = edges_by_node[first[start] : end]
+            rows = np.searchsorted(chosen, edges[index, 0])
+            result[index] = x[rows, edges[index, 1]] - total[rows]
+        return result

@@ -1,0 +1,52 @@
+"""Scores by shared prefixes: equal to those of whole sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audioseq.errors import DataError
+from audioseq.language import prefix_scoring
+from audioseq.language.pipeline import load_predictor
+from audioseq.language.prefix_scoring import PrefixScorer
+from tests.language import tiny
+
+SENTENCES = st.lists(st.lists(st.text("abc", min_size=1, max_size=4), max_size=6).map(" ".join), max_size=12)
+
+
+@pytest.mark.parametrize("kind", list(tiny.UNITS))
+@given(texts=SENTENCES)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_scores_equal_those_of_whole_sentences(
+    kind: str, texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    predictor = load_predictor(tiny.save(tmp_path_factory.mktemp("model") / "a", kind), "cpu")
+    score = PrefixScorer(predictor.model, predictor.units)
+    assert score(texts) == pytest.approx(predictor.score(texts), abs=1e-4)
+
+
+def test_each_prefix_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
+    score = PrefixScorer(predictor.model, predictor.units)
+    monkeypatch.setattr(prefix_scoring, "HEAD_ROWS", 3)  # several blocks
+    rows: list[int] = []
+    step = score._step
+
+    def counting(x: object, states: object) -> object:
+        rows.append(len(x))  # type: ignore[arg-type]
+        return step(x, states)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(score, "_step", counting)
+    monkeypatch.setattr(counting, "initial_states", step.initial_states, raising=False)
+    texts = ["abc ab", "abc ac", "abc", "abc ab", ""]
+    assert score(texts) == pytest.approx(predictor.score(texts), abs=1e-4)
+    assert rows == [1, 1, 1, 1, 1, 1, 2]
+
+
+def test_an_unknown_character_is_an_error(tmp_path: Path) -> None:
+    predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
+    with pytest.raises(DataError, match="alphabet"):
+        PrefixScorer(predictor.model, predictor.units)(["abc", "x"])
