@@ -48,7 +48,7 @@ def to_midi(score: Score) -> mido.MidiFile:
             track.append(mido.MetaMessage("track_name", name=score.names[number]))
         track.append(mido.Message("program_change", channel=channel, program=program))
         positions = tempo_map.position([(note.onset, note.end) for note in notes])
-        spans = np.rint(positions).astype(np.int64).tolist()
+        spans: list[tuple[int, int]] = np.rint(positions).astype(np.int64).tolist()
         tick_notes = [
             TickNote(note.pitch, *span, note.velocity) for note, span in zip(notes, spans, strict=True)
         ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -22,31 +23,14 @@ def load_batches(task: Task, epoch: int, plan: Sequence[list[int]], workers: int
         plan: indices of the examples of each batch.
         workers: number of processes that prepare batches in advance; 0 prepares each batch on request.
     """
-    return iter(
-        DataLoader(
-            _PlannedBatches(task, epoch, plan),
-            batch_size=None,
-            collate_fn=_identity,
-            num_workers=workers,
-            generator=torch.Generator(),  # the default would draw from the generator that dropout uses
-        )
-    )
+    collate = partial(_collate, task, epoch)
+    # The default generator would be the one that dropout uses.
+    options: dict[str, Any] = {"num_workers": workers, "generator": torch.Generator()}
+    return iter(DataLoader(cast(Dataset[Any], plan), batch_size=None, collate_fn=collate, **options))
 
 
-class _PlannedBatches(Dataset[Any]):
-    def __init__(self, task: Task, epoch: int, plan: Sequence[list[int]]) -> None:
-        self.task, self.epoch, self.plan = task, epoch, plan
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def __getitem__(self, index: int) -> Any:
-        indices = self.plan[index]
-        return self.task.collate(indices, self.epoch) if indices else None
-
-
-def _identity(batch: Any) -> Any:
-    return batch
+def _collate(task: Task, epoch: int, indices: list[int]) -> Any:
+    return task.collate(indices, epoch) if indices else None
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

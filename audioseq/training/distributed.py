@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -95,8 +95,7 @@ class Group:
             raise error
         if not outcome[1]:
             raise SystemExit(1)
-        result: T = outcome[0]
-        return result
+        return cast(T, outcome[0])
 
 
 def join_group(device: str = "auto") -> Group:

@@ -88,10 +88,7 @@ def fit(
         optimizer = make_optimizer(model, config)
         tokenizer = json.dumps(task.header({}).tokenizer)
         progress = run.restore(state, model, optimizer, tokenizer) if state else TrainingProgress()
-        with Report(
-            run.path, metrics_bytes=progress.metrics_bytes, update=progress.update,
-            progress=progress.position / config.epochs, silent=group.rank > 0, tensorboard=config.tensorboard,
-        ) as report:  # fmt: skip
+        with Report(run.path, progress, config, silent=group.rank > 0) as report:
             if state:
                 report.log(f"resuming after update {progress.update}, epoch {progress.position:.2f}")
                 if isinstance(task, CarriesState):
@@ -102,10 +99,7 @@ def fit(
             group.broadcast(list(model.state_dict().values()))
             recipe = task.config if isinstance(task, HasConfig) else config
             group.on_first_rank(lambda: run.write_config(dump_toml(recipe)))
-            precision = choose_precision(config.precision, group.device, report.log)
-            trainer = _Trainer(
-                task, config, run, card or {}, group, optimizer, progress, report, precision, tokenizer
-            )
+            trainer = _Trainer(task, config, run, card or {}, group, optimizer, progress, report, tokenizer)
             if start_from and not state:
                 trainer.validate_initial()
             return trainer.train()
@@ -123,22 +117,20 @@ class _Trainer:
     optimizer: torch.optim.Optimizer
     progress: TrainingProgress
     report: Report
-    precision: torch.dtype
     tokenizer: str
 
     def __post_init__(self) -> None:
         self.model = self.task.model
         self.gradients = Gradients(self.model, counts=4)
+        self.precision = choose_precision(self.config.precision, self.group.device, self.report.log)
         self.clock = time.monotonic()
 
     def validate_initial(self) -> None:
         """Compute the metrics of the model that the run starts from."""
         self._plan()  # a task may take the feature statistics of that model here
         metrics = self.group.on_first_rank(lambda: self._compute_metrics(self.model))
-        self.progress.initial = metrics
-        self.report.log(
-            f"before training: {self.task.metric} {metrics[self.task.metric]:.4g} on the validation set"
-        )
+        metric, self.progress.initial = self.task.metric, metrics
+        self.report.log(f"before training: {metric} {metrics[metric]:.4g} on the validation set")
 
     def train(self) -> TrainingResult:
         """Train until the end of the run."""
@@ -172,7 +164,8 @@ class _Trainer:
         into batches and processes.
         """
         progress, config = self.progress, self.config
-        torch.manual_seed(_seed(config.seed, progress.update, self.group.rank))
+        key = repr((config.seed, progress.update, self.group.rank)).encode()
+        torch.manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:4]))  # for dropout
         self.model.train()
         self.gradients.vector.zero_()
         total = weight = seconds = skipped = 0.0
@@ -215,7 +208,7 @@ class _Trainer:
         progress, skipped = self.progress, line["skipped"]
         speed = line["seconds"] / self._lap()
         line = {"step": progress.update, "epoch": progress.position, **line, "speed": speed}
-        self.report.log_update(line, progress.position / self.config.epochs)
+        self.report.log_update(line)
         progress.skipped += skipped
         if progress.skipped.bit_length() > (progress.skipped - skipped).bit_length():
             self.report.log(
@@ -233,13 +226,10 @@ class _Trainer:
         self.report.log_validation(line, task.metric)
         if not progress.advised and progress.position >= 1:
             progress.advised = True
-            advice = task.advice(metrics) if isinstance(task, GivesAdvice) else None
-            if advice:
+            if isinstance(task, GivesAdvice) and (advice := task.advice(metrics)):
                 self.report.log(advice)
-        if config.average > 1:
-            progress.snapshots = [*progress.snapshots, progress.update][-config.average :]
-        else:
-            progress.snapshots = []
+        snapshots = [*progress.snapshots, progress.update][-config.average :]
+        progress.snapshots = snapshots if config.average > 1 else []
 
         def save_models() -> None:
             header = self._header(metrics)
@@ -254,11 +244,14 @@ class _Trainer:
 
     def _save(self) -> None:
         """Save the training state, from which the run can be resumed."""
-        carry = self.group.gather_rows(self.task.carry if isinstance(self.task, CarriesState) else ())
+        state: dict[str, Any] = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state["tokens"] = self.tokenizer
+        if carry := self.group.gather_rows(self.task.carry if isinstance(self.task, CarriesState) else ()):
+            state["carry"] = carry
 
         def save_state() -> None:
             self.progress.metrics_bytes = self.report.sync()
-            self.run.save_state(self.model, self.optimizer, self.progress, carry, self.tokenizer)
+            self.run.save_state(self.progress, state)
 
         self._lap()
         self.group.on_first_rank(save_state)
@@ -330,8 +323,3 @@ class _Trainer:
         elapsed, self.clock = now - self.clock, now
         self.progress.seconds += elapsed
         return max(elapsed, 1e-9)
-
-
-def _seed(*numbers: int) -> int:
-    """Return a seed for the random generator (dropout) that depends on all numbers."""
-    return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:4])

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from audioseq.errors import ConfigError
 from audioseq.files import writing
+from audioseq.training.config import TrainingConfig
+from audioseq.training.run import TrainingProgress
 
 LOG_INTERVAL_SECONDS = 30.0
 """Seconds between progress lines if stderr is not a terminal."""
@@ -31,31 +33,24 @@ class Report:
 
     Args:
         directory: run directory.
-        metrics_bytes: bytes of metrics.jsonl to keep; later lines belong to updates that will be repeated.
-        progress: completed fraction of the run, 0 to 1.
+        progress: of the run; lines of metrics.jsonl after its `metrics_bytes` belong to updates that will be
+            repeated, and are removed.
+        config: options of the run.
         silent: write and print nothing.
-        tensorboard: also write TensorBoard logs.
-        update: number of completed updates.
     Raises:
         ConfigError: TensorBoard is requested but not installed.
         FileError: metrics.jsonl cannot be written.
     """
 
     def __init__(
-        self,
-        directory: Path,
-        *,
-        metrics_bytes: int,
-        progress: float,
-        silent: bool,
-        tensorboard: bool,
-        update: int,
+        self, directory: Path, progress: TrainingProgress, config: TrainingConfig, silent: bool
     ) -> None:
         self.path = directory / "metrics.jsonl"
-        self.silent = silent
+        self.silent, self.epochs = silent, config.epochs
         self.bar: Progress | None = None
-        self.board = _open_tensorboard(directory, update) if tensorboard and not silent else None
-        self.start, self.start_progress, self.printed = time.monotonic(), progress, -math.inf
+        board = config.tensorboard and not silent
+        self.board = _open_tensorboard(directory, progress.update) if board else None
+        self.start, self.start_position, self.printed = time.monotonic(), progress.position, -math.inf
         self.loss = self.speed = math.nan
         self.metric = ""
         if silent:
@@ -63,8 +58,8 @@ class Report:
         with writing(self.path, ADVICE):
             # Open for the whole run, and unbuffered: a line is in the file as soon as it is written.
             self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115
-            if self.file.tell() > metrics_bytes:
-                self.file.truncate(metrics_bytes)
+            if self.file.tell() > progress.metrics_bytes:
+                self.file.truncate(progress.metrics_bytes)
         console = Console(stderr=True)
         if console.is_terminal:
             columns = TextColumn("{task.description}"), BarColumn(bar_width=None)
@@ -91,22 +86,17 @@ class Report:
         elif not self.silent:
             print(text, file=sys.stderr, flush=True)
 
-    def log_update(self, line: Mapping[str, Any], progress: float) -> None:
-        """Write the metrics of an update and show the progress of the run.
-
-        Args:
-            line: metrics with `step`, `epoch`, `loss` and `speed`.
-            progress: completed fraction of the run, 0 to 1.
-        """
+    def log_update(self, line: Mapping[str, Any]) -> None:
+        """Write the metrics of an update, with `step`, `epoch`, `loss` and `speed`, and show the progress."""
         if self.silent:
             return
         self._write(line)
         self.loss, self.speed = _smooth(self.loss, line["loss"]), _smooth(self.speed, line["speed"])
         speed = f"{self.speed:.0f} s of audio/s  " if self.speed else ""  # 0 for tasks without audio
-        remaining = self._remaining_time(progress)
+        remaining = self._remaining_time(line["epoch"])
         text = f"epoch {line['epoch']:.2f}  loss {self.loss:.3f}{self.metric}  {speed}{remaining} left"
         if self.bar:
-            self.bar.update(self.row, description=text, completed=progress)
+            self.bar.update(self.row, description=text, completed=line["epoch"] / self.epochs)
         elif time.monotonic() - self.printed > LOG_INTERVAL_SECONDS:
             self.printed = time.monotonic()
             self.log(text)
@@ -139,9 +129,9 @@ class Report:
                 if isinstance(value, (int, float)):
                     self.board.add_scalar(name, value, line["step"])
 
-    def _remaining_time(self, progress: float) -> str:
-        speed = (progress - self.start_progress) / max(time.monotonic() - self.start, 1e-9)
-        minutes = round((1 - progress) / speed / 60) if speed > 0 else 0
+    def _remaining_time(self, position: float) -> str:
+        speed = (position - self.start_position) / max(time.monotonic() - self.start, 1e-9)
+        minutes = round((self.epochs - position) / speed / 60) if speed > 0 else 0
         return f"{minutes // 60}:{minutes % 60:02d} h"
 
 

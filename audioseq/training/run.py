@@ -122,20 +122,14 @@ class RunDirectory:
         """Return the path of the model snapshot after an update."""
         return self.path / "snapshots" / f"{update:08d}.safetensors"
 
-    def save_state(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        progress: TrainingProgress,
-        carry: tuple[Tensor, ...],
-        tokenizer: str,
-    ) -> None:
-        """Write the training state, and delete the snapshots that it no longer refers to."""
-        state = {
-            "progress": asdict(progress), "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-            "tokens": tokenizer,
-        }  # fmt: skip
-        checkpoint.save_state(self.state, state | ({"carry": carry} if carry else {}))
+    def save_state(self, progress: TrainingProgress, state: Mapping[str, Any]) -> None:
+        """Write the training state, and delete the snapshots that it no longer refers to.
+
+        Args:
+            progress: of the run.
+            state: the rest: `model`, `optimizer`, `tokens`, and `carry` of a task that carries state.
+        """
+        checkpoint.save_state(self.state, {"progress": asdict(progress), **state})
         kept = {self.snapshot(update) for update in progress.snapshots}
         for path in set(self.snapshot(0).parent.glob("*.safetensors")) - kept:
             path.unlink()
