@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from audioseq.audio import Channels
     from audioseq.errors import (
         AudioError,
         AudioseqError,
@@ -85,6 +86,7 @@ def transcribe(
     *,
     words: bool = False,
     model: str | Path | None = None,
+    channels: Channels = "mix",
 ) -> Transcript:
     """Transcribe a recording.
 
@@ -95,6 +97,8 @@ def transcribe(
         sample_rate: sample rate of a waveform in Hz; must not be given for a file.
         words: whether to return the start, end and confidence of each word.
         model: name of a model or path of a model file; the default speech model if not given.
+        channels: `mix`, `left`, `right`, the number of a channel from 1, or `split` to transcribe each
+            channel as a speaker.
     Returns:
         the text, its segments, and the words if they were requested.
     Raises:
@@ -103,7 +107,7 @@ def transcribe(
     """
     from audioseq.speech.pipeline import load_recogniser
 
-    return load_recogniser(model).transcribe(source, sample_rate, words=words)
+    return load_recogniser(model).transcribe(source, sample_rate, words=words, channels=channels)
 
 
 def __getattr__(name: str) -> Any:

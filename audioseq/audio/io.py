@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import sys
@@ -67,6 +68,7 @@ class Stream:
         """What is missing or wrong in the recording, one line each; complete when all blocks are read."""
         self._source, self._channels, self._amplify = source, channels, amplify
         self._offset, self._duration = offset, duration
+        self._mutes_crosstalk = False
 
     @property
     def seconds(self) -> float:
@@ -77,6 +79,20 @@ class Stream:
     def channels(self) -> int:
         """Number of channels of the recording."""
         return self._source.channels
+
+    def split(self) -> list[Stream]:
+        """Return a stream for each channel if `channels` is `split`, else only this one.
+
+        The streams decode the recording one after another. A channel that has only crosstalk is silent.
+        """
+        if self._channels != "split":
+            return [self]
+        streams = [copy.copy(self) for _ in range(self.channels)]
+        for number, each in enumerate(streams, 1):
+            each._channels, each._mutes_crosstalk, each.warnings = number, True, []
+        if self.channels == 1:
+            streams[0].warnings.append("has one channel, so everything is from speaker 1")
+        return streams
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return resampled(self._mono(), self._source.rate, self.sample_rate)
@@ -111,7 +127,8 @@ class Stream:
         if self._channels != "mix":
             chosen = {"left": 1, "right": 2}.get(str(self._channels), self._channels)
             weights, warnings = np.zeros_like(weights), []
-            weights[min(int(chosen), source.channels) - 1] = 1
+            channel = min(int(chosen), source.channels) - 1
+            weights[channel] = not (self._mutes_crosstalk and survey.is_silent(channel))
         gain, quiet = survey.choose_gain(weights, amplify=self._amplify)
         self.warnings += warnings + quiet
         is_mean = bool((weights == np.float32(1 / source.channels)).all())
@@ -145,7 +162,7 @@ def stream(
         source: path or binary file object; a file object is copied to a temporary file and need not seek.
         sample_rate: sample rate of the blocks, Hz; None for that of the recording.
         channels: `mix` for the mean of the channels, without those that are silent, clipped or cancel the
-            others; or `left`, `right`, or the number of a channel from 1.
+            others; `left`, `right`, or the number of a channel from 1; or `split`, see `Stream.split`.
         amplify: whether quiet recordings are amplified.
         offset: start of the part to read, seconds.
         duration: length of the part, seconds; None for the rest of the recording.

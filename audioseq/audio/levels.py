@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Channels = Literal["mix", "left", "right"] | int
-"""How a recording becomes mono: `mix`, or the channel by name or by number from 1."""
+Channels = Literal["mix", "left", "right", "split"] | int
+"""How a recording becomes mono: `mix`, or the channel by name or by number from 1; `split` for all."""
 
 WINDOW_SECONDS = 0.1
 """Levels are measured in windows of this length."""
@@ -71,6 +71,11 @@ class Survey:
     def is_ordinary(self) -> bool:
         """Return whether more samples cannot change the decision: one channel that is loud enough."""
         return self._channels == 1 and not self._is_float and self._level(np.ones(1)) >= QUIET_DB
+
+    def is_silent(self, channel: int) -> bool:
+        """Return whether a channel, from 0, has at most crosstalk of the others."""
+        power = np.concatenate(self._grams).sum(axis=0, dtype=np.float64).diagonal()
+        return bool(power[channel] <= SILENT_POWER_RATIO * power.max())
 
     def choose_channels(self) -> tuple[NDArray[np.float32], list[str]]:
         """Return the weights of the channels `[channels]` for the best mono signal, and warnings."""

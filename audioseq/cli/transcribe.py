@@ -87,9 +87,10 @@ def transcribe(
         ),
     ] = False,
     channels: Annotated[
-        Literal["mix", "left", "right"],
+        Literal["mix", "left", "right", "split"],
         typer.Option(
-            help="Channels to transcribe; mix leaves out those that are silent, clipped or cancel the others."
+            help="Channels to transcribe: mix leaves out those that are silent, clipped or cancel the "
+            "others; split transcribes each as a speaker, such as the two sides of a call."
         ),
     ] = "mix",
     max_line_width: Annotated[
@@ -244,7 +245,7 @@ def transcribe(
                     write_bytes(target, content.encode())
                     log(f"wrote {target}")
                 elif several and forms == ["txt"]:
-                    print_result(f"{result.recording.label}\t{result.transcript.text}")
+                    print_result(f"{result.recording.label}\t{' '.join(content.split())}")
                 else:
                     print_result(content.rstrip("\n"))
     if output is not None and target is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,8 @@ class Word:
     word: str
     confidence: float
     """Estimated probability that the word is correct, 0 to 1."""
+    speaker: str | None = None
+    """As in `Segment`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Segment:
     """Seconds from the beginning of the recording."""
     end: float
     text: str
+    speaker: str | None = None
+    """Number of the channel, from 1, if the channels are transcribed separately."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Transcript:
     truncated or damaged, channels that are silent or cancel each other."""
     offset: float = 0.0
     """Start of the part of the recording that the transcript is of, seconds; its times are relative to it."""
+    speakers: tuple[str, ...] = ()
+    """The labels of all channels if they are transcribed separately."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return values that JSON can hold, with times rounded to milliseconds.
@@ -83,7 +89,41 @@ def split_at_pauses(words: Sequence[Word]) -> list[Segment]:
     return [Segment(p[0].start, p[-1].end, " ".join(word.word for word in p)) for p in parts if p]
 
 
+def merge_channels(channels: Sequence[Transcript]) -> Transcript:
+    """Merge the transcripts of the channels of a recording by time; each channel is a speaker.
+
+    A warning that all channels have is about the recording; others get the number of the channel.
+
+    Example:
+        >>> ask, answer = (
+        ...     Transcript("a.wav", text, 5.0, (Segment(start, start + 1, text),))
+        ...     for start, text in ((2, "fine"), (1, "well"))
+        ... )
+        >>> [(segment.speaker, segment.text) for segment in merge_channels([ask, answer]).segments]
+        [('2', 'well'), ('1', 'fine')]
+    """
+    labelled = {str(number): channel for number, channel in enumerate(channels, 1)}
+    segments = [replace(s, speaker=label) for label, channel in labelled.items() for s in channel.segments]
+    words = [replace(w, speaker=label) for label, channel in labelled.items() for w in channel.words]
+    segments.sort(key=lambda segment: segment.start)
+    words.sort(key=lambda word: word.start)
+    first, *others = channels
+    shared = [w for w in first.warnings if all(w in other.warnings for other in others)]
+    own = [f"channel {n}: {w}" for n, each in labelled.items() for w in each.warnings if w not in shared]
+    return replace(
+        first,
+        text=" ".join(segment.text for segment in segments),
+        duration=max(channel.duration for channel in channels),
+        segments=tuple(segments),
+        words=tuple(words),
+        warnings=(*shared, *own),
+        speakers=tuple(labelled),
+    )
+
+
 def _rounded(part: Word | Segment) -> dict[str, Any]:
     return {
-        name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(part).items()
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in asdict(part).items()
+        if value is not None
     }

@@ -6,7 +6,7 @@ import html
 import json
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,7 @@ class _Timed(NamedTuple):
     start: float
     end: float
     text: str
+    speaker: str | None = None
 
 
 def write(transcript: Transcript, format: str, subtitles: SubtitleOptions | None = None) -> str:
@@ -47,6 +48,9 @@ def write(transcript: Transcript, format: str, subtitles: SubtitleOptions | None
     characters. Longer segments are split by the timestamps of their words or, without these, in proportion to
     the number of characters. ctm (NIST) and textgrid (Praat) contain word timestamps; both are simpler to
     write than to take from a library.
+
+    If the channels are transcribed separately, a line of txt and a subtitle of srt begin with `1: `, vtt has
+    voices, tsv a column, json a field, ctm the channel, and textgrid a tier for each channel.
 
     Args:
         transcript: the transcript.
@@ -65,19 +69,29 @@ def write(transcript: Transcript, format: str, subtitles: SubtitleOptions | None
     if format not in FORMATS:
         raise ConfigError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
     if format in ("srt", "vtt"):
-        cues = _cues(transcript, subtitles or SubtitleOptions())
-        return _srt(cues) if format == "srt" else _vtt(cues)
+        layout = subtitles or SubtitleOptions()
+        if format == "vtt":
+            return _vtt(_cues(transcript, layout))
+        label = max((len(_label(speaker)) for speaker in transcript.speakers), default=0)
+        layout = replace(layout, max_line_width=max(1, layout.max_line_width - label))
+        return _srt(_cues(transcript, layout))
     return _WRITERS[format](transcript)
 
 
 def _txt(transcript: Transcript) -> str:
     if not transcript.segments:
         return f"{_one_line(transcript.text)}\n"
-    lines = _one_line(transcript.segments[0].text)
+    first = transcript.segments[0]
+    lines = _label(first.speaker) + _one_line(first.text)
     for before, segment in pairwise(transcript.segments):
-        lines += "\n" if segment.start - before.end >= PAUSE_SECONDS else " "
+        same = segment.speaker == before.speaker and segment.start - before.end < PAUSE_SECONDS
+        lines += " " if same else f"\n{_label(segment.speaker)}"
         lines += _one_line(segment.text)
     return f"{lines}\n"
+
+
+def _label(speaker: str | None) -> str:
+    return "" if speaker is None else f"{speaker}: "
 
 
 def _json(transcript: Transcript) -> str:
@@ -85,36 +99,65 @@ def _json(transcript: Transcript) -> str:
 
 
 def _tsv(transcript: Transcript) -> str:
-    rows = (f"{s.start:.3f}\t{s.end:.3f}\t{_one_line(s.text)}\n" for s in transcript.segments)
-    return "start\tend\ttext\n" + "".join(rows)
+    rows = [("start", "end", "speaker", "text")]
+    rows += [
+        (f"{s.start:.3f}", f"{s.end:.3f}", s.speaker or "", _one_line(s.text)) for s in transcript.segments
+    ]
+    if not transcript.speakers:
+        return "".join(f"{start}\t{end}\t{text}\n" for start, end, _, text in rows)
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def _srt(cues: Iterable[_Timed]) -> str:
     # SRT has no escapes; only the arrow could be mistaken for structure.
     return "\n".join(
-        f"{number}\n{_times(cue, ',')}\n{cue.text.replace('-->', '->')}\n"
+        f"{number}\n{_times(cue, ',')}\n{_label(cue.speaker)}{cue.text.replace('-->', '->')}\n"
         for number, cue in enumerate(cues, start=1)
     )
 
 
-def _vtt(cues: Iterable[_Timed]) -> str:
-    shown = (f"\n{_times(cue, '.')}\n{html.escape(cue.text, quote=False)}\n" for cue in cues)
+def _vtt(cues: Sequence[_Timed]) -> str:
+    voices = ("" if cue.speaker is None else f"<v {cue.speaker}>" for cue in cues)
+    shown = (
+        f"\n{_times(cue, '.')}\n{voice}{html.escape(cue.text, quote=False)}\n"
+        for voice, cue in zip(voices, cues, strict=True)
+    )
     return "WEBVTT\n" + "".join(shown)
 
 
 def _ctm(transcript: Transcript) -> str:
-    """Format as NIST's CTM: recording, channel, start, duration, word, confidence."""
+    """Format as NIST's CTM: recording, channel, start, duration, word, confidence; sorted in this order."""
     name = "-" if transcript.path is None else "_".join(printable(Path(transcript.path).stem).split()) or "-"
     return "".join(
-        f"{name} 1 {word.start:.3f} {word.end - word.start:.3f} {word.word} {word.confidence:.3f}\n"
-        for word in _timed_words(transcript)
+        f"{name} {word.speaker or 1} {word.start:.3f} {word.end - word.start:.3f} {word.word} "
+        f"{word.confidence:.3f}\n"
+        for word in sorted(_timed_words(transcript), key=lambda word: word.speaker or "")
     )
 
 
 def _textgrid(transcript: Transcript) -> str:
-    """Format as Praat's short text file: one tier of intervals without gaps."""
+    """Format as Praat's short text file: a tier of intervals without gaps, or one for each channel."""
     words = _timed_words(transcript)
     duration = max([transcript.duration, *(word.end for word in words)])
+    head = ["0", f"{duration:.6f}"]
+    tiers = [
+        line
+        for speaker in transcript.speakers or (None,)
+        for line in (
+            '"IntervalTier"',
+            f'"{speaker or "words"}"',
+            *head,
+            *_intervals([word for word in words if word.speaker == speaker], duration),
+        )
+    ]
+    count = str(len(transcript.speakers) or 1)
+    return "\n".join(
+        ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *head, "<exists>", count, *tiers, ""]
+    )
+
+
+def _intervals(words: Sequence[Word], duration: float) -> list[str]:
+    """Return the number of intervals of a tier, and the intervals."""
     intervals, end = [], 0.0
     for word in [*words, Word(duration, duration, "", 1.0)]:
         if word.start > end:
@@ -122,12 +165,8 @@ def _textgrid(transcript: Transcript) -> str:
         if word.end > word.start:  # Praat refuses empty intervals
             intervals.append((word.start, word.end, word.word.replace('"', '""')))
         end = word.end
-    head = ["0", f"{duration:.6f}"]
     rows = [f'{start:.6f}\n{until:.6f}\n"{text}"' for start, until, text in intervals]
-    tier = ['"IntervalTier"', '"words"', *head, str(len(rows)), *rows]
-    return "\n".join(
-        ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", *head, "<exists>", "1", *tier, ""]
-    )
+    return [str(len(rows)), *rows]
 
 
 def _timed_words(transcript: Transcript) -> tuple[Word, ...]:
@@ -147,7 +186,14 @@ FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "textgrid")
 
 
 def _cues(transcript: Transcript, options: SubtitleOptions) -> list[_Timed]:
-    """Split the segments into subtitles."""
+    """Split the segments into subtitles; those of different speakers may overlap."""
+    if transcript.speakers:
+        by_speaker = (
+            cue._replace(speaker=speaker)
+            for speaker in transcript.speakers
+            for cue in _cues(_select(transcript, speaker), options)
+        )
+        return sorted(by_speaker, key=lambda cue: cue.start)
     if options.words:
         return [word for words in _words(transcript) for word in words]
     cues: list[_Timed] = []
@@ -166,6 +212,16 @@ def _cues(transcript: Transcript, options: SubtitleOptions) -> list[_Timed]:
         cue._replace(end=min(max(cue.end, cue.start + _MIN_SECONDS), limit))
         for cue, limit in zip(cues, limits, strict=True)
     ]
+
+
+def _select(transcript: Transcript, speaker: str) -> Transcript:
+    """Return the part of a transcript that is of one speaker."""
+    return replace(
+        transcript,
+        segments=tuple(segment for segment in transcript.segments if segment.speaker == speaker),
+        words=tuple(word for word in transcript.words if word.speaker == speaker),
+        speakers=(),
+    )
 
 
 def _fits(words: Sequence[_Timed], options: SubtitleOptions) -> bool:
@@ -190,7 +246,7 @@ def _words(transcript: Transcript, width: int | None = None) -> Iterator[list[_T
             spans = _interpolate(words, segment.start, segment.end)
         yield [
             part
-            for start, end, text in spans
+            for start, end, text, _ in spans
             for part in _interpolate(_wrap(text, width or len(text)), start, end)
         ]
 

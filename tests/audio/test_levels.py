@@ -106,3 +106,21 @@ def test_a_long_recording_is_judged_as_a_whole(tmp_path: Path, monkeypatch: pyte
     stream = audio.stream(path)
     np.testing.assert_allclose(np.abs(np.concatenate(list(stream))[RATE:]), np.abs(SPEECH), atol=1e-4)
     assert len(stream.warnings) == 1
+
+
+def test_split_channels_have_levels_of_their_own_and_no_crosstalk() -> None:
+    stream = audio.stream_array(
+        np.stack([SPEECH, 0.05 * np.roll(SPEECH, 999), 0.005 * SPEECH], axis=1),
+        RATE,
+        channels="split",
+        amplify=True,
+    )
+    streams = stream.split()
+    loud, quiet, crosstalk = (np.concatenate(list(each)) for each in streams)
+    np.testing.assert_allclose(loud, SPEECH, atol=1e-6)
+    alone = np.concatenate(list(audio.stream_array(0.05 * np.roll(SPEECH, 999), RATE, amplify=True)))
+    np.testing.assert_allclose(quiet, alone, atol=1e-6)
+    assert quiet.std() > 0.03 and not crosstalk.any()
+    (mono,) = audio.stream_array(SPEECH, RATE, channels="split").split()
+    assert mono.warnings == ["has one channel, so everything is from speaker 1"]
+    np.testing.assert_allclose(np.concatenate(list(mono)), SPEECH, atol=1e-6)

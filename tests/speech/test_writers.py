@@ -237,3 +237,67 @@ def test_a_textgrid_covers_the_recording_without_gaps() -> None:
     assert all(one[1] == other[0] for one, other in pairwise(found))
     assert all(start < end for start, end, _ in found)
     assert intervals(write(EMPTY, "textgrid")) == [(0, 2, "")]
+
+
+TURNS = Transcript(
+    "call.wav",
+    "good morning yes all right",
+    9.0,
+    (
+        Segment(0.5, 1.5, "good morning", "1"),
+        Segment(1.25, 1.5, "yes", "2"),
+        Segment(4.0, 5.0, "all <right>", "1"),
+    ),
+    (
+        Word(0.5, 0.75, "good", 0.9, "1"),
+        Word(1.0, 1.5, "morning", 0.5, "1"),
+        Word(1.25, 1.5, "yes", 1.0, "2"),
+        Word(4.0, 4.25, "all", 1.0, "1"),
+        Word(4.5, 5.0, "<right>", 1.0, "1"),
+    ),
+    speakers=("1", "2"),
+)
+
+
+def test_speakers_are_labelled_in_all_formats() -> None:
+    assert write(TURNS, "txt") == "1: good morning\n2: yes\n1: all <right>\n"
+    assert write(TURNS, "tsv") == (
+        "start\tend\tspeaker\ttext\n"
+        "0.500\t1.500\t1\tgood morning\n1.250\t1.500\t2\tyes\n4.000\t5.000\t1\tall <right>\n"
+    )
+    assert cues(write(TURNS, "srt")) == [
+        (500, 1500, ["1: good morning"]), (1250, 2250, ["2: yes"]), (4000, 5000, ["1: all <right>"]),
+    ]  # fmt: skip
+    assert [text for *_, (text,) in cues(write(TURNS, "vtt"))] == [
+        "<v 1>good morning", "<v 2>yes", "<v 1>all &lt;right&gt;",
+    ]  # fmt: skip
+    parsed = json.loads(write(TURNS, "json"))
+    assert parsed["segments"][1] == {"start": 1.25, "end": 1.5, "text": "yes", "speaker": "2"}
+    assert [word["speaker"] for word in parsed["words"]] == ["1", "1", "2", "1", "1"]
+    channels = [line.split()[1:5] for line in write(TURNS, "ctm").splitlines()]
+    assert [(channel, word) for channel, *_, word in channels] == [
+        ("1", "good"), ("1", "morning"), ("1", "all"), ("1", "<right>"), ("2", "yes"),
+    ]  # fmt: skip
+    header, *tiers = write(TURNS, "textgrid").split('"IntervalTier"\n')
+    assert header.endswith("<exists>\n2\n") and [tier.split("\n")[0] for tier in tiers] == ['"1"', '"2"']
+    assert tiers[1].split("\n")[3:] == [
+        "3", "0.000000", "1.250000", '""', "1.250000", "1.500000", '"yes"', "1.500000", "9.000000", '""', "",
+    ]  # fmt: skip
+
+
+def test_labels_of_speakers_count_as_width() -> None:
+    narrow = SubtitleOptions(max_line_width=12, max_line_count=1)
+    lines = [line for *_, text in cues(write(TURNS, "srt", narrow)) for line in text]
+    assert lines == ["1: good", "1: morning", "2: yes", "1: all", "1: <right>"]
+    assert cues(write(TURNS, "vtt", narrow))[0][2] == ["<v 1>good morning"]
+    words = SubtitleOptions(words=True)
+    assert [text for *_, text in cues(write(TURNS, "srt", words))] == [[line] for line in lines[:1]] + [
+        ["1: morning"], ["2: yes"], ["1: all"], ["1: <right>"],
+    ]  # fmt: skip
+
+
+def test_a_split_transcript_without_speech_has_its_columns() -> None:
+    silent = replace(EMPTY, speakers=("1", "2"))
+    assert write(silent, "txt") == "\n"
+    assert write(silent, "tsv") == "start\tend\tspeaker\ttext\n"
+    assert write(silent, "textgrid").count('"IntervalTier"') == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 
 from audioseq import audio
@@ -16,7 +16,7 @@ from audioseq.speech.decoding.decoder import Decoder, Decoding
 from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions
 from audioseq.speech.pipeline import Recogniser
-from audioseq.speech.transcript import Transcript
+from audioseq.speech.transcript import Transcript, merge_channels
 
 WINDOW_SECONDS = 600.0
 """Audio whose chunks are sorted by length together: 38 MB of samples, about a hundred sentences."""
@@ -44,11 +44,13 @@ class _Item:
     """Number of the recording."""
     recording: Recording
     chunk: Chunk | AudioseqError
-    share: float
+    channel: int = 0
+    """Number of the channel if they are transcribed separately."""
+    share: float = 1.0
     """Share of the recording up to the end of the chunk."""
-    seconds: float
+    seconds: float = 0.0
     """Seconds spent on the chunk so far."""
-    warnings: list[str]
+    warnings: list[str] = field(default_factory=list)
     """Warnings about the recording; complete once its last chunk has been read."""
     emissions: ChunkEmissions | None = None
 
@@ -78,7 +80,7 @@ def transcribe_each(
     """
     decoder = recogniser.choose_decoder(decoding)
     for _, items in groupby(_items(recogniser, recordings, channels), key=lambda item: item.index):
-        yield _decode(recogniser, items, words, decoder, progress)
+        yield _decode(recogniser, items, words, decoder, channels, progress)
 
 
 def _decode(
@@ -86,17 +88,19 @@ def _decode(
     items: Iterator[_Item],
     words: bool,
     decoder: Decoder | None,
+    channels: Channels,
     progress: ProgressCallback | None,
 ) -> TranscriptionResult:
     """Decode the chunks of one recording."""
     first = next(items)
     recording, warnings, seconds = first.recording, first.warnings, 0.0
-    resumed = time.perf_counter()
 
-    def emissions() -> Iterator[ChunkEmissions]:
+    def emissions(items: Iterable[_Item]) -> Iterator[ChunkEmissions]:
         # `items` also computes chunks of other recordings; this time does not count for this recording.
-        nonlocal seconds, resumed
-        for item in chain([first], items):
+        nonlocal seconds, warnings
+        resumed = time.perf_counter()
+        for item in items:
+            warnings = item.warnings
             seconds += item.seconds - (time.perf_counter() - resumed)
             if item.emissions is None:
                 assert isinstance(item.chunk, AudioseqError)
@@ -107,18 +111,22 @@ def _decode(
             resumed = time.perf_counter()
         seconds -= time.perf_counter() - resumed
 
-    began = resumed
+    began = time.perf_counter()
+    transcripts = []
     try:
-        transcript = recogniser.transcribe_emissions(
-            emissions(), recording.path, words=words, decoder=decoder
-        )
+        for _, part in groupby(chain([first], items), key=lambda item: item.channel):
+            transcript = recogniser.transcribe_emissions(
+                emissions(part), recording.path, words=words, decoder=decoder
+            )
+            transcripts.append(replace(transcript, warnings=(*warnings, *transcript.warnings)))
     except Exception as error:
         if progress is not None:
             progress(recording, 1.0)
         return TranscriptionResult(
             recording, error=to_error(recording, error), seconds=seconds + time.perf_counter() - began
         )
-    transcript = replace(transcript, offset=recording.offset, warnings=(*warnings, *transcript.warnings))
+    transcript = merge_channels(transcripts) if channels == "split" else transcripts[0]
+    transcript = replace(transcript, offset=recording.offset)
     return TranscriptionResult(recording, transcript, seconds=seconds + time.perf_counter() - began)
 
 
@@ -143,10 +151,10 @@ def _items(recogniser: Recogniser, recordings: Iterable[Recording], channels: Ch
     samples = 0
     for index, recording in enumerate(recordings):
         began = time.perf_counter()
-        warnings: list[str] = []
-        for chunk, share in _chunks(recording, channels, warnings):
-            window.append(_Item(index, recording, chunk, share, time.perf_counter() - began, warnings))
-            samples += len(chunk.waveform) if isinstance(chunk, Chunk) else 0
+        for item in _chunks(index, recording, channels):
+            item.seconds = time.perf_counter() - began
+            window.append(item)
+            samples += len(item.chunk.waveform) if isinstance(item.chunk, Chunk) else 0
             if samples >= WINDOW_SECONDS * audio.SAMPLE_RATE:
                 yield from _add_emissions(recogniser, window)
                 window, samples = [], 0
@@ -177,20 +185,21 @@ def _add_emissions(recogniser: Recogniser, window: list[_Item]) -> list[_Item]:
     return window
 
 
-def _chunks(
-    recording: Recording, channels: Channels, warnings: list[str]
-) -> Iterator[tuple[Chunk | AudioseqError, float]]:
-    """Yield the chunks of a recording, each with the share of it up to there; finally the error, if any."""
+def _chunks(index: int, recording: Recording, channels: Channels) -> Iterator[_Item]:
+    """Yield the chunks of a recording, of one channel after another; finally the error, if any."""
     try:
-        blocks = audio.stream(
+        stream = audio.stream(
             sys.stdin.buffer if recording.path == STDIN else recording.path,
             channels=channels,
             amplify=True,
             offset=recording.offset,
             duration=recording.duration,
         )
-        blocks.warnings = warnings
-        for chunk in iter_chunks(blocks, audio.SAMPLE_RATE):
-            yield chunk, min(1.0, chunk.end / audio.SAMPLE_RATE / max(blocks.seconds, 1e-3))
+        streams = stream.split()
+        for channel, blocks in enumerate(streams):
+            for chunk in iter_chunks(blocks, audio.SAMPLE_RATE):
+                share = min(1.0, chunk.end / audio.SAMPLE_RATE / max(blocks.seconds, 1e-3))
+                share = (channel + share) / len(streams)
+                yield _Item(index, recording, chunk, channel, share, warnings=blocks.warnings)
     except Exception as error:
-        yield to_error(recording, error), 1.0
+        yield _Item(index, recording, to_error(recording, error), channel=-1)
