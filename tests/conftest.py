@@ -32,7 +32,7 @@ def launch() -> Callable[..., BaseProcess]:
     if "forkserver" in multiprocessing.get_all_start_methods():
         context: Any = multiprocessing.get_context("forkserver")
         # The first optimiser of a process loads dynamo, which takes a second: load it once for all.
-        context.set_forkserver_preload(["torch._dynamo", "tests.training.toy", "tests.speech.babbler"])
+        context.set_forkserver_preload(["torch._dynamo", "tests.training.toy", "tests.commands"])
     else:
         context = multiprocessing.get_context("spawn")
 
