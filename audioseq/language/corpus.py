@@ -22,6 +22,8 @@ from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 from audioseq.text.tokenizer import normalise
 
 OPENERS = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
+MAX_LINE_CHARACTERS = 2**24
+"""Longest line of a text; a small compressed file may hold one that fills the memory."""
 HELD_OUT_INTERVAL = 100
 """Distance of held-out sentences: one in this many is not used for training."""
 
@@ -98,10 +100,20 @@ def read_lines(paths: Iterable[str | Path]) -> Iterator[str]:
     for path in paths:
         with reading(path, DataError):
             if str(path) == "-":
-                yield from sys.stdin
+                yield from _limited(sys.stdin, path)
                 continue
             with open_text(path) as file:
-                yield from file
+                yield from _limited(file, path)
+
+
+def _limited(file: IO[str], path: str | Path) -> Iterator[str]:
+    """Yield the lines of a file; DataError if one is too long."""
+    while line := file.readline(MAX_LINE_CHARACTERS):
+        if len(line) == MAX_LINE_CHARACTERS:
+            raise DataError(
+                f"{path}: a line has more than {MAX_LINE_CHARACTERS:,} characters; write a sentence per line"
+            )
+        yield line
 
 
 def open_text(path: str | Path) -> IO[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Sequence
 from itertools import accumulate, pairwise
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from audioseq.data import pad
 from audioseq.language.model import log_probs
-from audioseq.language.ngram.model import Perplexity
+from audioseq.language.ngram.model import Perplexity, safe_exp
 from audioseq.language.units import Units
 
 MAX_BATCH_TOKENS = 4096
@@ -79,8 +78,8 @@ def word_perplexity(
                 unknown += 1
                 unknown_total += score
     predicted = words + sentences
-    perplexity = math.exp((unknown_total - total) / max(1, predicted - unknown))
-    return Perplexity(perplexity, math.exp(-total / predicted), words, unknown, sentences)
+    perplexity = safe_exp((unknown_total - total) / max(1, predicted - unknown))
+    return Perplexity(perplexity, safe_exp(-total / max(1, predicted)), words, unknown, sentences)
 
 
 def _batches(lengths: Sequence[int]) -> Iterable[list[int]]:

@@ -53,6 +53,9 @@ def test_compressed_files(suffix: str, compress: Callable[[bytes], bytes], tmp_p
         ("latin.txt", "caf\u00e9".encode("latin-1"), "not UTF-8"),
         ("bad.xz", b"not compressed", "cannot be read"),
         ("bad.gz", gzip.compress(b"some text", mtime=0)[:-9], "cannot be read"),
+        ("worse.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 50, "cannot be read .*decompressing"),
+        ("long.xz", lzma.compress(b"a" * 2**24, preset=0), "a line has more than 16,777,216 characters"),
+        ("null\0.txt", None, "cannot be read .*null"),
     ],
 )
 def test_unreadable_file_is_an_error(name: str, content: bytes | None, reason: str, tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".xz": lzma.compress}
 LN10 = math.log(10)
+MAX_WEIGHT = 1e30
+"""Back-off weights of at least this (log10) are damaged, and overflow in fp32."""
+MAX_COUNT_DIGITS = 20
+"""Largest number of digits in a count of n-grams."""
 
 
 def write(path: str | Path, model: NGram) -> None:
@@ -97,7 +101,8 @@ class _Reader:
             except KeyError as error:
                 missing = " ".join(vocabulary.words[index] for index in error.args[0])
                 self._fail(f"{order}-grams begin with {missing!r}, which is not among the {order - 1}-grams")
-            own_keys = np.array(contexts, np.int64) * len(vocabulary) + [ids[-1] for ids in ngrams]
+            last_words = np.array([ids[-1] for ids in ngrams], np.int64)
+            own_keys = np.array(contexts, np.int64) * len(vocabulary) + last_words
             ascending = np.argsort(own_keys)
             keys.append(own_keys[ascending])
             log_probs.append(np.array([row[0] for row in rows])[ascending])
@@ -131,7 +136,8 @@ class _Reader:
             if line.strip() == "\\1-grams:":
                 return sizes or self._fail(r"no n-gram counts in the \data\ section")
             name, _, size = line.partition("=")
-            if name.split() != ["ngram", str(len(sizes) + 1)] or not size.strip().isdecimal():
+            known = name.split() == ["ngram", str(len(sizes) + 1)]
+            if not known or not size.strip().isdecimal() or len(size) > MAX_COUNT_DIGITS:
                 self._fail(f"{line[:60]!r} is not a count of {len(sizes) + 1}-grams")
             sizes.append(int(size))
         self._fail("the file ends before the n-grams")
@@ -151,7 +157,8 @@ class _Reader:
                 weight = float(parts[order + 1]) if len(parts) > order + 1 else 0.0
             except ValueError:
                 self._fail(f"{line[:60]!r} is not a {order}-gram")
-            if len(words) < order or len(parts) > order + 2 or not (log_prob <= 0 and math.isfinite(weight)):
+            possible = log_prob <= 0 and abs(weight) < MAX_WEIGHT
+            if len(words) < order or len(parts) > order + 2 or not possible:
                 self._fail(f"{line[:60]!r} is not a {order}-gram")
             rows.append((max(log_prob * LN10, LOG_ZERO), words, weight * LN10))
         self._fail(f"the file ends within the {order}-grams")

@@ -70,10 +70,10 @@ def load(path: str | Path) -> NGram:
         CheckpointError: the file is missing, damaged, or not an n-gram model.
     """
     stored = checkpoint.load(path, task=TASK)
-    tensors = {name: tensor.numpy() for name, tensor in stored.weights.items()}
     try:
+        tensors = {name: tensor.numpy() for name, tensor in stored.weights.items()}
         return _assemble(tensors, int(stored.header.config["order"]))
-    except (CheckpointError, KeyError, ValueError, IndexError, TypeError):
+    except (CheckpointError, KeyError, ValueError, IndexError, TypeError, OverflowError):
         raise CheckpointError(f"{path}: damaged n-gram model; download or train it again") from None
 
 
@@ -133,6 +133,8 @@ def _assemble(tensors: dict[str, NDArray[Any]], order: int) -> NGram:
         shorter = longer - 1
         children = tensors[f"{shorter}.children"].astype(np.int64)
         children[children == CHILDREN_OVERFLOW] = tensors[f"{shorter}.children.many"]
+        if children.sum() != len(tensors[f"{longer}.words"]):  # before memory is allocated for them
+            raise ValueError("the numbers of children are wrong")
         codes = tensors[f"{shorter}.backoffs"]
         backoffs.append(np.zeros(len(children), np.float32))
         backoffs[-1][children > 0] = codes if shorter == 1 else tensors[f"{shorter}.backoffs.levels"][codes]

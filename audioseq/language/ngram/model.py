@@ -21,8 +21,15 @@ ROOT = 0
 """The node of the empty context."""
 LOG_ZERO = -99 * math.log(10)
 """Log probability of impossible events, such as `<s>` after a word: the -99 of ARPA files."""
+MAX_EXPONENT = 707.0
+"""Larger exponents overflow in fp64."""
 BATCH_SENTENCES = 4096
 """Sentences that are scored in one batch."""
+
+
+def safe_exp(exponent: float) -> float:
+    """Return exp, at most 1e307: a damaged model, or one of a single word, may have any probabilities."""
+    return math.exp(min(exponent, MAX_EXPONENT))
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ class NGram:
         candidates = np.arange(Vocabulary.eos + 1, len(self.vocabulary))  # without the special tokens
         log_probs, _ = self.step(np.repeat(state, len(candidates)), candidates)
         best = np.argsort(-log_probs, kind="stable")[:count]
-        return [(self.vocabulary.words[candidates[i]], math.exp(log_probs[i])) for i in best.tolist()]
+        return [(self.vocabulary.words[candidates[i]], safe_exp(log_probs[i])) for i in best.tolist()]
 
     def perplexity(self, sentences: Iterable[Sequence[str]]) -> Perplexity:
         """Compute the perplexity of sentences, each a sequence of words."""
@@ -180,8 +187,8 @@ class NGram:
                 unknown += int(is_unknown.sum())
                 words += len(sentence)
             number += len(batch)
-        known = math.exp((unknown_total - total) / max(1, words - unknown + number))
-        return Perplexity(known, math.exp(-total / max(1, words + number)), words, unknown, number)
+        known = safe_exp((unknown_total - total) / max(1, words - unknown + number))
+        return Perplexity(known, safe_exp(-total / max(1, words + number)), words, unknown, number)
 
     def _score(self, sentences: Sequence[Sequence[int]]) -> list[Floats]:
         """Compute the log probabilities of the words and the end of each sentence in one batch."""

@@ -88,6 +88,8 @@ def test_special_tokens_and_weights_may_be_missing(tmp_path: Path) -> None:
         ("two\n", "one\n", "twice"),
         ("\\end\\", "", "ends within the 2-grams"),
         ("\n\\2-grams:", "\n\\3-grams:", "4 1-grams"),
+        ("ngram 2=2", "ngram 2=" + "2" * 5000, "not a count of 2-grams"),
+        ("one\t-0.2", "one\t-1e308", "is not a 1-gram"),
     ],
 )
 def test_errors_name_the_line(old: str, new: str, reason: str, tmp_path: Path) -> None:
@@ -95,6 +97,14 @@ def test_errors_name_the_line(old: str, new: str, reason: str, tmp_path: Path) -
     (tmp_path / "lm.arpa").write_text(TINY.replace(old, new))
     with pytest.raises(CheckpointError, match=rf"lm\.arpa, line \d+: .*{reason}"):
         load_ngram(tmp_path / "lm.arpa")
+
+
+def test_an_order_may_have_no_ngrams(tmp_path: Path) -> None:
+    text = TINY.replace("ngram 2=2", "ngram 2=0")
+    text = text.partition("\\2-grams:\n")[0] + "\\2-grams:\n\n\\end\\\n"
+    (tmp_path / "lm.arpa").write_text(text)
+    model = load_ngram(tmp_path / "lm.arpa")
+    assert model.sizes[1] == 0 and len(model.score(["one", "two"])) == 3
 
 
 def test_missing_context_is_an_error(tmp_path: Path) -> None:

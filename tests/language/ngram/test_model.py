@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,24 @@ def test_quantise_selects_the_nearest_level(values: list[float]) -> None:
         np.testing.assert_array_equal(levels[codes], exact)
 
 
+@pytest.mark.parametrize("order", [math.inf, 1e300, "a", None, []])
+def test_a_damaged_order_is_an_error(order: object, tmp_path: Path) -> None:
+    binary.save(tmp_path / "lm.safetensors", random_model(2))
+    stored = checkpoint.load(tmp_path / "lm.safetensors")
+    header = replace(stored.header, config={"order": order})
+    checkpoint.save(tmp_path / "lm.safetensors", stored.weights, header)
+    with pytest.raises(CheckpointError, match="damaged n-gram model"):
+        load_ngram(tmp_path / "lm.safetensors")
+
+
+def test_perplexities_of_impossible_words_are_finite() -> None:
+    model = random_model(3)
+    damaged = replace(model, backoffs=model.backoffs - 1e30, log_probs=model.log_probs + 1e30)
+    assert math.isfinite(model.perplexity([["a", "x"]]).perplexity)
+    assert all(math.isfinite(value) for value in vars(damaged.perplexity([["a", "d"]])).values())
+    assert all(math.isfinite(probability) for _, probability in damaged.predict(["a"], 3))
+
+
 def test_model_of_another_task_is_an_error(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "m.safetensors", {}, Header("speech"))
     with pytest.raises(CheckpointError, match="for speech, not for ngram"):
@@ -115,6 +134,8 @@ def test_model_of_another_task_is_an_error(tmp_path: Path) -> None:
         ("1.children", torch.zeros(7, dtype=torch.uint8)),
         ("3.log_probs.levels", torch.zeros(1)),
         ("2.backoffs.levels", torch.full((256,), math.nan)),
+        ("2.children", torch.full((999,), 2**40)),
+        ("vocabulary", torch.zeros(7, dtype=torch.float8_e4m3fn)),
     ],
 )
 def test_damaged_file_is_an_error(name: str, value: torch.Tensor | None, tmp_path: Path) -> None:
