@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
@@ -28,7 +28,7 @@ class Config(pydantic.BaseModel):
 C = TypeVar("C", bound=Config)
 
 Count = Annotated[int, pydantic.Field(ge=0)]
-Size = Annotated[int, pydantic.Field(ge=1)]
+Size = Annotated[int, pydantic.Field(ge=1, lt=2**31)]
 Fraction = Annotated[float, pydantic.Field(ge=0, lt=1)]
 """Types of values that several configurations share."""
 
@@ -112,23 +112,27 @@ def override(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, 
     return result
 
 
-def rename_former_keys(model: type[Config], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table with key names of earlier versions replaced; a key that has both names is kept."""
+def normalise_table(model: type[Config], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with the current names of its keys, and with None for `false` as an optional value.
+
+    A key that has a former and a current name keeps both. TOML has no null, hence `false`.
+    """
     result = {}
     for key, value in table.items():
         name = model.former_names.get(key, key)
         name = key if name in table else name
-        inner = _inner(model.model_fields[name].annotation) if name in model.model_fields else None
+        annotation = model.model_fields[name].annotation if name in model.model_fields else None
+        inner, options = _inner(annotation), get_args(annotation)
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Config):
-            value = rename_former_keys(inner, value)
+            value = normalise_table(inner, value)
+        elif value is False and type(None) in options and bool not in options:
+            value = None
         result[name] = value
     return result
 
 
 def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
-    """Parse a table into a configuration.
-
-    TOML has no null, so `false` sets an optional value to None.
+    """Parse a table into a configuration; see `normalise_table`.
 
     Args:
         model: class of the configuration.
@@ -139,8 +143,8 @@ def parse(model: type[C], table: Mapping[str, Any], where: str) -> C:
     """
     try:
         # Strict parsing of JSON accepts an array as a tuple and a string as a path, but not "3" as a number.
-        table = _with_nulls(model, rename_former_keys(model, table))
-        return model.model_validate_json(pydantic_core.to_json(table), strict=True)
+        content = pydantic_core.to_json(normalise_table(model, table))
+        return model.model_validate_json(content, strict=True)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{where}: {_explain(model, error)}") from None
     except pydantic_core.PydanticSerializationError as error:  # nested too deeply, or text that is no Unicode
@@ -156,31 +160,17 @@ def resolve(
     model: type[C], table: Mapping[str, Any], assignments: Sequence[str] = (), *, smoke: bool, where: str
 ) -> C:
     """Apply the `[smoke]` table (if `smoke` is true) and the assignments to a table, and parse it."""
-    rest = rename_former_keys(model, {key: value for key, value in table.items() if key != "smoke"})
+    rest = normalise_table(model, {key: value for key, value in table.items() if key != "smoke"})
     if smoke:
         if not isinstance(table.get("smoke"), Mapping):
             raise ConfigError(f"{where}: has no [smoke] table; add one, or omit --smoke")
-        rest = merge(rest, rename_former_keys(model, table["smoke"]))
-    return parse(model, merge(rest, rename_former_keys(model, override({}, assignments))), where)
+        rest = merge(rest, normalise_table(model, table["smoke"]))
+    return parse(model, merge(rest, normalise_table(model, override({}, assignments))), where)
 
 
 def dump_toml(config: Config) -> str:
     """Return a configuration as TOML; None is omitted, or written as `false` where it is not the default."""
-    lines: list[str] = []
-    _dump(_plain(config), "", lines)
-    return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _with_nulls(model: type[Config], table: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(table)
-    for name, field in model.model_fields.items():
-        value, options = table.get(name), get_args(field.annotation)
-        inner = _inner(field.annotation)
-        if value is False and type(None) in options and bool not in options:
-            result[name] = None
-        elif isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Config):
-            result[name] = _with_nulls(inner, value)
-    return result
+    return "\n".join(_lines(_plain(config), "")).lstrip("\n") + "\n"
 
 
 def _plain(config: Config) -> dict[str, Any]:
@@ -194,14 +184,13 @@ def _plain(config: Config) -> dict[str, Any]:
     return table
 
 
-def _dump(table: Mapping[str, Any], prefix: str, lines: list[str]) -> None:
+def _lines(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     values = {key: value for key, value in table.items() if key not in tables and value is not None}
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in values.items()]
+    yield from (f"{_key(key)} = {_value(value)}" for key, value in values.items())
     for key, value in tables.items():
-        name = f"{prefix}{_key(key)}"
-        lines += ["", f"[{name}]"]
-        _dump(value, f"{name}.", lines)
+        yield f"\n[{prefix}{_key(key)}]"
+        yield from _lines(value, f"{prefix}{_key(key)}.")
 
 
 def _key(key: str) -> str:
@@ -241,11 +230,10 @@ def _explain(model: type[Config], error: pydantic.ValidationError) -> str:
 def _fields(model: type[Any], path: Sequence[str]) -> list[str]:
     """Return the known keys of the table at `path`."""
     for key in path:
-        field = getattr(model, "model_fields", None) or getattr(model, "__pydantic_fields__", {})
-        if key in field:
-            model = _inner(field[key].annotation)
-    fields = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
-    return list(fields)
+        fields = getattr(model, "model_fields", {})
+        if key in fields:
+            model = _inner(fields[key].annotation)
+    return list(getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", ()))
 
 
 def _inner(annotation: Any) -> Any:

@@ -95,9 +95,7 @@ def read_manifest(path: str | os.PathLike[str], *, transcribed: bool = True) -> 
             unique = f"{utterance.id}#{count}"
         counts[utterance.id] = count
         seen.add(unique)
-        if unique != utterance.id:
-            utterance = replace(utterance, id=unique)
-        utterances.append(utterance)
+        utterances.append(replace(utterance, id=unique))
     if not utterances:
         raise DataError(f"{path}: has no utterances; write one JSON object per line")
     return utterances

@@ -100,15 +100,15 @@ class Recurrent(nn.Module):
         if state is None:
             zeros = x.new_zeros(len(x), layer.hidden_size)
             state = (zeros, zeros) if self.cell == "lstm" else zeros
+        # Of the kernels: biases, layers, dropout, training, bidirectional, batch first.
+        options = True, 1, 0.0, self.training, False, True
         if isinstance(state, Tensor):
-            y, h = _KERNELS[self.cell](
-                x, state.unsqueeze(0), (w_ih, w_hh, b_ih, b_hh), True, 1, 0.0, self.training, False, True
-            )
+            y, h = _KERNELS[self.cell](x, state.unsqueeze(0), (w_ih, w_hh, b_ih, b_hh), *options)
             return y, (h.squeeze(0) if padding is None else padding.last_valid(y, state))
         if padding is not None:
             x, w_ih = _freeze_cell_on_padding(x, w_ih, padding)
         start = [part.unsqueeze(0) for part in state]
-        y, h, c = torch.lstm(x, start, (w_ih, w_hh, b_ih, b_hh), True, 1, 0.0, self.training, False, True)
+        y, h, c = torch.lstm(x, start, (w_ih, w_hh, b_ih, b_hh), *options)
         return y, ((h.squeeze(0) if padding is None else padding.last_valid(y, state[0])), c.squeeze(0))
 
 

@@ -9,6 +9,7 @@ bound by reading the weights; weights of a model stored in fp16 take half the by
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -101,16 +102,9 @@ def affine(weight: np.ndarray, bias: np.ndarray) -> _Map:
     return lambda x: multiply(torch.from_numpy(x), packed).numpy()
 
 
-def _rnn(activation: _Map) -> Callable[[nn.RNNBase], _Cell]:
-    def make(layer: nn.RNNBase) -> _Cell:
-        preactivation = _fused_affine(layer)
-
-        def step(x: np.ndarray, h: np.ndarray) -> ArrayState:
-            return (activation(preactivation(np.concatenate((x, h), axis=1))),)
-
-        return step
-
-    return make
+def _rnn(layer: nn.RNNBase, activation: _Map) -> _Cell:
+    preactivation = _fused_affine(layer)
+    return lambda x, h: (activation(preactivation(np.concatenate((x, h), axis=1))),)
 
 
 def _gru(layer: nn.RNNBase) -> _Cell:
@@ -143,8 +137,8 @@ def _lstm(layer: nn.RNNBase) -> _Cell:
 
 
 _CELLS: dict[CellName, Callable[[nn.RNNBase], _Cell]] = {
-    "rnn_tanh": _rnn(np.tanh),
-    "rnn_relu": _rnn(lambda x: np.maximum(x, 0)),
+    "rnn_tanh": partial(_rnn, activation=np.tanh),
+    "rnn_relu": partial(_rnn, activation=lambda x: np.maximum(x, 0)),
     "gru": _gru,
     "lstm": _lstm,
 }

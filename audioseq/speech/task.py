@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from audioseq import checkpoint, models
 from audioseq.audio.features import global_statistics
 from audioseq.checkpoint import Header
-from audioseq.config import merge, read_recipe, rename_former_keys, resolve
+from audioseq.config import merge, normalise_table, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
@@ -109,7 +109,7 @@ def _config(
         table = kept | table
     config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
     if start is not None and config.text_only is None and config.alphabet == start.config.get("alphabet"):
-        text_only = rename_former_keys(SpeechConfig, start.config).get("text_only")
+        text_only = normalise_table(SpeechConfig, start.config).get("text_only")
         if isinstance(text_only, dict) and text_only.get("dictionary") == ENGLISH:
             return config.model_copy(update={"text_only": TextOnlyConfig()})
     return config

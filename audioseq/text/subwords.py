@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from audioseq.errors import CheckpointError, DataError
-from audioseq.text.tokenizer import BLANK, DEFAULT_ALPHABET, CharTokenizer, Tokenizer
+from audioseq.text.tokenizer import DEFAULT_ALPHABET, CharTokenizer, Tokenizer, join_pieces
 
 Pair = tuple[str, str]
 
@@ -36,6 +36,7 @@ class SubwordTokenizer:
         self.alphabet = alphabet
         self.merges = [(str(left), str(right)) for left, right in merges]
         self.pieces = ["", *letters, *(f" {letter}" for letter in letters), *map("".join, self.merges)]
+        self.size = len(self.pieces)
         self._ids = {piece: index for index, piece in enumerate(self.pieces)}
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         self._cache: dict[str, list[int]] = {}
@@ -80,11 +81,6 @@ class SubwordTokenizer:
             del totals[best]
         return cls(merges, alphabet)
 
-    @property
-    def size(self) -> int:
-        """Number of tokens V, including the blank."""
-        return len(self.pieces)
-
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a normalised text.
 
@@ -95,9 +91,7 @@ class SubwordTokenizer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of token ids without blanks, with single spaces between words."""
-        if any(not BLANK < token < self.size for token in tokens):
-            raise ValueError(f"token ids must be 1 to {self.size - 1}, got {list(tokens)}")
-        return "".join(self.pieces[token] for token in tokens).strip()
+        return join_pieces(self.pieces, tokens)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serialisable description for `from_dict`."""

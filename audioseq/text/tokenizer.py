@@ -95,17 +95,12 @@ class CharTokenizer:
     """
 
     def __init__(self, alphabet: str = DEFAULT_ALPHABET) -> None:
-        repeated = [char for char, count in Counter(alphabet).items() if count > 1]
-        if not alphabet or repeated:
+        if not alphabet or len(set(alphabet)) < len(alphabet):
             raise ConfigError(f"alphabet {alphabet!r}: must have at least one character, and each only once")
         self.alphabet = alphabet
         self.pieces = ["", *alphabet]
+        self.size = len(self.pieces)
         self._ids = {char: index for index, char in enumerate(alphabet, start=BLANK + 1)}
-
-    @property
-    def size(self) -> int:
-        """Number of tokens V, including the blank."""
-        return len(self.alphabet) + 1
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a normalised text.
@@ -122,9 +117,7 @@ class CharTokenizer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of token ids without blanks, with single spaces between words."""
-        if any(not BLANK < token < self.size for token in tokens):
-            raise ValueError(f"token ids must be 1 to {self.size - 1}, got {list(tokens)}")
-        return " ".join("".join(self.alphabet[token - 1] for token in tokens).split())
+        return join_pieces(self.pieces, tokens)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serialisable description for `from_dict`."""
@@ -143,6 +136,13 @@ class CharTokenizer:
                 f"the model's tokenizer is not a character tokenizer: {str(dict(stored))[:80]}"
             )
         return cls(alphabet)
+
+
+def join_pieces(pieces: Sequence[str], tokens: Sequence[int]) -> str:
+    """Join the pieces of token ids without blanks, with single spaces between words."""
+    if any(not BLANK < token < len(pieces) for token in tokens):
+        raise ValueError(f"token ids must be 1 to {len(pieces) - 1}, got {list(tokens)}")
+    return " ".join("".join(pieces[token] for token in tokens).split())
 
 
 def _replacement(char: str, alphabet: str) -> str | None:
