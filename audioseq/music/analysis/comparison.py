@@ -16,6 +16,8 @@ from audioseq.music.data.corpora import read_manifest
 from audioseq.music.memorisation.copies import CopyIndex
 from audioseq.music.representation.grid import Piece, read_piece
 
+Pieces = dict[str, Piece]
+"""Pieces by name."""
 SUMMARY_COPIES = 5
 """Number of copies in the summary, longest first."""
 
@@ -57,21 +59,14 @@ class Report:
             "pieces": len(self.statistics),
             "reference": self.reference,
             "statistics": [
-                {
-                    "name": row.name,
-                    "ours": list(row.pieces),
-                    "reference": list(row.reference),
-                    "alike": row.within_range,
-                }
+                {"name": row.name, "ours": row.pieces, "reference": row.reference, "alike": row.within_range}
                 for row in self.rows
             ],
             "copies": [asdict(copy) for copy in self.copies],
         }
 
 
-def compare(
-    pieces: dict[str, Piece], reference: dict[str, Piece], training: dict[str, Piece] | None = None
-) -> Report:
+def compare(pieces: Pieces, reference: Pieces, training: Pieces | None = None) -> Report:
     """Compare pieces with reference pieces, and search for copies of training pieces.
 
     Args:
@@ -106,7 +101,7 @@ def read_pieces(
     source: str | os.PathLike[str],
     warn: Callable[[str], object],
     progress: Callable[[Sequence[tuple[str, Path]]], Iterable[tuple[str, Path]]] = iter,
-) -> dict[str, Piece]:
+) -> Pieces:
     """Read the MIDI files of a folder and its subfolders, by their paths in the folder.
 
     Args:
@@ -116,7 +111,7 @@ def read_pieces(
     Raises:
         DataError: no file is usable.
     """
-    pieces: dict[str, Piece] = {}
+    pieces: Pieces = {}
     for name, path in progress(_find_files(Path(source))):
         if (piece := read_piece(path, warn)) is not None:
             pieces[name] = piece

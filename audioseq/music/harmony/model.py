@@ -148,12 +148,10 @@ class HarmonyModel(nn.Module):
         summary, _ = self.summarise(self.encode_melody(tokens[..., SOPRANO], lengths), before, held)
         valid = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         summary, now, before = summary[valid], tokens[valid], before[valid]
-        nats = [
-            nn.functional.cross_entropy(
-                self.score_voice(summary, voice, now, before).float(), now[:, voice], reduction="none"
-            )
-            for voice in sorted(ORDER)
-        ]
+        voices = sorted(ORDER)
+        scores = (self.score_voice(summary, voice, now, before).float() for voice in voices)
+        pairs = zip(scores, now[:, voices].unbind(1), strict=True)
+        nats = [nn.functional.cross_entropy(each, targets, reduction="none") for each, targets in pairs]
         result = nats[0].new_zeros(*tokens.shape[:2], len(ORDER))
         result[valid] = torch.stack(nats, dim=1)
         return result

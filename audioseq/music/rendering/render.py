@@ -17,9 +17,7 @@ from audioseq.music.rendering.synth import check_rate, limit, synthesise
 
 SOUND_FONT_VARIABLE = "AUDIOSEQ_SOUNDFONT"
 """Environment variable with the sound font to use; empty to use the built-in synthesiser."""
-SOUND_FONT_FOLDERS = tuple(
-    map(Path, ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts"))
-)
+SOUND_FONT_FOLDERS = "/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts"
 """Folders in which operating systems install sound fonts."""
 FLUIDSYNTH_TIMEOUT_SECONDS = 600
 """FluidSynth takes about one second per minute of music."""
@@ -58,7 +56,7 @@ def find_sound_font() -> Path | None:
         raise AudioError(f"{path}: file not found; correct or unset {SOUND_FONT_VARIABLE}")
     if path is not None:
         return Path(path) if path else None
-    installed = (path for folder in SOUND_FONT_FOLDERS for path in sorted(folder.glob("*.sf[23]")))
+    installed = (path for folder in SOUND_FONT_FOLDERS for path in sorted(Path(folder).glob("*.sf[23]")))
     return next(installed, None)
 
 

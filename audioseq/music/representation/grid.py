@@ -155,29 +155,16 @@ def read_piece(path: Path, warn: Callable[[str], object]) -> Piece | None:
 def to_score(piece: Piece, text: str = "", names: Sequence[str] = ()) -> Score:
     """Return the score of a piece."""
     tick = 60 / (piece.bpm * TICKS_PER_QUARTER)
-    starts = piece.starts
-    return Score(
-        notes=tuple(
-            Note(
-                pitch=note.pitch,
-                velocity=note.velocity,
-                onset=note.onset * tick,
-                duration=note.duration * tick,
-                program=piece.programs[note.track] % DRUMS,
-                drum=piece.programs[note.track] == DRUMS,
-                track=note.track,
-            )
-            for note in piece.notes
-        ),
-        tempos=((0.0, piece.bpm),),
-        time_signatures=tuple(
-            (starts[index] * tick, *METERS[meter])
-            for index, meter in enumerate(piece.meters)
-            if index == 0 or meter != piece.meters[index - 1]
-        ),
-        names=tuple(names),
-        text=text,
+    notes = []
+    for onset, track, negative_pitch, duration, velocity in piece.notes:
+        program, drum = piece.programs[track] % DRUMS, piece.programs[track] == DRUMS
+        notes.append(Note(-negative_pitch, velocity, onset * tick, duration * tick, program, drum, track))
+    signatures = tuple(
+        (start * tick, *METERS[meter])
+        for start, meter, previous in zip(piece.starts, piece.meters, (None, *piece.meters), strict=False)
+        if meter != previous
     )
+    return Score(tuple(notes), ((0.0, piece.bpm),), signatures, names=tuple(names), text=text)
 
 
 def _voice(note: Note) -> tuple[int, int]:
