@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import os
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,20 @@ def test_another_process_in_the_directory_is_an_error(tmp_path: Path) -> None:
             train(tmp_path, resume=True)
         one_line(caught)
     train(tmp_path, resume=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users of Windows have names")
+def test_a_user_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first optimiser of a process imports a module of torch that asks for the name."""
+
+    def fail(user: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {user}")
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", fail)
+    train(tmp_path, with_epochs(1))
+    assert getpass.getuser() == str(os.getuid())
 
 
 def test_resume_without_a_run_starts_one(tmp_path: Path) -> None:
