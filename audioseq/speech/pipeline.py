@@ -217,8 +217,7 @@ def load_recogniser(model: str | Path | None = None, device: str = "auto") -> Re
     """
     config, stored = open_model(model, "speech", SpeechConfig)
     tokenizer = restore_tokenizer(stored.header.tokenizer)
-    network = build(config, tokenizer)
-    stored.fill(network)
+    network = stored.restore(lambda: build(config, tokenizer))
     return Recogniser(network, tokenizer, stored.header, choose_device(device))
 
 
