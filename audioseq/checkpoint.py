@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 import json
 import lzma
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar, cast
 
 from audioseq.errors import CheckpointError
 from audioseq.files import reading, write_atomically, write_bytes
@@ -19,11 +19,17 @@ from audioseq.files import reading, write_atomically, write_bytes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+M = TypeVar("M", bound="nn.Module")
+
 FORMAT = "audioseq/1"
 INT8_FORMAT = "audioseq/2"
 """Format of files with int8 weights, which earlier versions cannot read."""
 SCALES = "//scale"
 """Suffix of the name of a tensor of scales: those of the int8 tensor with the name before it."""
+MAX_PARAMETERS_PER_WEIGHT = 2
+"""Parameters that a network may allocate per stored weight; tied weights are allocated twice."""
+SMALL_NETWORK_PARAMETERS = 2**22
+"""Parameters that any network may allocate in addition."""
 MAX_HEADER_BYTES = 16 * 2**20
 """A file that announces a longer header is damaged or hostile."""
 ALIASES = "aliases"
@@ -32,6 +38,8 @@ FORMER_MODULES = {"speech": {"speller": "p2g_decoder"}}
 """Modules that earlier versions stored under other names, by task; `load` returns their current names."""
 Precision = Literal["fp32", "fp16", "int8"]
 """How weights are stored: unchanged, as fp16, or with the matrices as int8."""
+MAX_COMPRESSION = 100
+"""A model is not compressed further than this; a smaller file is meant to fill the memory."""
 _DAMAGE = (lzma.LZMAError, EOFError)
 """Errors of reading a compressed file that is damaged or truncated."""
 
@@ -70,6 +78,26 @@ class Checkpoint:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
             raise self.misfit() from error
+        if not all(weight.isfinite().all() for weight in self.weights.values()):
+            raise _damaged(self.path, "its weights are not finite numbers")
+
+    def restore(self, build: Callable[[], M]) -> M:
+        """Build a network and load the weights into it.
+
+        Raises:
+            CheckpointError: the names or the shapes of the weights do not match those of the network, which
+                may be too large for the memory.
+        """
+        from audioseq.nn.allocation import ParameterLimit
+
+        stored = sum(weight.numel() for weight in self.weights.values())
+        try:
+            with ParameterLimit(MAX_PARAMETERS_PER_WEIGHT * stored + SMALL_NETWORK_PARAMETERS):
+                network = build()
+        except (RuntimeError, MemoryError) as error:
+            raise self.misfit() from error
+        self.fill(network)
+        return network
 
     def misfit(self) -> CheckpointError:
         """Return the error of a file whose contents contradict each other."""
@@ -123,7 +151,7 @@ def save(
             stored[name] = _halve(tensor)
         else:
             stored[name] = tensor
-    metadata = {name: json.dumps(value, ensure_ascii=False) for name, value in asdict(header).items()}
+    metadata = {name: _to_json(value) for name, value in asdict(header).items()}
     metadata["format"] = INT8_FORMAT if precision == "int8" else FORMAT
     if aliases:
         metadata[ALIASES] = json.dumps(aliases)
@@ -162,12 +190,16 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
     try:
         if _compressed(path):
             with _open(path) as file:
-                mapped = from_bytes(file.read())
+                limit = MAX_COMPRESSION * Path(path).stat().st_size
+                content = file.read(limit + 1)
+            if len(content) > limit:
+                raise _damaged(path, f"it decompresses to more than {MAX_COMPRESSION} times its size")
+            mapped = from_bytes(content)
         else:
             mapped = load_file(path)
     except (*_DAMAGE, SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from None  # torch raises the last four for a hostile shape or dtype
-    halves = {name for name, tensor in mapped.items() if tensor.itemsize == 2 and tensor.is_floating_point()}
+    halves = {name for name, tensor in mapped.items() if tensor.itemsize <= 2 and tensor.is_floating_point()}
     # Copy: the mapped tensors would change with the file.
     weights = {name: tensor.float() if name in halves else tensor.clone() for name, tensor in mapped.items()}
     scaled = [name.removesuffix(SCALES) for name in weights if name.endswith(SCALES)]
@@ -275,9 +307,18 @@ def _table(path: str | Path, metadata: Mapping[str, str], name: str) -> dict[str
 
 def _json(path: str | Path, metadata: Mapping[str, str], name: str) -> Any:
     try:
-        return json.loads(metadata[name])
+        value = json.loads(metadata[name])
+        json.dumps(
+            value, ensure_ascii=False
+        ).encode()  # otherwise it could be neither printed nor stored again
+        return value
     except (KeyError, ValueError, RecursionError):
         raise _damaged(path, f"its {name} is missing or not JSON") from None
+
+
+def _to_json(value: Any) -> str:
+    """Return JSON; characters that are no Unicode, of a file name in the card for example, become `?`."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _rename_former(weights: Mapping[str, Tensor], task: str) -> dict[str, Tensor]:

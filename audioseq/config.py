@@ -27,8 +27,9 @@ class Config(pydantic.BaseModel):
 
 C = TypeVar("C", bound=Config)
 
-Count = Annotated[int, pydantic.Field(ge=0)]
+Count = Annotated[int, pydantic.Field(ge=0, lt=2**31)]
 Size = Annotated[int, pydantic.Field(ge=1, lt=2**31)]
+Layers = Annotated[int, pydantic.Field(ge=1, le=1000)]
 Fraction = Annotated[float, pydantic.Field(ge=0, lt=1)]
 """Types of values that several configurations share."""
 

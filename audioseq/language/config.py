@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from audioseq.config import Config, Count, Fraction, Size
+from audioseq.config import Config, Count, Fraction, Layers, Size
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
 
@@ -18,7 +18,7 @@ class ModelConfig(Config):
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
     embedding_size: Size = 256
     hidden_size: Size = 416
-    num_layers: Size = 2
+    num_layers: Layers = 2
     dropout: Fraction = 0.0
     embedding_dropout: Fraction = 0.0
     weight_drop: Fraction = 0.0

@@ -165,6 +165,5 @@ def load_predictor(model: str | Path | None = None, device: str = "auto") -> Pre
     """
     config, stored = open_model(model, "language", LanguageConfig)
     units = restore_units(stored.header.tokenizer)
-    network = build(config, units)
-    stored.fill(network)
+    network = stored.restore(lambda: build(config, units))
     return Predictor(network, units, stored.header, choose_device(device))

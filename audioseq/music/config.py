@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from audioseq.config import Config, Fraction, Size
+from audioseq.config import Config, Fraction, Layers, Size
 from audioseq.music.representation.augment import MusicAugment
 from audioseq.training import TrainingConfig
 
@@ -19,7 +19,7 @@ class ModelConfig(Config):
     width: Size = 192
     look_width: Size = 64
     hidden_size: Size = 448
-    num_layers: Size = 2
+    num_layers: Layers = 2
     dropout: Fraction = 0.1
 
 

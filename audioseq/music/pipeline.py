@@ -126,11 +126,7 @@ class Composer:
         self.model = model.to(device).eval()
         self.header = header
         self.training_runs = training_runs
-        stored: dict[str, list[dict[str, Any]]] = header.tokenizer["asked"]
-        self.training_conditions = {
-            style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
-            for style, rows in stored.items()
-        }
+        self.training_conditions = _read_conditions(header.tokenizer["asked"])
 
     def compose(
         self,
@@ -237,13 +233,12 @@ def load_composer(model: str | Path | None = None, device: str = "auto") -> Comp
         ConfigError: the device does not exist.
     """
     config, stored = open_model(model, "music", MusicConfig)
-    network = build(config.model)
     runs = stored.weights.pop(TENSOR_NAME, None)
-    stored.fill(network)
+    network = stored.restore(lambda: build(config.model))
     try:
         training_runs = Fingerprint.from_tensor(runs) if runs is not None else None
         return Composer(network, stored.header, choose_device(device), training_runs)
-    except (RuntimeError, KeyError, TypeError) as error:  # the stored conditions are invalid
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:  # invalid conditions
         raise stored.misfit() from error
 
 
@@ -274,6 +269,20 @@ def compose(
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
     if value is not None and not low <= value <= high:
         raise ConfigError(f"{name} is {value:g}; give {low:g} to {high:g} {unit}")
+
+
+def _read_conditions(stored: dict[str, list[dict[str, Any]]]) -> dict[str, list[Conditions]]:
+    """Return the conditions that a model file has, by style; ValueError or others if they are invalid."""
+    found = {
+        style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
+        for style, rows in stored.items()
+    }
+    for style, rows in found.items():
+        if style not in v.STYLES or not rows or not all(row.is_valid() for row in rows):
+            raise ValueError(f"the conditions of the style {style} are invalid")
+    if not found:
+        raise ValueError("there are no conditions")
+    return found
 
 
 def _description(seed: int, number: int, conditions: Conditions, bpm: float) -> str:

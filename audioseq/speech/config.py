@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from audioseq.audio.augment import WaveAugment
 from audioseq.audio.features import SpecAugment
-from audioseq.config import Config, Count, Fraction, Size
+from audioseq.config import Config, Count, Fraction, Layers, Size
 from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
@@ -27,12 +27,12 @@ class ModelConfig(Config):
     cell: Literal["rnn_tanh", "rnn_relu", "gru", "lstm"] = "lstm"
     n_mels: Annotated[int, Field(ge=8, le=256)] = 80
     hop_length: Annotated[int, Field(ge=40, le=400)] = 160
-    channels: tuple[Size, ...] = (192, 256)
-    lower_layers: Size = 2
+    channels: Annotated[tuple[Size, ...], Field(min_length=1)] = (192, 256)
+    lower_layers: Layers = 2
     lower_size: Size = 256
-    upper_layers: Size = 2
+    upper_layers: Layers = 2
     upper_size: Size = 320
-    p2g_layers: Count = 0
+    p2g_layers: Annotated[int, Field(ge=0, le=1000)] = 0
     p2g_size: Size = 288
     frame_stacking: Size = 2
     bidirectional: bool = True

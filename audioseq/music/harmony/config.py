@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from audioseq.config import Config, Fraction, Size
+from audioseq.config import Config, Fraction, Layers, Size
 from audioseq.training import TrainingConfig
 
 
@@ -17,9 +17,9 @@ class ModelConfig(Config):
     cell: Literal["gru", "lstm"] = "lstm"
     width: Size = 32
     reading_size: Size = 96
-    reading_layers: Size = 2
+    reading_layers: Layers = 2
     hidden_size: Size = 224
-    num_layers: Size = 1
+    num_layers: Layers = 1
     head_size: Size = 128
     dropout: Fraction = 0.3
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from audioseq import checkpoint
+from audioseq.errors import CheckpointError
 from audioseq.music.memorisation.copies import Hashes, voice_steps
 from audioseq.music.representation.grid import Piece
 
@@ -94,7 +95,10 @@ class Fingerprint:
 
     @classmethod
     def from_tensor(cls, tensor: Tensor) -> Fingerprint:
-        """Return the fingerprint that a model file stores."""
+        """Return the fingerprint that a model file stores; CheckpointError if it is damaged."""
+        size = tensor.numel()
+        if tensor.dtype != torch.uint8 or not size or size & (size - 1):
+            raise CheckpointError("the fingerprint in the model file is damaged; download or train it again")
         return cls(tensor.numpy().tobytes())
 
 

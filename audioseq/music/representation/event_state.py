@@ -20,6 +20,8 @@ RELATIVE_PITCHES = v.PITCHES + 12
 """Number of relative pitches: pitches transposed to C major or A minor, by 5 semitones down to 6 up."""
 LOWEST_RELATIVE_PITCH = -6
 """The relative pitch with index 0."""
+MAX_BARS = 2**31
+"""Limit of the length of a piece, bars."""
 MAX_NOTES_PER_BAR = 512
 """Notes after which a generated bar ends."""
 MAX_DENSITY_DEFICIT = 4
@@ -65,6 +67,14 @@ class Conditions:
     density: int
     bars: int
     programs: tuple[int, ...]
+
+    def is_valid(self) -> bool:
+        """Whether all values are within their ranges; those of a damaged model file need not be."""
+        limits = [(self.style, len(v.STYLES)), (self.tonic, 12), (self.tempo, v.TEMPOS)]
+        limits += [(self.density, v.DENSITIES), (self.bars, MAX_BARS), (self.minor, 2)]
+        limits += [(program, v.DRUMS + 1) for program in self.programs]
+        in_range = all(isinstance(value, int) and 0 <= value < limit for value, limit in limits)
+        return in_range and 1 <= len(self.programs) <= v.TRACKS
 
     @property
     def shift(self) -> int:
