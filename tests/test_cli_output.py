@@ -163,6 +163,15 @@ def test_progress_is_a_line_per_minute_without_a_terminal(
     ]
 
 
+def test_progress_of_an_evaluation_is_a_line_per_minute_without_a_terminal(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 40.0, 90.0, 120.0])
+    monkeypatch.setattr("audioseq.cli.progress.time.monotonic", lambda: next(clock))
+    assert list(progress.track_progress(["a", "b", "c"], "evaluating")) == ["a", "b", "c"]
+    assert capsys.readouterr().err.splitlines() == ["evaluating 2/3, 67%, 0:00:45 left"]
+
+
 def test_odd_hotwords_are_named_and_left_out(clip: str, model: str, capsys: Captured) -> None:
     Path("words.txt").write_text("日本\nC++\n\n42\nPierre-Loïs\nO'Neill\n")
     assert run(["transcribe", clip, "-m", model, "--hotwords", "words.txt"]) == 0

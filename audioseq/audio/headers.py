@@ -16,6 +16,8 @@ UNKNOWN_SIZE = 0x7FFF0000
 """Programs that cannot seek back write a data size of 0, or a placeholder of at least this."""
 MAX_CHUNKS = 1000
 """Chunks of a RIFF file before its data; a damaged file could have a chunk every 8 bytes."""
+FLAC_STREAMINFO = b"\0\0\x22"
+"""Length of the first block of metadata of a FLAC file, which is always the same."""
 XING_SEARCH_BYTES = 200
 """Bytes of the first MPEG frame in which the Xing or Info header lies."""
 MPEG_KBITS = {
@@ -88,6 +90,8 @@ def find_parts(file: BinaryIO) -> list[Part]:
         return [_wav(file)]
     if start[:4] == b"OggS":
         return list(_ogg(file))
+    if start[:4] == b"fLaC":
+        return list(_flac(file))
     return [_mp3(file)]
 
 
@@ -149,6 +153,18 @@ def _ogg(file: BinaryIO) -> Iterator[Part]:
         after = at + 27 + len(table) + sum(table)
         was_first, ended, at = first, last and after <= size, after
     yield Part(start, ended=ended and at <= size)
+
+
+def _flac(file: BinaryIO) -> Iterator[Part]:
+    """Yield the recordings of joined FLAC files, of which libsndfile reads only the first."""
+    size = file.seek(0, os.SEEK_END)
+    start = at = 0
+    while (at := _find(file, b"fLaC", at + 4, size)) < size:
+        file.seek(at + 4)
+        if file.read(4)[1:] == FLAC_STREAMINFO:
+            yield Part(start, at)
+            start = at
+    yield Part(start)
 
 
 def _find(file: BinaryIO, mark: bytes, at: int, size: int) -> int:

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +25,11 @@ SAMPLE_RATE = 16_000
 """Sample rate of the model input, Hz."""
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 """Accepted sample rates; others come from damaged headers, and resampling them could exhaust the memory."""
+SURVEY_SAMPLES = 1 << 21
+"""Samples after which an ordinary recording is no longer surveyed: two minutes at 16 kHz."""
+KEPT_SAMPLES = 1 << 23
+"""Further samples, over all channels, that are kept for the survey of another recording (32 MB); a longer one
+is decoded twice."""
 _SOUNDFILE_SUFFIXES = (
     ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga",
     ".ogg", ".opus", ".rf64", ".snd", ".w64", ".wav", ".wave",
@@ -42,8 +47,8 @@ class Stream:
     """Recording that is decoded block by block with constant memory; created by `stream`.
 
     It yields mono float32 blocks `[n]` and can be iterated once; concatenated, the blocks equal `load`.
-    Recordings with several channels or floating-point samples, and quiet ones that are amplified, are decoded
-    twice if they are longer than a block: levels and channels are those of the whole recording.
+    Long recordings with several channels or floating-point samples, and long quiet ones that are amplified,
+    are decoded twice: levels and channels are those of the whole recording.
 
     Raises:
         AudioError: while iterating, if nothing can be decoded, or there are NaN or infinite samples.
@@ -116,13 +121,18 @@ class Stream:
         source = self._source
         survey = Survey(source.channels, source.rate, is_float=source.is_float)
         blocks = self._blocks()
-        start = list(islice(blocks, 2))
-        for block in start:
-            survey.add(block)
-        if len(start) == 2 and not survey.is_ordinary():
-            for block in blocks:
+
+        def add(samples: int) -> Iterator[np.ndarray]:
+            while samples > 0 and (block := next(blocks, None)) is not None:
                 survey.add(block)
-            start, blocks = [], self._blocks()
+                samples -= block.size
+                yield block
+
+        start = list(add(SURVEY_SAMPLES))
+        if not survey.is_ordinary():
+            start += add(KEPT_SAMPLES)
+            if sum(len(block) for block in add(sys.maxsize)):
+                start, blocks = [], self._blocks()
         weights, warnings = survey.choose_channels()
         if self._channels != "mix":
             chosen = {"left": 1, "right": 2}.get(str(self._channels), self._channels)

@@ -58,6 +58,8 @@ def align(
     refuse_to_overwrite(target, force)
     reference = read_text(text, DataError)
 
+    import numpy as np
+
     from audioseq import audio
     from audioseq.data import write_manifest
     from audioseq.speech import alignment as long
@@ -72,7 +74,10 @@ def align(
             f"{len(figures)} words with digits cannot be aligned, such as {figures[0]!r}: they get the time "
             "between their neighbours; spell them out"
         )
-    waveform = audio.load(recording)
+    blocks = audio.stream(recording)
+    waveform = np.concatenate(list(blocks))
+    for warning in blocks.warnings:
+        log(f"warning: {recording}: {warning}")
     words, emissions = long.align_recording(recogniser, waveform, reference)
     if (agreement_of_all := long.text_agreement(reference, emissions, alphabet)) < long.MIN_AGREEMENT:
         log(

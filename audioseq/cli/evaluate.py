@@ -111,7 +111,8 @@ def evaluate(
             hotwords=hotwords,
             hotword_file=hotword_file,
         )
-        report = evaluate.evaluate(recogniser, read_manifest(data), search, errors.report)
+        utterances = track_progress(read_manifest(data), "evaluating")
+        report = evaluate.evaluate(recogniser, utterances, search, errors.report)
     elif kind == "music":
         from audioseq.music import evaluate as music
 

@@ -1,11 +1,11 @@
-"""Progress on stderr: bars on a terminal, else a line per minute of a transcription."""
+"""Progress on stderr: bars on a terminal, else a line per minute."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -25,9 +25,15 @@ WAV_BYTES_PER_SECOND = 32_000
 
 
 def track_progress(items: Sequence[T], description: str) -> Iterator[T]:
-    """Yield the items, with a progress bar if there are several and stderr is a terminal."""
-    if len(items) < 2 or not sys.stderr.isatty():
+    """Yield the items, and show the progress if there are several."""
+    if len(items) < 2:
         yield from items
+        return
+    if not sys.stderr.isatty():
+        print_line = _line_printer()
+        for number, item in enumerate(items):
+            yield item
+            print_line(f"{description} {number + 1}/{len(items)}", (number + 1) / len(items))
         return
     with _progress_bar() as bar:
         yield from bar.track(items, description=description)
@@ -49,7 +55,6 @@ def transcription_progress(
     total = sum(map(_estimate_bytes, recordings))
     number, before = 0, 0.0
     current: Recording | None = None
-    began = printed = time.monotonic()
 
     def advance(recording: Recording, share: float) -> tuple[float, str]:
         """Return the bytes that are done, and a description."""
@@ -61,17 +66,14 @@ def transcription_progress(
         done = before + share * _estimate_bytes(recording)
         return done, f"transcribing {number}/{len(recordings)}"
 
-    def print_line(recording: Recording, share: float) -> None:
-        nonlocal printed
-        done, description = advance(recording, share)
-        now = time.monotonic()
-        if now - printed >= LINE_INTERVAL_SECONDS:
-            printed = now
-            left = timedelta(seconds=round((now - began) * (total - done) / max(done, 1.0)))
-            print(f"{description}, {done / total:.0%}, {left} left", file=sys.stderr, flush=True)
-
     if not sys.stderr.isatty():
-        yield print_line
+        print_line = _line_printer()
+
+        def print_share(recording: Recording, share: float) -> None:
+            done, description = advance(recording, share)
+            print_line(description, done / total)
+
+        yield print_share
         return
     with _progress_bar() as bar:
         task = bar.add_task("transcribing", total=total)
@@ -81,6 +83,21 @@ def transcription_progress(
             bar.update(task, completed=done, description=description)
 
         yield update
+
+
+def _line_printer() -> Callable[[str, float], None]:
+    """Return a function that prints a description and the share that is done, at most once per minute."""
+    began = printed = time.monotonic()
+
+    def print_line(description: str, share: float) -> None:
+        nonlocal printed
+        now = time.monotonic()
+        if now - printed >= LINE_INTERVAL_SECONDS:
+            printed = now
+            left = timedelta(seconds=round((now - began) * (1 - share) / max(share, 1e-9)))
+            print(f"{description}, {share:.0%}, {left} left", file=sys.stderr, flush=True)
+
+    return print_line
 
 
 def _progress_bar() -> Progress:

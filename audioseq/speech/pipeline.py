@@ -191,8 +191,9 @@ class Recogniser:
         ]
 
     def compute_emissions(self, waveform: np.ndarray) -> Iterator[SegmentEmissions]:
-        """Yield the merged emissions of a waveform `[N]` at 16 kHz, in order."""
-        chunks = self.compute_chunk_emissions(iter_chunks([waveform], audio.SAMPLE_RATE))
+        """Yield the merged emissions of a waveform `[N]` at 16 kHz, amplified if it is quiet, in order."""
+        blocks = audio.stream_array(waveform, audio.SAMPLE_RATE, amplify=True)
+        chunks = self.compute_chunk_emissions(iter_chunks(blocks, audio.SAMPLE_RATE))
         return merge_chunks(chunks, self.tokenizer, self.model.frame_seconds)
 
     def compute_chunk_emissions(self, chunks: Iterable[Chunk]) -> Iterator[ChunkEmissions]:

@@ -13,6 +13,7 @@ import soundfile as sf
 from audioseq import audio
 from audioseq.audio import headers
 from audioseq.errors import AudioError
+from tests.fuzz import formats
 
 RATE = 16_000
 
@@ -121,7 +122,7 @@ def test_a_flac_file_of_unknown_length_is_read_to_its_end(
     np.testing.assert_allclose(audio.load(path), noise(10), atol=1e-4)
 
 
-@pytest.mark.parametrize("suffix", ["ogg", "opus", "mp3"])
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "opus", "mp3"])
 def test_joined_recordings_are_read_to_the_end(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     parts = [save(path, noise(seconds)) for seconds in (4, 3, 2)]
@@ -138,6 +139,16 @@ def test_links_of_other_formats_are_converted(tmp_path: Path) -> None:
     stereo = np.repeat(noise(2)[:, None], 2, axis=1)
     path.write_bytes(save(path, noise(3)) + save(path, np.repeat(stereo, 2, axis=0), 32_000))
     assert listen(path)[0] == pytest.approx(5, abs=0.01)
+
+
+def test_links_of_impossible_rates_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.ogg"
+    content = save(path, noise(1))
+    at = content.index(b"\x01vorbis") + 12
+    slow = formats.seal_ogg(content[:at] + struct.pack("<I", 1) + content[at + 4 :], serial=2)
+    path.write_bytes(content + slow)
+    with pytest.raises(AudioError, match="its parts have sample rates of 1 to 16000 Hz"):
+        audio.load(path)
 
 
 def test_an_mp3_file_of_variable_bit_rate_without_a_length_is_read_to_its_end(tmp_path: Path) -> None:

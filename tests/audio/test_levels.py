@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import soundfile as sf
 
 from audioseq import audio
+from audioseq.audio import sources
 
 RATE = 16_000
 SPEECH = np.repeat(np.tile([0.3, 0.02, 0.2, 0.1], 10), RATE // 10) * np.random.default_rng(0).uniform(
@@ -124,3 +126,24 @@ def test_split_channels_have_levels_of_their_own_and_no_crosstalk() -> None:
     (mono,) = audio.stream_array(SPEECH, RATE, channels="split").split()
     assert mono.warnings == ["has one channel, so everything is from speaker 1"]
     np.testing.assert_allclose(np.concatenate(list(mono)), SPEECH, atol=1e-6)
+
+
+def test_only_long_recordings_are_decoded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = 0
+    blocks = sources.ArraySource.blocks
+
+    def counted(source: sources.ArraySource, start: float = 0.0) -> Iterator[np.ndarray]:
+        nonlocal started
+        started += 1
+        for block in blocks(source, start):
+            yield from np.array_split(block, 8)
+
+    monkeypatch.setattr(sources.ArraySource, "blocks", counted)
+    monkeypatch.setattr(audio.io, "SURVEY_SAMPLES", 1000)
+    waveforms = {}
+    for kept, times in ((10 * len(SPEECH), 1), (1000, 2)):
+        monkeypatch.setattr(audio.io, "KEPT_SAMPLES", kept)
+        started = 0
+        waveforms[times], _ = mix(SPEECH, -0.9 * SPEECH)
+        assert started == times
+    np.testing.assert_array_equal(waveforms[1], waveforms[2])

@@ -120,6 +120,16 @@ def test_an_empty_best_path_gives_no_text(model: Path) -> None:
     assert transcript.to_dict()["warnings"] == ["no speech found"]
 
 
+def test_emissions_of_a_quiet_waveform_are_those_of_the_amplified_one(
+    recogniser: pipeline.Recogniser,
+) -> None:
+    quiet = 0.01 * say("abc dad")
+    amplified = np.concatenate(list(audio.stream_array(quiet, audio.SAMPLE_RATE, amplify=True)))
+    assert np.abs(amplified).max() > 10 * np.abs(quiet).max()
+    (found,), (expected,) = (recogniser.compute_emissions(waveform) for waveform in (quiet, amplified))
+    np.testing.assert_allclose(found.log_probs, expected.log_probs, atol=1e-4)
+
+
 def test_silence_of_any_length_is_transcribed(recogniser: pipeline.Recogniser) -> None:
     for samples in (1, 800, 45 * audio.SAMPLE_RATE):
         transcript = recogniser.transcribe(np.zeros(samples, np.float32), audio.SAMPLE_RATE, words=True)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 
+import torch
+
 from audioseq import audio
 from audioseq.audio import Channels
 from audioseq.errors import AudioError, AudioseqError
@@ -136,6 +138,11 @@ def to_error(recording: Recording, error: Exception) -> AudioseqError:
         return error
     if isinstance(error, MemoryError):
         raise error
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return AudioError(
+            f"{recording.path}: the memory of the GPU is full; end other programs that use it, or use "
+            "--device cpu"
+        )
     message = " ".join(f"{type(error).__name__} {error}".split())
     result = AudioError(
         f"{recording.path}: unexpected {message}; convert it to wav, and report this with the file "

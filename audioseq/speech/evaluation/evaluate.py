@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -152,7 +152,7 @@ def utterance_emissions(recogniser: Recogniser, utterance: Utterance) -> Utteran
 
 def evaluate(
     recogniser: Recogniser,
-    utterances: Sequence[Utterance],
+    utterances: Iterable[Utterance],
     decoding: Decoding = None,
     on_error: Callable[[AudioError], object] | None = None,
 ) -> Report:

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
 from audioseq import audio
 from audioseq.audio import sources
 from audioseq.errors import AudioError, AudioseqError, DataError
 from audioseq.speech import pipeline, writers
 from audioseq.speech.batch import transcribe
-from audioseq.speech.batch.inputs import find_left_out, find_recordings
+from audioseq.speech.batch.inputs import Recording, find_left_out, find_recordings
 from audioseq.speech.batch.journal import Journal
 from audioseq.speech.batch.run import transcribe_all
-from audioseq.speech.batch.transcribe import TranscriptionResult, transcribe_each
+from audioseq.speech.batch.transcribe import TranscriptionResult, to_error, transcribe_each
+from audioseq.speech.longform.merging import SegmentEmissions
 from audioseq.speech.pipeline import Recogniser
 from tests.speech import babbler
 from tests.speech.batch.test_run import lines
@@ -95,7 +97,11 @@ def fail_at(stage: str, bad: str, error: BaseException, patch: pytest.MonkeyPatc
     elif stage == "emissions":
         wrap(model.model, "compute_emissions", lambda _, lengths: length_of_bad in lengths.tolist())
     elif stage == "decoding":
-        wrap(model, "_decode_segment", lambda s, *_: len(s.chunk.waveform) == length_of_bad)
+
+        def is_bad(segments: list[SegmentEmissions], *_: object) -> bool:
+            return length_of_bad in [len(segment.chunk.waveform) for segment in segments]
+
+        wrap(model, "_decode_segments", is_bad)
     elif stage == "writing":
         wrap(writers, "write", lambda transcript, *_: transcript.path == bad)
     elif stage == "journal":
@@ -140,6 +146,13 @@ def test_the_unexpected_exception_is_the_cause(
     assert result.error is not None and isinstance(result.error.__cause__, ValueError)
     assert f"{clips[1]}: unexpected ValueError odd; " in str(result.error)
     assert transcribe.to_error(result.recording, result.error) is result.error
+
+
+def test_a_full_gpu_is_a_line_with_advice() -> None:
+    error = to_error(Recording("a.wav", "a"), torch.cuda.OutOfMemoryError("CUDA out of memory.\nTried"))
+    assert str(error) == (
+        "a.wav: the memory of the GPU is full; end other programs that use it, or use --device cpu"
+    )
 
 
 def test_names_that_are_not_utf_8_are_transcribed(recogniser: Recogniser, tmp_path: Path) -> None:
