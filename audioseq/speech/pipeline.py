@@ -19,9 +19,10 @@ from audioseq.device import choose_device
 from audioseq.errors import AudioseqError
 from audioseq.models import open_model
 from audioseq.speech.config import SpeechConfig
+from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
 from audioseq.speech.decoding.decoder import Decoder, Decoding, DecodingOptions, recommended_options
 from audioseq.speech.decoding.forced_alignment import Span, correct_timestamps, to_words
-from audioseq.speech.decoding.greedy import greedy
+from audioseq.speech.decoding.greedy import BestPath, greedy
 from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.speech.longform.speech_detection import SpeechDetector
@@ -58,6 +59,7 @@ class Recogniser:
         self.tokenizer = tokenizer
         self.header = header
         self.device = device
+        self._calibration = stored_calibration(header.card, "greedy")
         self._decoders: dict[DecodingOptions, Decoder] = {}
 
     def transcribe(
@@ -163,32 +165,31 @@ class Recogniser:
         self, segments: Sequence[SegmentEmissions], decoder: Decoder | None, detector: SpeechDetector
     ) -> list[list[Word]]:
         """Return the words of each segment with speech, with their times in the recording."""
-        best_paths = [greedy(segment.log_probs) for segment in segments]
-        speech = [
-            (segment, best_path)
-            for segment, best_path in zip(segments, best_paths, strict=True)
-            if detector.is_speech(segment.chunk.waveform, best_path)
-        ]
+        speech: list[SegmentEmissions] = []
+        found: list[list[Word]] = []
+        for segment in segments:
+            best_path = greedy(segment.log_probs)
+            words = self._best_path_words(best_path)
+            confidences = [word.confidence for word in words] if self._calibration is not None else []
+            if detector.is_speech(segment.chunk.waveform, best_path, confidences):
+                speech.append(segment)
+                found.append(words)
         if decoder is not None:
-            emissions = [segment.log_probs for segment, _ in speech]
+            emissions = [segment.log_probs for segment in speech]
             found = decoder.decode_words(emissions, self.model.frame_seconds)
-        else:
-            # The best path is also the forced alignment of its own text.
-            spans = [
-                [Span(*at, score) for at, score in zip(path.frames, path.scores, strict=True)]
-                for _, path in speech
-            ]
-            found = [
-                to_words(path.tokens, each, self.tokenizer, self.model.frame_seconds)
-                for (_, path), each in zip(speech, spans, strict=True)
-            ]
         return [
             [
                 replace(word, start=word.start + segment.start, end=word.end + segment.start)
                 for word in correct_timestamps(words, segment.end - segment.start)
             ]
-            for (segment, _), words in zip(speech, found, strict=True)
+            for segment, words in zip(speech, found, strict=True)
         ]
+
+    def _best_path_words(self, path: BestPath) -> list[Word]:
+        """Return the words of a best path, which is the forced alignment of its own text."""
+        spans = [Span(*at, score) for at, score in zip(path.frames, path.scores, strict=True)]
+        words = to_words(path.tokens, spans, self.tokenizer, self.model.frame_seconds)
+        return set_confidences(words, [word.confidence for word in words], path, self._calibration)
 
     def compute_emissions(self, waveform: np.ndarray) -> Iterator[SegmentEmissions]:
         """Yield the merged emissions of a waveform `[N]` at 16 kHz, amplified if it is quiet, in order."""

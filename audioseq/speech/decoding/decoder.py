@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +14,11 @@ from audioseq.errors import ConfigError
 from audioseq.language.ngram import binary
 from audioseq.language.ngram.files import load_ngram
 from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
+from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
 from audioseq.speech.decoding.forced_alignment import align_words
+from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.decoding.hotwords import normalise_hotword
-from audioseq.speech.decoding.nbest import Hypothesis, Scorer, rescore, word_confidences
+from audioseq.speech.decoding.nbest import Hypothesis, Scorer, rescore, word_posteriors
 from audioseq.speech.decoding.weights import (
     CARD_KEY,
     RESCORING_KEY,
@@ -28,7 +30,7 @@ from audioseq.speech.decoding.weights import (
 from audioseq.speech.transcript import Word
 from audioseq.text.tokenizer import Tokenizer
 
-TUNING_FIGURES = ("speakers", "before", "after", "trials")
+TUNING_FIGURES = ("speakers", "before", "after", "trials", "calibration_errors")
 """Entries of a card about the tuning, which hold only for the model that was tuned."""
 N_BEST = 50
 """Maximum number of hypotheses for rescoring and confidences; with 100, the error rate is the same."""
@@ -101,6 +103,7 @@ class Decoder:
         weights, rescoring_weights = stored_weights(card)
         if options.weights is not None:
             weights = options.weights
+        self.calibration = stored_calibration(card, "beam")
         self.rescoring_weights = options.rescoring_weights or rescoring_weights
         self.beam_decoder = BeamDecoder(
             tokenizer.pieces,
@@ -124,16 +127,14 @@ class Decoder:
         return rescore(lists, self.rescorer, self.beam_decoder.weights, self.rescoring_weights)
 
     def decode_words(self, emissions: Sequence[np.ndarray], frame_seconds: float) -> list[list[Word]]:
-        """Return the words of the best hypotheses, with timestamps and confidences from the n-best lists."""
+        """Return the words of the best hypotheses, with timestamps and confidences."""
         return [
-            [
-                replace(word, confidence=confidence)
-                for word, confidence in zip(
-                    align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds),
-                    word_confidences(hypotheses),
-                    strict=True,
-                )
-            ]
+            set_confidences(
+                align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds),
+                word_posteriors(hypotheses),
+                greedy(log_probs),
+                self.calibration,
+            )
             for log_probs, hypotheses in zip(emissions, self.decode_all(emissions), strict=True)
         ]
 

@@ -1,4 +1,4 @@
-"""N-best lists: rescoring with a second language model, and word confidences."""
+"""N-best lists: rescoring with a second language model, and word posteriors."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def rescore(
     return [sorted(hypotheses, key=lambda each: -each.score) for hypotheses in rescored]
 
 
-def word_confidences(hypotheses: Sequence[Hypothesis]) -> list[float]:
-    """Estimate the confidence of each word of the best hypothesis, 0 to 1.
+def word_posteriors(hypotheses: Sequence[Hypothesis]) -> list[float]:
+    """Compute the posterior probability of each word of the best hypothesis in the n-best list.
 
-    The confidence is the posterior probability of the word in the n-best list: the sum of the posteriors of
+    It is the sum of the posteriors of
     the hypotheses whose alignment with the best one has the same word in this place. Source: Wessel et al.
     2001, "Confidence measures for large vocabulary continuous speech recognition", with an n-best list
     instead of a lattice.
@@ -76,7 +76,7 @@ def word_confidences(hypotheses: Sequence[Hypothesis]) -> list[float]:
     Example:
         >>> texts = [("the cat", -1.0), ("a cat", -2.0), ("the cart", -3.0)]
         >>> hypotheses = [Hypothesis(text, (), score, score, 0.0, 0) for text, score in texts]
-        >>> [round(confidence, 2) for confidence in word_confidences(hypotheses)]
+        >>> [round(confidence, 2) for confidence in word_posteriors(hypotheses)]
         [0.76, 0.91]
     """
     best = hypotheses[0].text.split()

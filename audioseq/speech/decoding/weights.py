@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 CARD_KEY = "decoder"
 """Key of the model card for the recommended language models and the tuned weights."""
@@ -14,7 +14,10 @@ FORMER_WEIGHTS = {"unknown": "oov_penalty", "blank": "blank_penalty"}
 """Names of weights in the cards of earlier versions."""
 DEFAULT_GAMMA = 0.3
 
-W = TypeVar("W", "DecodingWeights", "RescoringWeights")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+W = TypeVar("W", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,16 @@ def stored_weights(card: Mapping[str, Any]) -> tuple[DecodingWeights, RescoringW
     Without weights for rescoring, those of the search are used, and the card's `gamma`.
     """
     table = stored_table(card)
-    search = _fill(DecodingWeights(), table)
-    rescoring = _fill(
+    search = fill(DecodingWeights(), table)
+    rescoring = fill(
         RescoringWeights(search.alpha, search.beta, search.oov_penalty), {"gamma": table.get("gamma")}
     )
     own = table.get(RESCORING_KEY)
-    return search, _fill(rescoring, own) if isinstance(own, Mapping) else rescoring
+    return search, fill(rescoring, own) if isinstance(own, Mapping) else rescoring
 
 
-def _fill(weights: W, table: Mapping[str, Any]) -> W:
-    """Replace the weights that a table has as numbers."""
+def fill(weights: W, table: Mapping[str, Any]) -> W:
+    """Replace the fields of a dataclass of numbers that a table has as numbers."""
     found = {each.name: table.get(each.name) for each in fields(weights)}
     numbers = {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
     return type(weights)(**{**asdict(weights), **numbers})

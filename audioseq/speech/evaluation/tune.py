@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
+from itertools import chain
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from audioseq.data import Utterance
 from audioseq.errors import DataError
+from audioseq.speech.decoding.confidence import CONFIDENCE_KEY, Calibration, Method
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
+from audioseq.speech.decoding.nbest import Scorer, rescore
 from audioseq.speech.decoding.weights import RESCORING_KEY, DecodingWeights, RescoringWeights
+from audioseq.speech.evaluation.calibrate import (
+    DecodedUtterance,
+    calibration_error,
+    collect_evidence,
+    fit_calibration,
+)
 from audioseq.speech.evaluation.evaluate import UtteranceEmissions, utterance_emissions
-from audioseq.speech.evaluation.tune_rescoring import NBestLists, tune_rescoring
-from audioseq.speech.metrics import word_errors
+from audioseq.speech.evaluation.tune_rescoring import tune_rescoring
+from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.speech.pipeline import Recogniser
+from audioseq.text.tokenizer import Tokenizer
 
 INITIAL_STEPS = (0.2, 0.8, 0.4, 1.0)
 """First steps of alpha, beta, OOV penalty and blank penalty."""
@@ -22,6 +34,9 @@ HALVINGS = 2
 
 Point = tuple[float, ...]
 """Values of the weights, in the order of `INITIAL_STEPS`."""
+
+
+Decoded = list[DecodedUtterance]
 
 
 class Rates(NamedTuple):
@@ -34,13 +49,22 @@ class Rates(NamedTuple):
     all: float
 
 
+class CalibrationErrors(NamedTuple):
+    """Expected calibration errors of the other speakers, on which the calibration is not fitted."""
+
+    before: float
+    after: float
+
+
 @dataclass(frozen=True)
 class TuningResult:
-    """Tuned weights, with error rates before and after."""
+    """Tuned weights and calibrations, with errors before and after."""
 
     weights: DecodingWeights
     rescoring_weights: RescoringWeights | None
     """None without a rescorer."""
+    calibrations: Mapping[Method, Calibration]
+    calibration_errors: Mapping[Method, CalibrationErrors]
     speakers: tuple[str, ...]
     """Speakers that the weights were tuned on."""
     before: Rates
@@ -52,19 +76,18 @@ class TuningResult:
 
     def summary(self) -> str:
         """Return the result as text."""
-        rows = [
-            f"{name}  {before:7.2%}  {after:7.2%}"
-            for name, before, after in zip(
-                ("tuning set    ", "other speakers", "all speakers  "), self.before, self.after, strict=True
-            )
-        ]
+        parts = {"search": self.weights, "rescoring": self.rescoring_weights}
+        weights = [f"{name}: {_format(part)}" for name, part in parts.items() if part is not None]
+        rates = zip(("tuning set", "other speakers", "all speakers"), self.before, self.after, strict=True)
+        errors = self.calibration_errors.items()
         return "\n".join(
             [
-                _format("search", self.weights),
-                *([_format("rescoring", self.rescoring_weights)] if self.rescoring_weights else []),
+                *weights,
                 f"{self.trials} trials; tuned on the speakers {', '.join(self.speakers)}",
-                "WER              before    after",
-                *rows,
+                "WER                      before    after",
+                *(f"{name:22}  {before:7.2%}  {after:7.2%}" for name, before, after in rates),
+                "calibration error",
+                *(f"{name:22}  {before:7.3f}  {after:7.3f}" for name, (before, after) in errors),
             ]
         )
 
@@ -73,6 +96,10 @@ class TuningResult:
         return {
             **asdict(self.weights),
             **({RESCORING_KEY: asdict(self.rescoring_weights)} if self.rescoring_weights else {}),
+            CONFIDENCE_KEY: {method: asdict(each) for method, each in self.calibrations.items()},
+            "calibration_errors": {
+                method: each._asdict() for method, each in self.calibration_errors.items()
+            },
             "speakers": list(self.speakers),
             "before": self.before._asdict(),
             "after": self.after._asdict(),
@@ -87,10 +114,10 @@ def tune(
     *,
     search: bool = True,
 ) -> TuningResult:
-    """Tune the decoding weights on half of the speakers.
+    """Tune the decoding weights and the calibration of confidences on half of the speakers.
 
     First the weights of the search, without rescoring; each trial decodes all recordings. Then the weights of
-    rescoring, on the n-best lists of the tuned search.
+    rescoring, on the n-best lists of the tuned search. The calibrations are fitted to the final words.
 
     Args:
         recogniser: the acoustic model.
@@ -99,7 +126,7 @@ def tune(
             card.
         search: whether to tune the weights of the search; otherwise only those of rescoring.
     Returns:
-        the weights, and error rates of both halves before and after.
+        the weights and calibrations, and errors of both halves before and after.
     Raises:
         DataError: there are fewer than two speakers, or no language model to tune.
         AudioError: a recording cannot be read.
@@ -121,7 +148,8 @@ def tune(
     )
     rescorer, decoder.rescorer = decoder.rescorer, None
     start = astuple(decoder.beam_decoder.weights)
-    before = _rates(decoder, first, rest)
+    found = _decode(decoder, first), _decode(decoder, rest)
+    before = _rates(*found)
     tried: dict[Point, float] = {start: before.chosen}
 
     def cost(point: Point) -> float:
@@ -132,28 +160,70 @@ def tune(
 
     best = minimise(cost, start, INITIAL_STEPS, HALVINGS) if search and decoding.lm is not None else start
     decoder.beam_decoder.weights = weights = DecodingWeights(*best)
+    if best != start:
+        found = _decode(decoder, first), _decode(decoder, rest)
     rescoring_weights = None
     if rescorer is not None:
-        lists = [NBestLists(item.reference, decoder.decode_all(item.emissions)) for item in first]
-        log_probs: dict[str, float] = {}
-        for item in lists:
-            texts = [each.text for hypotheses in item.lists for each in hypotheses]
-            log_probs.update(zip(texts, rescorer(texts), strict=True))
-        rescoring_weights = tune_rescoring(lists, log_probs, weights)
-        decoder.rescorer, decoder.rescoring_weights = rescorer, rescoring_weights
-    after = _rates(decoder, first, rest)
-    return TuningResult(weights, rescoring_weights, tuple(chosen), before, after, len(tried))
+        log_probs = _score(rescorer, chain(*found))
+        rescoring_weights = tune_rescoring(found[0], log_probs, weights)
+        one, two = (_rescore(part, log_probs, weights, rescoring_weights) for part in found)
+        found = one, two
+    calibrations, errors = _calibrate(*found, recogniser.tokenizer)
+    after = _rates(*found)
+    return TuningResult(
+        weights, rescoring_weights, calibrations, errors, tuple(chosen), before, after, len(tried)
+    )
 
 
-def _rates(
-    decoder: Decoder, first: Sequence[UtteranceEmissions], rest: Sequence[UtteranceEmissions]
-) -> Rates:
-    one, two = ([item.decode(decoder) for item in part] for part in (first, rest))
+def _decode(decoder: Decoder, part: Sequence[UtteranceEmissions]) -> Decoded:
+    return [
+        DecodedUtterance(each.reference, each.emissions, decoder.decode_all(each.emissions)) for each in part
+    ]
+
+
+def _score(scorer: Scorer, utterances: Iterable[DecodedUtterance]) -> dict[str, float]:
+    """Return the log-probability of each text of all lists."""
+    known: dict[str, float] = {}
+    for utterance in utterances:
+        texts = [each.text for hypotheses in utterance.lists for each in hypotheses]
+        known.update(zip(texts, scorer(texts), strict=True))
+    return known
+
+
+def _rescore(
+    part: Decoded, log_probs: Mapping[str, float], search: DecodingWeights, weights: RescoringWeights
+) -> Decoded:
+    def scorer(texts: Sequence[str]) -> list[float]:
+        return [log_probs[text] for text in texts]
+
+    return [item._replace(lists=rescore(item.lists, scorer, search, weights)) for item in part]
+
+
+def _calibrate(
+    first: Decoded, rest: Decoded, tokenizer: Tokenizer
+) -> tuple[dict[Method, Calibration], dict[Method, CalibrationErrors]]:
+    """Fit a calibration of each method on one part, and evaluate it on the other."""
+    calibrations: dict[Method, Calibration] = {}
+    errors: dict[Method, CalibrationErrors] = {}
+    methods: tuple[Method, ...] = "beam", "greedy"
+    for method in methods:
+        fitted, held_out = (collect_evidence(part, tokenizer, method) for part in (first, rest))
+        calibrations[method] = fit_calibration(fitted, posteriors=method == "beam")
+        posteriors = 1 / (1 + np.exp(-held_out.logits[:, 0]))
+        errors[method] = CalibrationErrors(
+            calibration_error(posteriors, held_out.correct),
+            calibration_error(calibrations[method](held_out.logits), held_out.correct),
+        )
+    return calibrations, errors
+
+
+def _rates(first: Decoded, rest: Decoded) -> Rates:
+    one, two = ([UtteranceResult("", item.reference, item.text) for item in part] for part in (first, rest))
     return Rates(*(word_errors(results).rate for results in (one, two, one + two)))
 
 
-def _format(name: str, weights: DecodingWeights | RescoringWeights) -> str:
-    return f"{name}: " + "  ".join(f"{name} {value:g}" for name, value in asdict(weights).items())
+def _format(weights: DecodingWeights | RescoringWeights) -> str:
+    return "  ".join(f"{name} {value:g}" for name, value in asdict(weights).items())
 
 
 def minimise(cost: Callable[[Point], float], start: Point, steps: Sequence[float], halvings: int) -> Point:

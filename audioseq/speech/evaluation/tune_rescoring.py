@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -11,6 +10,7 @@ from rapidfuzz.distance import Levenshtein
 
 from audioseq.speech.decoding.nbest import Hypothesis
 from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
+from audioseq.speech.evaluation.calibrate import DecodedUtterance
 
 ALPHAS = np.arange(0.0, 0.75, 0.1)
 GAMMAS = np.arange(0.0, 1.25, 0.1)
@@ -20,16 +20,8 @@ OOV_PENALTY_CHANGES = np.arange(-3.0, 3.5, 1.0)
 """Differences to the OOV penalty of the search."""
 
 
-@dataclass(frozen=True)
-class NBestLists:
-    """The n-best lists of an utterance, one of each chunk, with its reference."""
-
-    reference: str
-    lists: Sequence[Sequence[Hypothesis]]
-
-
 def tune_rescoring(
-    utterances: Sequence[NBestLists], log_probs: Mapping[str, float], search_weights: DecodingWeights
+    utterances: Sequence[DecodedUtterance], log_probs: Mapping[str, float], search_weights: DecodingWeights
 ) -> RescoringWeights:
     """Find the weights with the fewest word errors; nothing is decoded again.
 

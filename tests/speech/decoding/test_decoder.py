@@ -24,11 +24,12 @@ from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech import pipeline
 from audioseq.speech.decoding.beam import BeamLimits
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
-from audioseq.speech.decoding.nbest import Hypothesis, rescore, word_confidences
+from audioseq.speech.decoding.nbest import Hypothesis, rescore, word_posteriors
 from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
+from audioseq.speech.evaluation.calibrate import DecodedUtterance
 from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.evaluation.tune import minimise, tune
-from audioseq.speech.evaluation.tune_rescoring import NBestLists, tune_rescoring
+from audioseq.speech.evaluation.tune_rescoring import tune_rescoring
 from audioseq.speech.metrics import UtteranceResult, word_errors
 from audioseq.speech.task import SpeechTask
 from audioseq.text.tokenizer import CharTokenizer
@@ -144,8 +145,8 @@ def test_no_frames_give_no_words() -> None:
 
 def test_a_confidence_is_the_posterior_of_the_word_in_the_n_best_list() -> None:
     found = n_best(("a b c", math.log(0.5)), ("a c", math.log(0.3)), ("x b c d", math.log(0.2)))
-    assert word_confidences(found) == pytest.approx([0.8, 0.7, 1.0])
-    assert word_confidences(n_best(("", -1.0), ("a", -2.0))) == []
+    assert word_posteriors(found) == pytest.approx([0.8, 0.7, 1.0])
+    assert word_posteriors(n_best(("", -1.0), ("a", -2.0))) == []
 
 
 def test_rescoring_replaces_the_weights_of_the_search() -> None:
@@ -208,6 +209,7 @@ def test_tuning_lowers_the_error_rate_and_reports_the_speakers(
     weighed = DecodingOptions(lm=lm, limits=BeamLimits(beam_size=10), weights=tuned.weights)
     assert evaluate(recogniser, spoken, weighed).wer == pytest.approx(tuned.after.all)
     assert tuned.rescoring_weights is None
+    assert set(tuned.calibrations) == set(tuned.calibration_errors) == {"beam", "greedy"}
     with pytest.raises(DataError, match="two speakers"):
         tune(recogniser, spoken[:2], DecodingOptions(lm=lm))
     with pytest.raises(DataError, match="language model"):
@@ -241,7 +243,7 @@ def test_the_grid_finds_the_weights_that_a_trial_of_each_point_finds() -> None:
         return Hypothesis(text, (), score, acoustic, lm, int(generator.integers(0, 3)))
 
     utterances = [
-        NBestLists("dab cab bad", [[hypothesis() for _ in range(6)] for _ in range(chunks)])
+        DecodedUtterance("dab cab bad", [], [[hypothesis() for _ in range(6)] for _ in range(chunks)])
         for chunks in (1, 2, 1, 3)
     ]
     texts = {each.text for item in utterances for found in item.lists for each in found}

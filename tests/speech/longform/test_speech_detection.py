@@ -79,3 +79,11 @@ def test_problems_give_one_line_warnings(
     assert len(warnings) == len(expected)
     assert all(part in warning for part, warning in zip(expected, warnings, strict=True))
     assert not any("\n" in warning for warning in warnings)
+
+
+def test_low_calibrated_confidences_are_a_warning_and_high_ones_are_none() -> None:
+    """They replace the limit of token probabilities, which knows less about words."""
+    for probability, confidence, warned in ((0.7, 0.2, True), (0.7, 0.5, False), (0.45, 0.5, False)):
+        detector = SpeechDetector()
+        detector.is_speech(NOISE, tokens(60, probability), [confidence] * 12)
+        assert any("do not trust" in warning for warning in detector.warnings()) == warned
