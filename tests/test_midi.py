@@ -105,6 +105,19 @@ def test_times_round_trip_within_a_tick(score: Score) -> None:
         assert note.end == pytest.approx(before.end, abs=2 * tick)
 
 
+def test_thousands_of_instruments_are_written(tmp_path: Path) -> None:
+    voices = [(program, track) for track in range(40) for program in range(128)]
+    score = Score(tuple(Note(60, 80, 0.0, 1.0, program, False, track) for program, track in voices))
+    again = mido.MidiFile(file=io.BytesIO(score.to_bytes()))
+    assert len(again.tracks) == 1 + len(voices)
+
+
+@pytest.mark.parametrize("name", ["a\0.mid", "a\ud800.mid"])
+def test_an_impossible_file_name_is_an_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MidiError, match="cannot be read"):
+        Score.load(tmp_path / name)
+
+
 @given(scores)
 @settings(deadline=None, max_examples=30)
 def test_notes_equal_those_of_pretty_midi(score: Score) -> None:

@@ -29,6 +29,8 @@ SHORT_BYTES = 0.7
 """Bytes per sample of FLAC, to estimate the length of a recording whose header does not tell it."""
 SKIP_SECONDS = 0.25
 """Distance behind damage at which decoding is tried first; it doubles until it succeeds."""
+MAX_RATE_RATIO = 100
+"""Links of a chain whose sample rates differ more are damaged; to resample them could exhaust the memory."""
 MISSING_SECONDS = 0.05
 """Encoders round lengths to their frames; less than this is not reported as missing."""
 TRUNCATED_DATA = re.compile(r"\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)")
@@ -208,6 +210,12 @@ def open_source(source: str | os.PathLike[str] | BinaryIO) -> tuple[str, Source]
     try:
         links = [SoundFileSource(file, part, headerless) for part in find_parts(file)]
         found = links[0] if len(links) == 1 else ChainSource(links)
+        rates = sorted(link.rate for link in links)
+        if rates[-1] > MAX_RATE_RATIO * rates[0]:
+            file.close()
+            raise AudioError(
+                f"{where}: its parts have sample rates of {rates[0]} to {rates[-1]} Hz; split it"
+            )
     except (sf.SoundFileError, TypeError):  # TypeError: a .raw file, which has no sample rate
         pass
     try:

@@ -63,7 +63,9 @@ def write(path: Path, tables: Mapping[str, Sequence[Row]]) -> None:
 
 def command() -> str:
     """Return the command line of this process; files outside of the repository by their names alone."""
-    words = [f"tests.benchmarks.{Path(sys.argv[0]).stem}"]
+    program = Path(sys.argv[0])
+    is_package = program.stem == "__main__"
+    words = [f"tests.{program.parent.name}" if is_package else f"tests.benchmarks.{program.stem}"]
     for word in sys.argv[1:]:
         path = Path(word)
         if path.is_absolute():

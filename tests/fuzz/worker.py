@@ -30,6 +30,8 @@ MAX_WALL_SECONDS = 90
 """A process that does not answer for this long is killed; other processes may use the processor."""
 MAX_BYTES = 2 * 2**30
 """Memory of a case."""
+RESTART_BYTES = 2**30
+"""A process that took more memory is replaced."""
 RESULT, FIND = "result", "find"
 
 
@@ -104,6 +106,10 @@ class Worker:
             while time.monotonic() - began < MAX_WALL_SECONDS:
                 if self._connection.poll(0.2):
                     outcome: Outcome = self._connection.recv()
+                    if (
+                        outcome.peak_bytes > RESTART_BYTES
+                    ):  # it may keep the memory, and the next case is measured
+                        self.stop()
                     return outcome
         except (EOFError, OSError):
             self._process.join()

@@ -21,6 +21,8 @@ from audioseq.music.representation.vocabulary import DRUMS, METER_TICKS, METERS,
 
 MAX_BARS = 4000
 """A score with more bars is a collection, or has a wrong time signature."""
+MAX_SPLIT_BARS = 4 * MAX_BARS
+"""Limit after bars that are too long are split."""
 
 
 class GridNote(NamedTuple):
@@ -121,6 +123,10 @@ def to_grid(score: Score) -> Piece:
         for meter in _split_bar(round(end) - reached, signature):
             meters.append(meter)
             reached += METER_TICKS[meter]
+        if len(meters) > MAX_SPLIT_BARS:
+            raise DataError(
+                f"the piece has bars of {signature[0]}/{signature[1]}; correct its time signatures"
+            )
     times = np.array([(note.onset, note.end) for note in score.notes])
     spans = np.rint(score.beats(times) * TICKS_PER_QUARTER).astype(int).tolist()
     notes = _resolve_overlaps(

@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from audioseq.midi import Score
+from audioseq.errors import DataError
+from audioseq.midi import Note, Score
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import EventState
 from audioseq.music.representation.grid import Piece, to_grid, to_score
 from audioseq.music.representation.tokenizer import conditions_of, decode, encode, features
 from tests.music.tiny import scores, song
+
+
+@pytest.mark.parametrize("signature", [(255, 1), (200, 1)])
+def test_bars_that_are_too_long_are_an_error(signature: tuple[int, int]) -> None:
+    notes = (Note(60, 80, 0.0, 1.0), Note(60, 80, 14_000.0, 1.0))
+    with pytest.raises(DataError, match=rf"bars of {signature[0]}/1; correct its time signatures"):
+        to_grid(Score(notes, ((0.0, 10_000.0),), ((0.0, *signature),)))
+
 
 DATA = Path(os.environ.get("AUDIOSEQ_DATA", Path(__file__).parents[3] / "shared" / "data")) / "music"
 
