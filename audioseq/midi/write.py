@@ -43,7 +43,7 @@ def to_midi(score: Score) -> mido.MidiFile:
             port, channel = divmod(melodic, 15)
             channel += channel >= DRUM_CHANNEL
             melodic += 1
-        track = [mido.MetaMessage("midi_port", port=port)] if port else []
+        track = [mido.MetaMessage("midi_port", port=min(port, 255))] if port else []
         if number < len(score.names) and score.names[number]:
             track.append(mido.MetaMessage("track_name", name=score.names[number]))
         track.append(mido.Message("program_change", channel=channel, program=program))
