@@ -74,11 +74,11 @@ def make_inputs(folder: Path) -> None:
     (folder / "short.txt").write_text("\n".join(lines[:40]) + "\n")
     spoken = tiny_speech.utterances(folder, ["ab cd", "ba dc", "abc d", "cab d", "dab c", "bad"])
     write_manifest(folder / "speech.jsonl", spoken)
-    speech = tiny_speech.config(**TRAINING, epochs=9.0, validate_every=2.0)
+    speech = tiny_speech.config(**TRAINING, epochs=4.0, validate_every=1.0)
     data: dict[str, Any] = {"train": (folder / "speech.jsonl",), "valid": (folder / "speech.jsonl",)}
     data |= {"cache": Path("cache"), "seconds_per_batch": 2.0}
     _write(folder / "speech.toml", speech.model_copy(update={"data": speech.data.model_copy(update=data)}))
-    music = tiny_music.config(**TRAINING, epochs=2.0)
+    music = tiny_music.config(**TRAINING, epochs=1.0, validate_every=0.5)
     data = {"train": (SMOKE,), "valid": (SMOKE,), "cache": Path("pieces.npz")}
     _write(folder / "music.toml", music.model_copy(update={"data": music.data.model_copy(update=data)}))
     language = LanguageConfig(

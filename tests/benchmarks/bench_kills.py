@@ -3,17 +3,19 @@
     python -m tests.benchmarks.bench_kills [--kills 1000] [--seed 1]
 
 Each command runs on tiny inputs in a process that is killed (SIGKILL) and started again until it ends. Half
-of the moments are random times within the duration of an undisturbed run and a quarter more; half are random
-operations on files (fsync, rename, delete). After the last start, each file that the command writes is
+of the moments are random processor times within that of an undisturbed run and a quarter more; half are
+random operations on files (fsync, rename, delete). After the last start, each file that the command writes is
 compared with that of an undisturbed run, byte by byte; only the times in `results.jsonl` differ. After each
 kill, each output that has its final name is compared or opened. Processes are forked from one that has
-imported everything, so that most moments are within the work of a command.
+imported everything, so that most moments are within the work of a command. The commands take turns, and
+counts are written every minute: a benchmark that is stopped has counts too.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import tempfile
@@ -31,6 +33,9 @@ from tests.benchmarks import report
 
 COMMANDS = tuple(name for name in commands.COMMANDS if name != "compose")
 POLL_SECONDS = 0.002
+SAVE_SECONDS = 60
+KILLS_PER_RUN = 20
+"""After this many kills a run is left to end; a command that starts from the beginning may never end else."""
 
 
 def fork(target: Callable[..., object], *arguments: Any, **options: Any) -> int:
@@ -44,15 +49,20 @@ def fork(target: Callable[..., object], *arguments: Any, **options: Any) -> int:
 
 
 def wait(process: int, seconds: float = float("inf")) -> int:
-    """Wait for a process, kill it after some time, and return its exit code; negative if it was killed."""
-    end = time.perf_counter() + seconds
+    """Wait for a process, and return its exit code; negative if it was killed.
+
+    Args:
+        process: its number.
+        seconds: processor time after which it is killed (on Linux).
+    """
+    clock = ~process << 3 | 2  # of the processor time of a process, see man 3 clock_getcpuclockid
     while True:
         found, status = os.waitpid(process, os.WNOHANG)
         if found:
             return os.waitstatus_to_exitcode(status)
-        if time.perf_counter() > end:
+        if seconds < float("inf") and time.clock_gettime(clock) > seconds:
             os.kill(process, signal.SIGKILL)
-            end = float("inf")
+            seconds = float("inf")
         time.sleep(POLL_SECONDS)
 
 
@@ -88,9 +98,10 @@ class Trial:
         shutil.rmtree(whole)
         whole.mkdir()
         counter = work / "operations"
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         code = self._start(whole, prepare=lambda: mortal.count_operations(counter))
-        self.seconds = time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         assert code == 0, self.log.read_text()
         self.operations = counter.stat().st_size
         self.expected = commands.contents(whole)
@@ -102,7 +113,7 @@ class Trial:
         return wait(process, seconds)
 
     def run(self, kills: int) -> None:
-        """Kill one run until it ends; after the given number of kills, let it end."""
+        """Kill one run until it ends; when the command has been killed this many times, let it end."""
         folder = self.work / "run"
         folder.mkdir()
         while True:
@@ -155,24 +166,26 @@ def _readable(folder: Path) -> dict[str, bytes]:
 
 
 def measure(kills: int, seed: int, work: Path, save: Callable[[list[report.Row]], None]) -> None:
-    """Kill each command its share of the kills, and save the counts after each command."""
+    """Kill each command its share of the kills, and save the counts every minute and at the end."""
     assert torch._dynamo
     inputs = work / "inputs"
     if wait(fork(commands.make_inputs, inputs)) != 0 or not (inputs / "language.toml").is_file():
         raise SystemExit("the inputs cannot be made")
     server = commands.make_server(inputs)
     serving = fork(server.serve_forever)
-    rows: list[report.Row] = []
+    saved = time.monotonic()
     try:
-        for number, name in enumerate(COMMANDS):
-            share = kills * (number + 1) // len(COMMANDS) - kills * number // len(COMMANDS)
-            draw = random.Random(f"{seed} {name}")
-            trial = Trial(name, inputs, work / name, commands.address(server), draw)
-            while trial.counts["kills"] < share:
-                trial.run(share)
-            rows.append(trial.row())
-            report.show({**rows[-1], "seconds of a run": round(trial.seconds, 2)})
-            save(rows)
+        trials = [
+            Trial(name, inputs, work / name, commands.address(server), random.Random(f"{seed} {name}"))
+            for name in COMMANDS
+        ]
+        while (done := sum(trial.counts["kills"] for trial in trials)) < kills:
+            trial = min(trials, key=lambda trial: trial.counts["kills"])
+            trial.run(min(trial.counts["kills"] + KILLS_PER_RUN, trial.counts["kills"] + kills - done))
+            if time.monotonic() - saved > SAVE_SECONDS:
+                save([trial.row() for trial in trials])
+                saved = time.monotonic()
+        save([trial.row() for trial in trials])
     finally:
         os.kill(serving, signal.SIGKILL)
         os.waitpid(serving, 0)
