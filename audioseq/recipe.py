@@ -68,8 +68,7 @@ def publish(folder: Path, results: Mapping[str, Any], hardware: str | None) -> N
 
 def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     """Write `results.json` into a folder; FileError if it cannot be written."""
-    text = json.dumps(results, indent=2) + "\n"
-    write_bytes(folder / "results.json", text.encode())
+    write_bytes(folder / "results.json", f"{json.dumps(results, indent=2)}\n".encode())
 
 
 def update_readme(folder: Path, section: str) -> None:

@@ -18,8 +18,8 @@ from audioseq.midi.repair import repair
 
 MAX_HOURS = 4
 """Maximum duration, hours; longer files are damaged or contain several pieces."""
-MAX_BYTES = 8 * 2**20
-"""Maximum file size, bytes; an hour of dense music takes a tenth of it."""
+MAX_MIB = 8
+"""Maximum file size, MiB; an hour of dense music takes a tenth of it."""
 MAX_PEDAL_BEATS = 32
 """Quarter notes after which a held sustain pedal is considered stuck and is ignored."""
 SUSTAIN_THRESHOLD = 64
@@ -35,11 +35,9 @@ def parse_file(source: str | os.PathLike[str] | bytes) -> tuple[mido.MidiFile, s
     else:
         where = os.fspath(source)
         with reading(where, MidiError), open(source, "rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise MidiError(
-            f"{where}: is larger than the limit of {MAX_BYTES >> 20} MiB; split it into shorter files"
-        )
+            content = opened.read((MAX_MIB << 20) + 1)
+    if len(content) > MAX_MIB << 20:
+        raise MidiError(f"{where}: is larger than the limit of {MAX_MIB} MiB; split it into shorter files")
     content, warnings = repair(content, where)
     return mido.MidiFile(file=io.BytesIO(content)), where, warnings
 

@@ -183,8 +183,6 @@ def _number(data: bytes, position: int) -> tuple[int, int]:
 
 def _encode(number: int) -> bytes:
     """Write a variable-length number."""
-    if number < 0x80:
-        return bytes((number,))
     result = [number & 0x7F]
     while number := number >> 7:
         result.append(number & 0x7F | 0x80)

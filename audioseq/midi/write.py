@@ -49,11 +49,9 @@ def to_midi(score: Score) -> mido.MidiFile:
         track.append(mido.Message("program_change", channel=channel, program=program))
         positions = tempo_map.position([(note.onset, note.end) for note in notes])
         spans: list[tuple[int, int]] = np.rint(positions).astype(np.int64).tolist()
-        tick_notes = [
-            TickNote(note.pitch, *span, note.velocity) for note, span in zip(notes, spans, strict=True)
-        ]
+        ticks = [TickNote(note.pitch, *span, note.velocity) for note, span in zip(notes, spans, strict=True)]
         events = []
-        for pitch, onset, end, velocity in resolve_overlaps(tick_notes):
+        for pitch, onset, end, velocity in resolve_overlaps(ticks):
             events += [(onset, 1, pitch, velocity), (end, 0, pitch, 0)]
         previous = 0
         for tick, on, pitch, velocity in sorted(events):  # note-offs before note-ons of the same tick

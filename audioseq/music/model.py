@@ -10,20 +10,14 @@ from torch import Tensor, nn
 from audioseq.music.config import ModelConfig
 from audioseq.music.representation import event_state as e
 from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.vocabulary import DURATION, PITCH, STEP, TRACK
 from audioseq.nn import CellName, RecurrentStack, States
 
 FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, e.RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
 """Number of values of each field; pitches are relative."""
 TIED_COLUMNS = ("position", "meter", "track", "pitch", "duration", "velocity")
 """The input column whose embeddings each field shares with its output."""
-KNOWN_FIELDS = (
-    (),
-    (v.STEP,),
-    (v.STEP,),
-    (v.STEP, v.TRACK),
-    (v.STEP, v.TRACK, v.PITCH),
-    (v.STEP, v.TRACK, v.PITCH, v.DURATION),
-)
+KNOWN_FIELDS = (), (STEP,), (STEP,), (STEP, TRACK), (STEP, TRACK, PITCH), (STEP, TRACK, PITCH, DURATION)
 """The fields that each field is conditioned on."""
 
 

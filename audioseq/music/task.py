@@ -164,8 +164,7 @@ class MusicTask(HasConfig, CarriesState):
         parts = chain.from_iterable(new_state) if is_lstm else new_state
         self.carry = tuple(part.detach().float() for part in parts)
         counted = batch.events[:, :, v.STEP] >= 0
-        nats = model.losses(summary[counted], batch.events[counted])
-        return Loss(nats.sum(), int(counted.sum()))
+        return Loss(model.losses(summary[counted], batch.events[counted]).sum(), int(counted.sum()))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return nats per note and per event of each style, and the mean of the styles."""

@@ -107,8 +107,7 @@ class Recurrent(nn.Module):
             return y, (h.squeeze(0) if padding is None else padding.last_valid(y, state))
         if padding is not None:
             x, w_ih = _freeze_cell_on_padding(x, w_ih, padding)
-        start = [part.unsqueeze(0) for part in state]
-        y, h, c = torch.lstm(x, start, (w_ih, w_hh, b_ih, b_hh), *options)
+        y, h, c = torch.lstm(x, [part.unsqueeze(0) for part in state], (w_ih, w_hh, b_ih, b_hh), *options)
         return y, ((h.squeeze(0) if padding is None else padding.last_valid(y, state[0])), c.squeeze(0))
 
 

@@ -29,10 +29,9 @@ class Subsample(nn.Module):
 
     def __init__(self, input_size: int, channels: Sequence[int]) -> None:
         super().__init__()
-        sizes = [input_size, *channels]
         self.convolutions = nn.ModuleList(
             nn.Conv1d(size, channel, kernel_size=5, stride=2, padding=2)
-            for size, channel in zip(sizes, channels, strict=False)
+            for size, channel in zip([input_size, *channels], channels, strict=False)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(channel) for channel in channels)
 

@@ -132,9 +132,7 @@ class CharTokenizer:
         """
         alphabet = stored.get("alphabet")
         if stored.get("kind") != "characters" or not isinstance(alphabet, str):
-            raise CheckpointError(
-                f"the model's tokenizer is not a character tokenizer: {str(dict(stored))[:80]}"
-            )
+            raise CheckpointError(f"the model's tokenizer is not a character tokenizer: {dict(stored)!s:.80}")
         return cls(alphabet)
 
 

@@ -32,7 +32,7 @@ class Report:
     """Log the progress of a training run; silent on all processes but the first.
 
     Args:
-        directory: run directory.
+        path: run directory.
         progress: of the run; lines of metrics.jsonl after its `metrics_bytes` belong to updates that will be
             repeated, and are removed.
         config: options of the run.
@@ -42,14 +42,12 @@ class Report:
         FileError: metrics.jsonl cannot be written.
     """
 
-    def __init__(
-        self, directory: Path, progress: TrainingProgress, config: TrainingConfig, silent: bool
-    ) -> None:
-        self.path = directory / "metrics.jsonl"
+    def __init__(self, path: Path, progress: TrainingProgress, config: TrainingConfig, silent: bool) -> None:
+        self.path = path / "metrics.jsonl"
         self.silent, self.epochs = silent, config.epochs
         self.bar: Progress | None = None
         board = config.tensorboard and not silent
-        self.board = _open_tensorboard(directory, progress.update) if board else None
+        self.board = _open_tensorboard(path, progress.update) if board else None
         self.start, self.start_position, self.printed = time.monotonic(), progress.position, -math.inf
         self.loss = self.speed = math.nan
         self.metric = ""

@@ -62,13 +62,10 @@ def _lines(model: NGram) -> Iterator[str]:
             for context, word in zip((contexts - first_context).tolist(), last.tolist(), strict=True)
         ]
         log_probs = (model.log_probs[first:end] / LN10).tolist()
+        weights = [f"\t{weight:.7g}" for weight in (model.backoffs[first:end] / LN10).tolist()]
+        rows = zip(log_probs, ngrams, weights or [""] * len(ngrams), strict=True)  # none in the highest order
         yield f"\n\\{order}-grams:"
-        if order == model.order:
-            yield from (f"{p:.7g}\t{text}" for p, text in zip(log_probs, ngrams, strict=True))
-        else:
-            weights = (model.backoffs[first:end] / LN10).tolist()
-            rows = zip(log_probs, ngrams, weights, strict=True)
-            yield from (f"{p:.7g}\t{text}\t{weight:.7g}" for p, text, weight in rows)
+        yield from (f"{p:.7g}\t{text}{weight}" for p, text, weight in rows)
         first_context = first
     yield "\n\\end\\"
 

@@ -160,8 +160,7 @@ class NGram:
 
     def score(self, words: Sequence[str]) -> list[float]:
         """Return the log probability of each word of a sentence and of its end, `len(words) + 1` values."""
-        scores = self._score([self.vocabulary.encode(words)])
-        return [float(log_prob) for log_prob in scores[0]]
+        return [float(log_prob) for log_prob in self._score([self.vocabulary.encode(words)])[0]]
 
     def predict(self, words: Sequence[str], count: int) -> list[tuple[str, float]]:
         """Predict the most probable next words after the first words of a sentence, with probabilities."""

@@ -18,7 +18,7 @@ from audioseq.music.representation.grid import Piece, read_piece
 
 Pieces = dict[str, Piece]
 """Pieces by name."""
-SUMMARY_COPIES = 5
+TOP_COPIES = 5
 """Number of copies in the summary, longest first."""
 
 
@@ -49,7 +49,7 @@ class Report:
         if self.copies:
             lines += ["", "longest runs copied"]
             lines += [
-                f"{run.notes:6d} notes  {run.piece} <- {run.source}" for run in self.copies[:SUMMARY_COPIES]
+                f"{run.notes:6d} notes  {run.piece} <- {run.source}" for run in self.copies[:TOP_COPIES]
             ]
         return "\n".join(lines)
 

@@ -61,9 +61,7 @@ def draw(scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, random: np
     return int(draw_rows(scores[None], allowed[None], sampling, np.array([random.random()]))[0])
 
 
-def draw_rows(
-    scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, uniforms: np.ndarray
-) -> np.ndarray:
+def draw_rows(scores: np.ndarray, allowed: np.ndarray, sampling: Sampling, uniform: np.ndarray) -> np.ndarray:
     """Sample one of the allowed values of each row.
 
     A score that is NaN counts as minus infinity. If no allowed value of a row has a higher score, all of them
@@ -73,7 +71,7 @@ def draw_rows(
         scores: unnormalised log-probabilities `[B, V]`.
         allowed: `[B, V]` bool, at least one in each row.
         sampling: options.
-        uniforms: random numbers, uniform in [0, 1) `[B]`.
+        uniform: random numbers in [0, 1) `[B]`.
     Returns:
         values `[B]`.
     """
@@ -95,7 +93,7 @@ def draw_rows(
     # Inverse transform sampling on unnormalised sums. The first sum above the threshold belongs to a value
     # with a positive weight, and it exists, because the random number is below 1.
     sums = np.add.accumulate(weights, axis=1)
-    return np.asarray((sums > uniforms[:, None] * sums[:, -1:]).argmax(axis=1))
+    return np.asarray((sums > uniform[:, None] * sums[:, -1:]).argmax(axis=1))
 
 
 def nll(scores: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -39,9 +39,9 @@ class EventStep:
             features: `[B, FEATURES]` int64, see `EventState.features`.
             states: of the recurrent layers, after the events before.
         """
-        columns = features[:, : len(COLUMNS)] + self._offsets
         lookbacks = features[:, len(COLUMNS) : FEATURES - 1].reshape(len(features), -1, len(LOOKBACK_SIZES))
-        embedded = np.add.reduce(self._table.take(columns, axis=0), axis=1)
+        columns = self._table.take(features[:, : len(COLUMNS)] + self._offsets, axis=0)
+        embedded = np.add.reduce(columns, axis=1)
         looked_up = self._lookback_table.take(lookbacks + self._lookback_offsets, axis=0)
         repeated = np.add.reduce(looked_up, axis=2).reshape(len(features), -1)
         chord = (features[:, FEATURES - 1 :] & self._pitch_class_bits) > 0

@@ -47,9 +47,10 @@ def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> d
             for number, piece in enumerate(pieces)
         ]
         generate(harmoniser.model, generated, DEFAULT_SAMPLING, strict=strict)
-        rests = [piece[:, :1] == REST for piece in pieces]
-        pairs = zip(rests, generated, strict=True)
-        metrics[name] = _count_rules([np.where(rest, REST, piece.frames) for rest, piece in pairs])
+        pairs = zip(pieces, generated, strict=True)
+        metrics[name] = _count_rules(
+            [np.where(piece[:, :1] == REST, REST, own.frames) for piece, own in pairs]
+        )
     return metrics
 
 

@@ -86,7 +86,7 @@ def generate(
             tempered_log_probs, nats = tempered.cpu().numpy(), -log_probs.cpu().numpy()
             for row, piece in enumerate(ordered[:active]):
                 ceiling = piece.melody if piece.ceiling is None else piece.ceiling
-                allowed = _allowed_tokens(voice, now[row], before[row], int(ceiling[step]), strict)
+                allowed = _valid_tokens(voice, now[row], before[row], int(ceiling[step]), strict)
                 token = draw(tempered_log_probs[row], allowed, untempered, piece.random)
                 now[row, voice] = token - 1 + LOWEST_PITCH[voice]
                 piece.nats += float(nats[row, token])
@@ -115,9 +115,7 @@ def _apply_temperature(log_probs: Tensor, held: Tensor, temperature: float) -> T
     return tempered.scatter(1, held, log_probs.gather(1, held))
 
 
-def _allowed_tokens(
-    voice: int, now: np.ndarray, before: np.ndarray, ceiling: int, strict: bool
-) -> np.ndarray:
+def _valid_tokens(voice: int, now: np.ndarray, before: np.ndarray, ceiling: int, strict: bool) -> np.ndarray:
     """Return a mask of the tokens that a voice may have, bool `[V]`; rests are excluded."""
     pitches = np.arange(LOWEST_PITCH[voice], HIGHEST_PITCH[voice] + 1)
     allowed = pitches <= ceiling

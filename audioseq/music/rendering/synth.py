@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +97,7 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
         AudioError: the sample rate is below 8 kHz or above 192 kHz.
     """
     check_rate(sample_rate)
-    length = int(np.ceil((score.end + TAIL_SECONDS) * sample_rate))
-    mix = np.zeros(length, np.float32)
+    mix = np.zeros(int(np.ceil((score.end + TAIL_SECONDS) * sample_rate)), np.float32)
     groups: dict[tuple[bool, int, int, int], list[Note]] = defaultdict(list)
     for note in score.notes:
         layer = min(note.velocity * VELOCITY_LAYERS // 128, VELOCITY_LAYERS - 1)
@@ -106,12 +105,15 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
         groups[note.drum, program, note.pitch, layer].append(note)
     for (drum, program, pitch, layer), notes in groups.items():
         if drum:
-            _mix_drum(mix, notes, _drum_sound(pitch, sample_rate), sample_rate)
+            hit = _drum_sound(pitch, sample_rate)  # the durations of the notes are ignored
+            sounds = (hit * _amplitude(note.velocity) for note in notes)
         else:
             timbre = PROGRAM_TIMBRES.get(program, FAMILY_TIMBRES[program // 8])
             longest = min(max(note.duration for note in notes), MAX_TONE_SECONDS) + timbre.release
-            tone = _tone(timbre, pitch, layer, longest, sample_rate)
-            _mix_tone(mix, notes, tone, timbre, sample_rate)
+            sounds = _cut(_tone(timbre, pitch, layer, longest, sample_rate), notes, timbre, sample_rate)
+        for note, sound in zip(notes, sounds, strict=True):
+            start = int(note.onset * sample_rate)
+            mix[start : start + len(sound)] += sound[: len(mix) - start]
     return limit(_add_reverb(mix, sample_rate))
 
 
@@ -121,8 +123,8 @@ def check_rate(sample_rate: int) -> None:
         raise AudioError(f"sample rate {sample_rate} Hz is out of range; give 8000 to 192000 Hz")
 
 
-def _mix_tone(mix: np.ndarray, notes: list[Note], tone: np.ndarray, timbre: Timbre, sample_rate: int) -> None:
-    """Add notes of one pitch to the mix: the tone, cut to length, with attack and release."""
+def _cut(tone: np.ndarray, notes: list[Note], timbre: Timbre, sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield the sounds of notes of one pitch: the tone, cut to length, with attack and release."""
     release = int(timbre.release * sample_rate)
     fade = (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, release, dtype=np.float32))) ** 2
     for note in notes:
@@ -131,16 +133,7 @@ def _mix_tone(mix: np.ndarray, notes: list[Note], tone: np.ndarray, timbre: Timb
         attack = min(int(timbre.attack * sample_rate), held // 2) + 1
         sound[:attack] *= 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, attack, dtype=np.float32))
         sound[held:] *= fade
-        start = int(note.onset * sample_rate)
-        mix[start : start + len(sound)] += sound[: len(mix) - start]
-
-
-def _mix_drum(mix: np.ndarray, notes: Iterable[Note], sound: np.ndarray, sample_rate: int) -> None:
-    """Add the notes of one drum to the mix; their durations are ignored."""
-    for note in notes:
-        start = int(note.onset * sample_rate)
-        part = sound[: len(mix) - start]
-        mix[start : start + len(part)] += part * _amplitude(note.velocity)
+        yield sound
 
 
 def _amplitude(velocity: int) -> float:
