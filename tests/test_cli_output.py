@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,6 @@ from tests.speech import babbler
 from tests.speech.tiny import config, say, utterances
 
 Captured = pytest.CaptureFixture[str]
-CASES = Path(__file__).parents[2] / "shared" / "cases" / "speech"
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +33,6 @@ def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     audio.write(tmp_path / "a.wav", say("abc dad bad"))
     return "a.wav"
-
-
-@pytest.fixture
-def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the inputs that were reported, in the current folder."""
-    if not CASES.is_dir():
-        pytest.skip(f"needs the reported inputs, which are not in {CASES}")
-    shutil.copytree(CASES, tmp_path / "cases")
-    monkeypatch.chdir(tmp_path / "cases")
-    return tmp_path / "cases"
 
 
 def test_the_suffix_of_an_output_file_is_its_format(clip: str, model: str, capsys: Captured) -> None:
@@ -239,21 +227,3 @@ def test_an_arpa_file_is_a_language_model(clip: str, model: str, capsys: Capture
     ):
         assert run(command) == 1
         assert "empty.txt: has no words" in capsys.readouterr().err
-
-
-def test_reported_inputs_give_what_was_expected(cases: Path, model: str, capsys: Captured) -> None:
-    """Each line of the list of cases about output and commands."""
-    transcribe = ["transcribe", "hello.flac", "-m", "digits"]
-    assert run([*transcribe, "--lm", "ex.arpa"]) == 0
-    assert run([*transcribe, "--hotwords", "hw_odd.txt"]) == 0
-    assert "hw_odd.txt:1: hotword" in capsys.readouterr().err
-    assert run(["align", "hello.flac", "t_num.txt", "-f", "srt"]) == 0
-    assert " 3 " in " ".join(capsys.readouterr().out.split("\n"))
-    assert run(["evaluate", "digits", "empty_ref.jsonl", "--lm", "none", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["wer"] in (None, 0.0)
-    run(["transcribe", "no_duration.jsonl", "-m", "digits"])
-    assert "duration" not in capsys.readouterr().err
-    assert run(["lm", "train", "one.txt", "-o", "o.safetensors"]) == 0
-    assert run(["lm", "evaluate", "o.safetensors", "empty.txt"]) == 1
-    assert "empty.txt: has no words" in capsys.readouterr().err
-    assert run([*transcribe, "-o", "out.txt"]) == 0 and Path("out.txt").is_file()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import re
 import struct
 from collections import Counter
 from contextlib import suppress
@@ -427,26 +425,6 @@ def test_notes_without_a_note_off_end_at_the_next_onset() -> None:
 )
 def test_many_events_are_read_in_linear_time(event: bytes) -> None:
     check_bounds(smf(b"\x00\x90\x3c\x40" + event * 5000))
-
-
-CASES = (
-    Path(os.environ.get("AUDIOSEQ_DATA") or Path(__file__).parents[2] / "shared" / "data").parent / "cases"
-)
-
-
-def test_files_of_bug_reports_are_read() -> None:
-    folder = CASES / "music"
-    if not folder.is_dir():
-        pytest.skip(f"needs the files of bug reports, which are not in {folder}; set AUDIOSEQ_DATA")
-    for path in sorted(folder.iterdir()):
-        if path.name == "div0.mid":
-            assert "0 ticks per quarter note" in load_error(path)
-        elif re.fullmatch(r"\.mid|\.rmi", path.suffix):
-            score = Score.load(path)
-            assert len(score.notes) in (15, 16), path
-            assert score.end in (pytest.approx(8, abs=1.01), pytest.approx(8.5)), path
-            assert max(note.duration for note in score.notes) <= 2, path
-            assert len(score.bars()) <= 6, path
 
 
 @pytest.mark.parametrize(
