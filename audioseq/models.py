@@ -55,18 +55,18 @@ CATALOGUE: tuple[Model, ...] = (
         summary="pop piano, songs, string quartets and chorales",
     ),
     Model(
-        name="english-3gram",
+        name="english-4gram",
         task="ngram",
-        file="english-3gram.safetensors.xz",
-        sha256="e0b3c82a50aa1a522707d2fd18a233d007eaf54d759f8675bd656f49ee06c077",
-        summary="word n-gram language model of English novels, for decoding",
+        file="english-4gram.safetensors.xz",
+        sha256="c7ec1967c92999b164303ddf60b6cfc9ff6c4a6d65a85b7f1d991b02402546c7",
+        summary="word n-gram language model of English books, for decoding",
     ),
     Model(
         name="english-lstm",
         task="language",
-        file="english-lstm.safetensors.xz",
-        sha256="5ff0d23d48d13292fbbf6ff4181c43a752a4f00bc69859b6a6d9efbfbe593003",
-        summary="LSTM language model of English novels, for rescoring and next-word prediction",
+        file="english-lstm.safetensors",
+        sha256="2be0640f04669372291de18c57b385a1a126101d8edd91d0a005c8bbb04809b6",
+        summary="LSTM language model of English books, for rescoring and next-word prediction",
     ),
     Model(
         name="chorale",
@@ -77,7 +77,8 @@ CATALOGUE: tuple[Model, ...] = (
     ),
 )
 """The named models; the first of each task is its default."""
-
+FORMER_NAMES = {"english-3gram": "english-4gram"}
+"""Models of earlier versions and those that replace them: cards of adapted models may recommend them."""
 
 WHISPER_NAMES = r"(openai/)?(whisper-?)?(tiny|base|small|medium|large(-v[123])?(-turbo)?|turbo)(\.en)?"
 """Names of models that users of Whisper try."""
@@ -135,8 +136,9 @@ def resolve(name_or_path: str | Path, task: str | None = None) -> Path:
         CheckpointError: there is no such model; the message lists the available names.
     """
     path = Path(name_or_path)
+    name = FORMER_NAMES.get(str(name_or_path), str(name_or_path))
     for model in CATALOGUE:
-        if model.name == str(name_or_path):
+        if model.name == name:
             for directory in (bundled_dir, cache_dir):  # a bundled model needs no home directory
                 if (path := directory() / model.file).is_file():
                     return path

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
     {"files"},
-    {"config", "device", "nn", "seeding", "text"},
+    {"config", "device", "nn", "quantisation", "seeding", "text"},
     {"audio", "checkpoint", "download", "recipe"},
     {"data", "models", "midi"},
     {"training"},
@@ -30,7 +30,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"vocabulary", "config"},
         {"corpus", "units"},
         {"model", "ngram"},
-        {"metrics"},
+        {"metrics", "prefix_scoring"},
         {"task", "pipeline"},
         {"evaluate"},
     ),

@@ -15,7 +15,7 @@ def predict(
     n: Annotated[int, typer.Option("-n", metavar="N", min=1, help="Number of words to print.")] = 5,
     model: Annotated[
         str | None,
-        typer.Option("-m", "--model", metavar="MODEL", help=MODEL_HELP, show_default="english-3gram"),
+        typer.Option("-m", "--model", metavar="MODEL", help=MODEL_HELP, show_default="english-4gram"),
     ] = None,
     as_json: Json = False,
     device: Device = "auto",

@@ -1,4 +1,4 @@
-"""Write the pronunciation dictionary of the English model: words of the manifests and of english-3gram.
+"""Write the pronunciation dictionary of the English model: words of the manifests and of english-4gram.
 
 The first dictionary (CMUdict) has precedence; words with `'s` are derived from it. Words that it lacks are
 looked up in the other dictionaries, for example the output of a grapheme-to-phone program. Words without
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("assets/models/english-dictionary.txt.xz"))
     args = parser.parse_args()
     dictionaries = [Pronunciations.read(path) for path in args.dictionaries]
-    words = set(load_ngram(resolve("english-3gram", task="ngram")).vocabulary.words[3:])
+    words = set(load_ngram(resolve("english-4gram", task="ngram")).vocabulary.words[3:])
     for manifest in args.manifest:
         words.update(word for utterance in read_manifest(manifest) for word in utterance.text.split())
     lines, missing = [], []

@@ -1,6 +1,6 @@
 """Evaluate hotwords: recall of out-of-vocabulary words, with distractors among the hotwords.
 
-    python recipes/english-ctc/hotwords.py MODEL MANIFEST --lm FILE --others MANIFEST [--boost 0.4 0.8]
+    python recipes/english-ctc/hotwords.py MODEL MANIFEST --lm FILE [--rescore FILE] --others MANIFEST
 
 The hotwords are the out-of-vocabulary words of the manifest, and distractors that do not occur in it: a
 random sample of the out-of-vocabulary words of the other manifest. Prints, without hotwords and for each
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--lm", required=True)
+    parser.add_argument("--rescore")
     parser.add_argument("--others", type=Path, required=True)
     parser.add_argument("--distractors", type=int, default=100)
     parser.add_argument("--boost", type=float, nargs="+", default=[DecodingOptions.boost])
@@ -58,7 +59,8 @@ def main() -> None:
     distractors = random.Random(0).sample(sorted(others), args.distractors)
     hotwords = (*sorted(targets), *distractors)
     for boost in (0.0, *args.boost):
-        options = DecodingOptions(lm=args.lm, hotwords=hotwords if boost else (), boost=boost)
+        words = hotwords if boost else ()
+        options = DecodingOptions(lm=args.lm, rescorer=args.rescore, hotwords=words, boost=boost)
         decoder = recogniser.load_decoder(options)
         results = [item.decode(decoder) for item in emissions]
         total, recognised = count_recognised(results, targets)

@@ -25,7 +25,7 @@ def main() -> None:
     recogniser, utterances = audioseq.load(model), read_manifest(args.valid)
     decodings: dict[str, Decoding] = {"greedy": "greedy"}
     if options := recogniser.recommended_options:
-        decodings |= {"language model": options, "rescored": replace(options, rescorer="english-lstm")}
+        decodings |= {"language model": replace(options, rescorer=None), "rescored": options}
     reports = {name: evaluate(recogniser, utterances, each).to_dict() for name, each in decodings.items()}
     results = {name: {key: report[key] for key in METRICS} for name, report in reports.items()}
     headline = f"{100 * results['greedy']['wer']:.2f} %"

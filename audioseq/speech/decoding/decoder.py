@@ -74,7 +74,8 @@ def recommended_options(card: Mapping[str, Any]) -> DecodingOptions | None:
     A rescorer is recommended if the card has weights for it.
     """
     table, names = stored_table(card), {model.name for model in models.CATALOGUE}
-    lm, rescorer = table.get("lm"), table.get("rescorer") if RESCORING_KEY in table else None
+    lm = models.FORMER_NAMES.get(str(table.get("lm")), table.get("lm"))
+    rescorer = table.get("rescorer") if RESCORING_KEY in table else None
     if lm not in names:
         return None
     return DecodingOptions(lm=lm, rescorer=rescorer if rescorer in names else None)
