@@ -124,14 +124,18 @@ class SoundFileSource:
     def _seek(self, stack: contextlib.ExitStack, frame: int) -> tuple[sf.SoundFile, int]:
         """Open the file at a frame; also return the number of frames to skip, if it cannot seek."""
         sound = stack.enter_context(self._open())
-        if not frame:
-            return sound, 0
+        if not frame or self._crashes(sound):
+            return sound, frame
         try:
             with _quiet(self._format == "MP3"):
                 sound.seek(min(frame, sound.frames))
             return sound, 0
         except sf.SoundFileError:
             return stack.enter_context(self._open()), frame
+
+    def _crashes(self, sound: sf.SoundFile) -> bool:
+        """Return whether libsndfile may crash when it seeks: in an Ogg file that it cannot decode."""
+        return self._format == "OGG" and not len(_read(sound, 1)[0])
 
     def _is_damage(self, error: sf.SoundFileError) -> bool:
         # The end of a FLAC file of unknown length is reported as this error.
@@ -144,6 +148,8 @@ class SoundFileSource:
             with contextlib.suppress(sf.SoundFileError):
                 sound = stack.enter_context(self._open())
                 with _quiet():
+                    if self._crashes(sound):
+                        return None
                     sound.seek(done + lost)
                     if len(_read(sound, self.rate // 10)[0]):
                         sound.seek(done + lost)

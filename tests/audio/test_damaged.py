@@ -141,6 +141,16 @@ def test_links_of_other_formats_are_converted(tmp_path: Path) -> None:
     assert listen(path)[0] == pytest.approx(5, abs=0.01)
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_an_ogg_file_without_intact_codebooks_is_an_error(tmp_path: Path, offset: float) -> None:
+    path = tmp_path / "a.ogg"
+    content = save(path, noise(0.6))
+    codebooks = formats.ogg(content).cuts[3] + 200  # in the second page
+    path.write_bytes(formats.seal_ogg(content[:codebooks] + bytes(20) + content[codebooks + 20 :]))
+    with pytest.raises(AudioError, match="has no samples|ends before"):
+        list(audio.stream(path, offset=offset))  # libsndfile crashes when it seeks in this file
+
+
 def test_links_of_impossible_rates_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.ogg"
     content = save(path, noise(1))

@@ -10,13 +10,15 @@ case again and prints its outcome.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks import report
 from tests.fuzz.worker import FIND, RESULT, Case, Outcome, run
+
+WRITE_CASES = 500
+"""The results are written after this many cases, so that a long run can be stopped."""
 
 
 def plan(count: int, seed: int = 0, kinds: Sequence[str] = ()) -> list[Case]:
@@ -25,11 +27,9 @@ def plan(count: int, seed: int = 0, kinds: Sequence[str] = ()) -> list[Case]:
 
     chosen = {name: kind for name, kind in KINDS.items() if name in (kinds or KINDS) and kind.find_seeds()}
     total = sum(kind.share for kind in chosen.values())
-    return [
-        Case(name, number, seed)
-        for name, kind in chosen.items()
-        for number in range(round(count * kind.share / total))
-    ]
+    numbers = {name: round(count * kind.share / total) for name, kind in chosen.items()}
+    cases = [Case(name, number, seed) for name, size in numbers.items() for number in range(size)]
+    return sorted(cases, key=lambda case: case.number / numbers[case.kind])  # the kinds take turns
 
 
 def tabulate(outcomes: Sequence[Outcome]) -> list[report.Row]:
@@ -54,18 +54,8 @@ def _row(kind: str, outcomes: Sequence[Outcome]) -> report.Row:
     }
 
 
-def _shown(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """Print finds at once, and the progress."""
-    for done, outcome in enumerate(outcomes, 1):
-        if outcome.status == FIND:
-            case = outcome.case
-            print(
-                f"find: --seed {case.seed} --kind {case.kind} --index {case.number}\n{outcome.message}",
-                flush=True,
-            )
-        if done % 1000 == 0:
-            print(f"{done} cases", file=sys.stderr, flush=True)
-        yield outcome
+def _options(case: Case) -> str:
+    return f"--kind {case.kind} --index {case.number} --seed {case.seed}"
 
 
 def main() -> None:
@@ -79,11 +69,15 @@ def main() -> None:
     options = parser.parse_args()
     kinds = [options.kind] if options.kind else []
     if options.index is None:
-        outcomes = list(_shown(run(plan(options.count, options.seed, kinds))))
-        rows = tabulate(outcomes)
-        for row in rows:
-            report.show(row)
-        report.write(options.output, {f"{len(outcomes)} mutated files, seed {options.seed}": rows})
+        outcomes: list[Outcome] = []
+        cases = plan(options.count, options.seed, kinds)
+        for outcome in run(cases):
+            outcomes.append(outcome)
+            if outcome.status == FIND:
+                print(f"find: {_options(outcome.case)}\n{outcome.message}", flush=True)
+            if len(outcomes) % WRITE_CASES == 0 or len(outcomes) == len(cases):
+                title = f"{len(outcomes)} mutated files, seed {options.seed}"
+                report.write(options.output, {title: tabulate(outcomes)})
         return
     case = Case(options.kind, options.index, options.seed)
     if options.save is not None:

@@ -203,6 +203,7 @@ def run_case(case: Case, folder: Path) -> Outcome:
                 each.unlink()
     if peak > MAX_BYTES and status != FIND:
         status, message = FIND, f"{peak >> 20} MiB of memory"
+    message = message.encode("utf-8", "backslashreplace").decode()  # it is printed
     return Outcome(case, status, message, seconds, peak)
 
 
