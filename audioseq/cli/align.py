@@ -71,8 +71,8 @@ def align(
     alphabet = recogniser.tokenizer.alphabet
     if figures := [word for word in reference.split() if any(map(str.isdigit, normalise(word, alphabet)[1]))]:
         log(
-            f"{len(figures)} words with digits cannot be aligned, such as {figures[0]!r}: they get the time "
-            "between their neighbours; spell them out"
+            f"warning: {text}: words with digits cannot be aligned ({len(figures)}, such as {figures[0]!r}); "
+            "they get the time between their neighbours; spell them out"
         )
     blocks = audio.stream(recording)
     waveform = np.concatenate(list(blocks))
