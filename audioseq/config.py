@@ -234,7 +234,7 @@ def _fields(model: type[Any], path: Sequence[str]) -> list[str]:
         fields = getattr(model, "model_fields", {})
         if key in fields:
             model = _inner(fields[key].annotation)
-    return list(getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", ()))
+    return list(getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {}))
 
 
 def _inner(annotation: Any) -> Any:

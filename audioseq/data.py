@@ -159,11 +159,10 @@ def length_batches(
     random = np.random.default_rng((seed, epoch))
     lengths = np.asarray(durations, dtype=np.float64)
     blurred = lengths if shortest_first else lengths * (1 + LENGTH_JITTER * random.random(len(lengths)))
-    ties = random.random(len(lengths))
     batches: list[list[int]] = []
     batch: list[int] = []
     longest = 0.0
-    for index in np.lexsort((ties, blurred)).tolist():
+    for index in np.lexsort((random.random(len(lengths)), blurred)).tolist():  # equal ones in random order
         longest = max(longest, lengths[index])
         if batch and (longest * (len(batch) + 1) > seconds_per_batch or len(batch) == max_size):
             batches.append(batch)

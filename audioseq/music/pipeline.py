@@ -202,19 +202,14 @@ class Composer:
             raise ConfigError(f"style is {style!r}; this model has only {', '.join(styles)}")
         rows = self.training_conditions[style]
         row = rows[int(random.integers(len(rows)))]
-        bpm = v.class_tempo(row.tempo)
-        bars = options.bars or 32
+        bpm, bars = v.class_tempo(row.tempo), options.bars or 32
         if primer is not None:
+            style = options.style or "other"
+            programs = primer.programs + (row.programs[len(primer.programs) :] if options.style else ())
             tonic, minor = primer.key(complete=False)
-            programs = primer.programs
-            if options.style is None:
-                style = "other"
-            else:
-                programs += row.programs[len(programs) :]
             density = v.density_class(primer.density)
             row = replace(row, tonic=tonic, minor=minor, density=density, programs=programs)
-            bpm = primer.bpm
-            bars += len(primer.meters)
+            bpm, bars = primer.bpm, bars + len(primer.meters)
         if options.key is not None:
             tonic, minor = v.parse_key(options.key)
             row = replace(row, tonic=tonic, minor=minor)
@@ -277,11 +272,11 @@ def _read_conditions(stored: dict[str, list[dict[str, Any]]]) -> dict[str, list[
         style: [Conditions(**{**row, "programs": tuple(row["programs"])}) for row in rows]
         for style, rows in stored.items()
     }
-    for style, rows in found.items():
-        if style not in v.STYLES or not rows or not all(row.is_valid() for row in rows):
-            raise ValueError(f"the conditions of the style {style} are invalid")
-    if not found:
-        raise ValueError("there are no conditions")
+    valid = [
+        style in v.STYLES and rows and all(row.is_valid() for row in rows) for style, rows in found.items()
+    ]
+    if not valid or not all(valid):
+        raise ValueError("the conditions are invalid")
     return found
 
 

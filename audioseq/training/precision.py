@@ -29,9 +29,7 @@ def choose_precision(requested: str, device: torch.device, log: Callable[[str], 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[None]:
     """Return the context manager in which to compute a loss."""
-    if precision == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.type, precision)
+    return nullcontext() if precision == torch.float32 else torch.autocast(device.type, precision)
 
 
 def _bf16_error(device: torch.device) -> str | None:

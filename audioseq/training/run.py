@@ -157,15 +157,14 @@ class RunDirectory:
             progress = dict(state["progress"])
             if "noticed" in progress:  # name of the field in older training states
                 progress["advised"] = progress.pop("noticed")
-            restored = TrainingProgress(**progress)
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
+            return TrainingProgress(**progress)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.state}: is not a training state of this version of audioseq ({error!r}); "
                 "start a new run with --from"
             ) from None
-        return restored
 
     def average(self, updates: list[int]) -> dict[str, Tensor]:
         """Return the mean weights of the snapshots; integer tensors are those of the last snapshot."""

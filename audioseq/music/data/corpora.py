@@ -242,8 +242,7 @@ def find_downbeat(starts: np.ndarray, durations: np.ndarray, pitches: np.ndarray
         pitches: 0 to 127.
         step: distance of the candidates, in sixteenths.
     """
-    low = np.clip((66 - pitches) / 12, 0.2, 2)
-    weight = np.minimum(durations, METER_TICKS[0]) * low
+    weight = np.minimum(durations, METER_TICKS[0]) * np.clip((66 - pitches) / 12, 0.2, 2)
     beat = np.bincount((starts // SIXTEENTH_TICKS) % 16, weight, minlength=16)
     evidence = [
         # A bar is stressed on beat 1, less on beat 3, and least on beats 2 and 4.

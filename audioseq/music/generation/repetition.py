@@ -13,7 +13,6 @@ LAG_BARS = (4, 8, 16)
 REPETITION_PROBABILITIES = {"pop": 0.5, "lied": 0.5, "quartet": 0.4, "chorale": 0.05, "other": 0.4}
 """Share of the phrases that repeat an earlier one, if any exists. In real pieces, this share of the bars is
 mostly equal to an earlier bar."""
-_PROBABILITIES = [REPETITION_PROBABILITIES[style] for style in STYLES]
 FREE_ENDING_BARS = 2
 """Bars at the end that repeat none."""
 
@@ -33,6 +32,6 @@ def sample_repeat_lag(bar: int, remaining: int, style: int, previous: int, rando
     if bar % PHRASE_BARS:
         return previous
     possible = [lag for lag in LAG_BARS if lag <= bar]
-    if not possible or random.random() >= _PROBABILITIES[style]:
+    if not possible or random.random() >= REPETITION_PROBABILITIES[STYLES[style]]:
         return 0
     return possible[int(random.integers(len(possible)))]

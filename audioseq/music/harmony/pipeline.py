@@ -140,8 +140,7 @@ def load_harmoniser(model: str | Path | None = None, device: str = "auto") -> Ha
         ConfigError: the device does not exist.
     """
     config, stored = open_model(model, "harmony", HarmonyConfig)
-    network = stored.restore(lambda: build(config.model))
-    return Harmoniser(network, stored.header, choose_device(device))
+    return Harmoniser(stored.restore(lambda: build(config.model)), stored.header, choose_device(device))
 
 
 def harmonise(

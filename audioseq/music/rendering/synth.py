@@ -106,7 +106,7 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
     for (drum, program, pitch, layer), notes in groups.items():
         if drum:
             hit = _drum_sound(pitch, sample_rate)  # the durations of the notes are ignored
-            sounds = (hit * _amplitude(note.velocity) for note in notes)
+            sounds: Iterator[np.ndarray] = (hit * _amplitude(note.velocity) for note in notes)
         else:
             timbre = PROGRAM_TIMBRES.get(program, FAMILY_TIMBRES[program // 8])
             longest = min(max(note.duration for note in notes), MAX_TONE_SECONDS) + timbre.release

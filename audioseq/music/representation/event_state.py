@@ -189,10 +189,8 @@ class EventState:
         requested = self.conditions.density
         notes_per_quarter = max(self._earlier_notes, 1) * v.TICKS_PER_QUARTER / self.start
         deficit = requested - 4 * math.log2(notes_per_quarter)  # four classes per doubling, as density_class
-        deficit = min(max(deficit, -MAX_DENSITY_DEFICIT), MAX_DENSITY_DEFICIT)
-        corrected = min(max(requested + round(deficit), 0), v.DENSITIES - 1)
-        self._features[COLUMN_INDEX["density"]] = corrected
-        self.density_deficit = deficit
+        self.density_deficit = deficit = min(max(deficit, -MAX_DENSITY_DEFICIT), MAX_DENSITY_DEFICIT)
+        self._features[COLUMN_INDEX["density"]] = min(max(requested + round(deficit), 0), v.DENSITIES - 1)
 
     @property
     def bar(self) -> int:

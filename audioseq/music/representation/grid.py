@@ -186,9 +186,7 @@ def _assign_tracks(notes: Sequence[Note]) -> tuple[dict[tuple[int, int], int], t
     """
     counts = Counter(map(_voice, notes))
     kept = sorted(sorted(counts, key=lambda voice: -counts[voice])[: v.TRACKS])
-    by_program: dict[int, int] = {}
-    for index, (_, program) in enumerate(kept):
-        by_program.setdefault(program, index)
+    by_program = {program: index for index, (_, program) in reversed([*enumerate(kept)])}  # the first track
     places = {voice: index for index, voice in enumerate(kept)}
     for voice in counts:
         places.setdefault(voice, by_program.get(voice[1], len(kept) - 1))
