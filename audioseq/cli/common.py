@@ -81,7 +81,7 @@ def _set_threads(number: int | None) -> int | None:
 
 
 def decoding_options(
-    recogniser: Recogniser | None,
+    recogniser: Recogniser,
     *,
     beam: int | None = None,
     lm: str | None = None,
@@ -101,18 +101,17 @@ def decoding_options(
     from audioseq.speech.decoding.decoder import DecodingOptions
 
     boosted = list(hotwords or ())
-    if hotword_file is not None and recogniser is not None:
+    if hotword_file is not None:
         boosted += _read_hotwords(hotword_file, recogniser.tokenizer.alphabet)
-    recommended = None if recogniser is None else recogniser.recommended_options
-    name = recommended.lm if lm is None and recommended else lm
-    second: str | Path | None = rescorer
-    if rescorer is None and recommended is not None and name == recommended.lm:
-        second = recommended.rescorer
-    second = None if second == "none" else second
-    if beam is None and name in (None, "none") and second is None and not boosted:
+    recommended = recogniser.recommended_options
+    chosen: list[str | Path | None] = [lm, rescorer]
+    if recommended is not None and lm in (None, recommended.lm):
+        chosen = [recommended.lm, rescorer or recommended.rescorer]
+    name, second = (None if each == "none" else each for each in chosen)
+    if beam is None and name is None and second is None and not boosted:
         return "greedy"
     return DecodingOptions(
-        lm=None if name == "none" else name,
+        lm=name,
         hotwords=tuple(boosted),
         limits=BeamLimits() if beam is None else BeamLimits(beam_size=beam),
         rescorer=second,

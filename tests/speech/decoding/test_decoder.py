@@ -7,12 +7,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
 from audioseq import checkpoint, models
+from audioseq.cli.common import decoding_options
 from audioseq.cli.main import run
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import CheckpointError, ConfigError, DataError
@@ -266,6 +269,28 @@ def test_the_grid_finds_the_weights_that_a_trial_of_each_point_finds() -> None:
     ]
     found = tune_rescoring(utterances, log_probs, search)
     assert errors(found) <= min(errors(weights) for weights in trials)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, ("words", "sentences")),
+        ({"rescorer": "none"}, ("words", None)),
+        ({"rescorer": "mine"}, ("words", "mine")),
+        ({"lm": "words"}, ("words", "sentences")),
+        ({"lm": "mine"}, ("mine", None)),
+        ({"lm": "none", "rescorer": "mine"}, (None, "mine")),
+        ({"lm": "none", "beam": 5}, (None, None)),
+        ({"lm": "none"}, "greedy"),
+    ],
+)
+def test_language_models_that_the_command_line_leaves_out_are_the_recommended_ones(
+    arguments: dict[str, Any], expected: object
+) -> None:
+    recommended = DecodingOptions(lm="words", rescorer="sentences")
+    recogniser = cast(pipeline.Recogniser, SimpleNamespace(recommended_options=recommended))
+    options = decoding_options(recogniser, **arguments)
+    assert (options if options == "greedy" else (options.lm, options.rescorer)) == expected
 
 
 def test_the_commands_decode_and_tuned_weights_are_stored_in_the_model(
