@@ -213,7 +213,7 @@ def read_recording(path: Path, random: Random) -> None:
 def read_midi(path: Path, random: Random) -> None:
     """Read, write, tokenise, compare and continue a piece, and harmonise it."""
     score = Score.load(path, pedal=random.random() < 0.5)
-    short = score.end < 60 and len(score.notes) < 300
+    short = score.end < 16 and len(score.notes) < 100  # generation takes seconds for others
 
     def tokenise() -> None:
         piece = to_grid(score)
@@ -315,7 +315,7 @@ def read_rows(path: Path, random: Random) -> None:
 
     def evaluate() -> None:
         for entry in read_music_manifest(path)[:2]:
-            read_piece(entry.midi_filepath, lambda line: str(line).encode("utf-8", "surrogateescape"))
+            read_piece(entry.midi_filepath, lambda line: str(line).encode("utf-8", "backslashreplace"))
 
     def resume() -> None:
         Journal(path.parent, Shard(1, 1))

@@ -23,7 +23,7 @@ def test_every_outcome_is_a_result_or_an_error_of_the_package() -> None:
     )
     for kind in {outcome.case.kind for outcome in outcomes}:
         statuses = [outcome.status for outcome in outcomes if outcome.case.kind == kind]
-        assert statuses.count(RESULT) >= 0.05 * len(statuses), f"{kind}: nearly all files are refused"
+        assert RESULT in statuses, f"{kind}: all files are refused, so little of the code is reached"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,7 +36,7 @@ def test_finds_are_counted_apart_from_refusals() -> None:
     case = Case("wav", 0)
     statuses = (RESULT, "AudioError", "DataError", "AudioError", FIND)
     rows = tabulate([Outcome(case, status, seconds=0.5, peak_bytes=10**6) for status in statuses])
-    assert rows[0] == rows[1] | {"files": "wav"}
+    assert rows[0] == {**rows[1], "files": "wav"}
     assert rows[1] == {
         "files": "all",
         "cases": 5,
