@@ -37,7 +37,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-small",
         task="speech",
         file="english-small.safetensors",
-        sha256="49a468e117ad034f5a8dedc8dc666b025862dc7c9a7317d325d5fd458643e54a",
+        sha256="791438c51d18a1eecb44760432a3be70d481e480ab073af735ca33000e301637",
         summary="read English from many speakers; a base to adapt to your own recordings",
     ),
     Model(
