@@ -71,6 +71,7 @@ class Stream:
         """Sample rate of the blocks, Hz."""
         self.warnings: list[str] = []
         """What is missing or wrong in the recording, one line each; complete when all blocks are read."""
+        _check_channels(channels, source.channels, where)
         self._source, self._channels, self._amplify = source, channels, amplify
         self._offset, self._duration = offset, duration
         self._mutes_crosstalk = False
@@ -295,6 +296,13 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
         reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
         raise AudioError(f"{path}: cannot be written ({reason}); use .wav") from error
     write_bytes(path, buffer.getbuffer())
+
+
+def _check_channels(channels: Channels, count: int, where: str) -> None:
+    if channels not in ("mix", "left", "right", "split", *range(1, count + 1)):
+        raise AudioError(
+            f"{where}: has no channel {channels!r}; choose mix, left, right, split or a number up to {count}"
+        )
 
 
 def _check_rate(rate: int, where: str) -> None:

@@ -11,6 +11,7 @@ import soundfile as sf
 
 from audioseq import audio
 from audioseq.audio import sources
+from audioseq.errors import AudioError
 
 RATE = 16_000
 SPEECH = np.repeat(np.tile([0.3, 0.02, 0.2, 0.1], 10), RATE // 10) * np.random.default_rng(0).uniform(
@@ -70,6 +71,9 @@ def test_chosen_channels_are_used_as_they_are() -> None:
     assert np.array_equal(mix(SPEECH, right, channels="right")[0], right.astype(np.float32))
     assert np.array_equal(mix(SPEECH, right, channels=2)[0], right.astype(np.float32))
     assert np.array_equal(mix(SPEECH, channels="right")[0], SPEECH.astype(np.float32))
+    for odd in ("center", 0, 3, -1):
+        with pytest.raises(AudioError, match=f"has no channel {odd!r}; choose mix, .* up to 2"):
+            mix(SPEECH, right, channels=odd)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
