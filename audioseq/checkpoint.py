@@ -180,7 +180,7 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
     from safetensors.torch import load as from_bytes
     from safetensors.torch import load_file
 
-    from audioseq.quantisation import dequantise
+    from audioseq.quantisation import dequantise, is_quantised
 
     metadata = _metadata(path)
     header = _header(path, metadata)
@@ -205,7 +205,7 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
     scaled = [name.removesuffix(SCALES) for name in weights if name.endswith(SCALES)]
     for name in scaled:
         scales, integers = weights.pop(name + SCALES), weights.get(name)
-        if integers is None or scales.shape != integers.shape[:1]:
+        if integers is None or not is_quantised(integers, scales):
             raise _damaged(path, "its scales do not match its weights")
         weights[name] = dequantise(integers, scales)
     if not all(isinstance(name, str) and name in weights for name in aliases.values()):

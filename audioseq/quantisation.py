@@ -43,6 +43,12 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
     return integers.view(weight.shape), scales
 
 
+def is_quantised(integers: Tensor, scales: Tensor) -> bool:
+    """Whether two tensors have the types and shapes of the results of `quantise`."""
+    types = integers.dtype, scales.dtype
+    return types == (torch.int8, torch.float32) and integers.dim() > 1 and scales.shape == integers.shape[:1]
+
+
 def dequantise(integers: Tensor, scales: Tensor) -> Tensor:
     """Return the weights `[N, ...]` in fp32 from the results of `quantise`."""
     return integers * scales.view(-1, *[1] * (integers.dim() - 1))

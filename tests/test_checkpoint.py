@@ -117,7 +117,9 @@ def test_int8_weights_are_stored_again_without_a_change(seed: int, size: float) 
     assert again.equal(integers) and scales_again.equal(scales)
 
 
-@pytest.mark.parametrize("scales", [torch.ones(4), torch.ones(()), torch.ones(5, 1)])
+@pytest.mark.parametrize(
+    "scales", [torch.ones(4), torch.ones(()), torch.ones(5, 1), torch.ones(5, dtype=torch.uint32)]
+)
 def test_scales_that_do_not_match_are_damage(tmp_path: Path, scales: Tensor) -> None:
     save(tmp_path / "a", {"w": torch.ones(5, 3, dtype=torch.int8), "w//scale": scales}, HEADER)
     message_of(lambda: load(tmp_path / "a"), "its scales do not match its weights")
