@@ -71,7 +71,7 @@ def transcription_progress(
 
         def print_share(recording: Recording, share: float) -> None:
             done, description = advance(recording, share)
-            print_line(description, done / total)
+            print_line(description, done / max(total, 1.0))  # empty files have no bytes
 
         yield print_share
         return

@@ -103,8 +103,9 @@ def to_words(
 
     Example:
         >>> from audioseq.text.tokenizer import CharTokenizer
-        >>> to_words([9, 10], [Span(3, 4, -0.1), Span(5, 6, -0.3)], CharTokenizer(), 0.04)
-        [Word(start=0.12, end=0.24, word='hi', confidence=0.8187307530779818)]
+        >>> (word,) = to_words([9, 10], [Span(3, 4, -0.1), Span(5, 6, -0.3)], CharTokenizer(), 0.04)
+        >>> word.start, word.end, word.word, round(word.confidence, 3)
+        (0.12, 0.24, 'hi', 0.819)
     """
     words: list[tuple[str, list[Span]]] = [("", [])]
     for token, span in zip(tokens, spans, strict=True):
