@@ -102,6 +102,9 @@ class RunDirectory:
             self.snapshot(0).parent.mkdir(parents=True, exist_ok=True)
             busy = f"{self.path}: another process trains in this directory; choose another one with --run-dir"
             self._lock.enter_context(locked(self.path / ".lock", ConfigError(busy)))
+            for folder in (self.path, self.snapshot(0).parent):
+                for unfinished in folder.glob(".*.tmp"):  # of a process that was killed
+                    unfinished.unlink()
             used = any(path.exists() for path in (self.metrics, self.state, self.last, self.best))
         if used and not resume:
             raise ConfigError(

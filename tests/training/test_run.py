@@ -60,6 +60,15 @@ def test_another_process_in_the_directory_is_an_error(tmp_path: Path) -> None:
     train(tmp_path, resume=True)
 
 
+def test_files_that_a_killed_process_left_are_removed(tmp_path: Path) -> None:
+    """They are not always written again: the last model may be complete already."""
+    train(tmp_path, with_epochs(1))
+    for left in tmp_path / ".last.safetensors.tmp", tmp_path / "snapshots" / ".1.safetensors.tmp":
+        left.write_bytes(b"half")
+    train(tmp_path, resume=True)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="users of Windows have names")
 def test_a_user_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first optimiser of a process imports a module of torch that asks for the name."""
