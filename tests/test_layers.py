@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
     {"files"},
-    {"config", "device", "nn", "quantisation", "seeding", "text"},
+    {"config", "device", "memory", "nn", "quantisation", "seeding", "text"},
     {"audio", "checkpoint", "download", "recipe"},
     {"data", "models", "midi"},
     {"training"},

@@ -17,6 +17,7 @@ from audioseq.checkpoint import Header
 from audioseq.data import pad
 from audioseq.device import choose_device
 from audioseq.errors import AudioseqError
+from audioseq.memory import release_freed_memory
 from audioseq.models import open_model
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
@@ -127,6 +128,7 @@ class Recogniser:
                 segments += split_at_pauses(found)
                 if words:
                     all_words += found
+        release_freed_memory()
         return Transcript(
             path=path,
             text=" ".join(segment.text for segment in segments),
