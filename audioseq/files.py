@@ -107,9 +107,10 @@ def write_atomically(
             try:
                 write_durably(temporary, write)
                 os.replace(temporary, target)
-            finally:
+            except BaseException:  # only then: after the renaming, another process may have made its own
                 with suppress(OSError):
                     temporary.unlink()
+                raise
 
 
 def write_bytes(

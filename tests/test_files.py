@@ -49,7 +49,7 @@ def test_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
 
     def write(content: bytes) -> None:
         try:
-            for _ in range(10):
+            for _ in range(50):
                 write_bytes(path, content)
                 assert path.read_bytes() in contents
         except BaseException as error:
