@@ -49,7 +49,7 @@ def test_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
 
     def write(content: bytes) -> None:
         try:
-            for _ in range(50):
+            for _ in range(10):
                 write_bytes(path, content)
                 assert path.read_bytes() in contents
         except BaseException as error:
@@ -62,6 +62,20 @@ def test_writers_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
         thread.join()
     assert not errors
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_temporary_file_that_another_process_makes_after_the_renaming_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def replace_and_start_another(source: Path, target: Path) -> None:
+        replace(source, target)
+        source.write_bytes(b"of another process")
+
+    monkeypatch.setattr(os, "replace", replace_and_start_another)
+    write_bytes(tmp_path / "model", b"x")
+    assert (tmp_path / ".model.tmp").read_bytes() == b"of another process"
 
 
 def test_a_failed_write_leaves_no_files(tmp_path: Path) -> None:
