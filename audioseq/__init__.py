@@ -6,6 +6,7 @@
     audioseq.load("digits").transcribe("talk.wav")         # load a model once, transcribe many recordings
     audioseq.transcribe_all("clips/", "texts/")            # transcribe a folder; can be resumed
     audioseq.compose(seed=7).save("tune.mid")              # generate music
+    audioseq.punctuate("hello how are you")                # restore punctuation and capitals
 
 Names are imported on first use, so `import audioseq` does not load PyTorch.
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         FileError,
         MidiError,
     )
+    from audioseq.language.punctuation.pipeline import punctuate_text as punctuate
     from audioseq.midi import Score
     from audioseq.music.pipeline import compose
     from audioseq.speech.batch.run import transcribe_all
@@ -56,6 +58,7 @@ __all__ = [
     "compose",
     "fit",
     "load",
+    "punctuate",
     "transcribe",
     "transcribe_all",
 ]
@@ -63,6 +66,7 @@ __all__ = [
 _SOURCES = {
     "load": "audioseq.speech.pipeline.load_recogniser",
     "compose": "audioseq.music.pipeline.compose",
+    "punctuate": "audioseq.language.punctuation.pipeline.punctuate_text",
     "Score": "audioseq.midi.Score",
     "transcribe_all": "audioseq.speech.batch.run.transcribe_all",
     "DecodingOptions": "audioseq.speech.decoding.decoder.DecodingOptions",

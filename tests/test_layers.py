@@ -31,7 +31,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"corpus", "units"},
         {"model", "ngram"},
         {"metrics", "prefix_scoring"},
-        {"task", "pipeline"},
+        {"task", "pipeline", "punctuation"},
         {"evaluate"},
     ),
     "speech": (

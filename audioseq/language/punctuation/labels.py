@@ -1,0 +1,119 @@
+"""The labels of a word, its case and the mark after it: read from written text, and written to words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from audioseq.text.tokenizer import normalise
+
+CASES = ("lower", "title", "upper")
+"""Case of a word: as spoken, first letter upper case, or all letters upper case."""
+MARKS = ("", ",", ".", "?", "!", ":", ";", " –")
+"""What follows a word. A dash has a space before it, as it stands between words."""
+NAMES = ("none", "comma", "full stop", "question", "exclamation", "colon", "semicolon", "dash")
+"""Names of the marks, for tables and keys."""
+ABBREVIATIONS = frozenset(
+    "mr mrs ms dr st messrs mme mlle jr sr capt col gen rev hon prof lieut lt sergt maj esq no vol p pp "
+    "viz etc cf ed fig vs".split()
+)
+"""Words whose full stop belongs to them. It is no mark, unless the next word starts a sentence."""
+_PRIORITY = ("?", "!", ".", ";", ":", ",", " –")
+"""Of several marks after a word, the first of these is its label."""
+_DASH = re.compile(r"-{2,}|[\u2012-\u2015]|(?<=\s)-+(?=\s)|-+$")
+_ELLIPSIS = re.compile(r"(\.\s?){2,}|…")
+_WORD = re.compile(r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*")
+_ELIDED = re.compile(r"['\u2018\u2019](?=(?:tis|twas|twere|twill|em|til|bout|cause)\b)", re.IGNORECASE)
+
+
+class LabelledWord(NamedTuple):
+    """A word with its labels."""
+
+    word: str
+    """As spoken: lower case, without marks."""
+    case: int
+    """Index into `CASES`."""
+    mark: int
+    """Index into `MARKS`."""
+    written: str
+    """As in the text, without marks; tells mixed case such as "McDonald"."""
+
+
+def read_labels(text: str) -> Iterator[LabelledWord]:
+    """Yield the words of a written text with their labels.
+
+    Hyphens separate words, as in speech. Quotation marks and brackets are left out. A word in mixed case counts
+    as title case.
+
+    Example:
+        >>> [(each.word, CASES[each.case], MARKS[each.mark]) for each in read_labels('"No," he said--why?')]
+        [('no', 'title', ','), ('he', 'lower', ''), ('said', 'lower', ' –'), ('why', 'lower', '?')]
+    """
+    found = [(match.start(), match.end()) for match in _WORD.finditer(text)]
+    for index, (start, end) in enumerate(found):
+        if _ELIDED.match(text, start - 1) and start:
+            start -= 1
+        written = text[start:end]
+        following = found[index + 1][0] if index + 1 < len(found) else len(text)
+        starts_sentence = following == len(text) or text[following].isupper()
+        word = normalise(written).text.replace(" ", "") or written
+        mark = _mark(text[end:following], starts_sentence, word in ABBREVIATIONS, following == len(text))
+        yield LabelledWord(word, _case(written), MARKS.index(mark), written)
+
+
+def write_word(word: str, case: int, mark: int, forms: Mapping[str, str]) -> str:
+    """Write a word with its labels; capitals and a mark that it already has are kept.
+
+    Args:
+        word: as spoken, or as written.
+        case: index into `CASES`.
+        mark: index into `MARKS`.
+        forms: written forms of words in mixed case, used in place of title case.
+    Example:
+        >>> write_word("mcdonald", 1, 2, {"mcdonald": "McDonald"}), write_word("Don't!", 0, 1, {})
+        ('McDonald.', "Don't!")
+    """
+    marked = word if has_mark(word) else word + MARKS[mark]
+    if has_capital(word) or not case:
+        return marked
+    if CASES[case] == "upper":
+        return _upper(marked)
+    if word in forms:
+        form = forms[word]
+        return form + marked[len(word) :].removeprefix("." if form.endswith(".") else "")
+    first = next((place for place, char in enumerate(marked) if char.isalnum()), 0)
+    return marked[:first] + _upper(marked[first]) + marked[first + 1 :]
+
+
+def has_capital(text: str) -> bool:
+    """Whether a text has an upper-case letter."""
+    return text != text.lower()
+
+
+def has_mark(word: str) -> bool:
+    """Whether a word ends with a mark, which closing quotation marks and brackets may follow."""
+    return word.rstrip("\"'\u2019\u201d\u00bb)]}").endswith((",", ".", "?", "!", ":", ";", "-", "…", *"‒–—―"))
+
+
+def _upper(text: str) -> str:
+    """Return upper case; letters whose upper case has more letters stay as they are."""
+    return "".join(char.upper() if len(char.upper()) == 1 else char for char in text)
+
+
+def _case(written: str) -> int:
+    letters = [char for char in written if char.isalpha()]
+    if not letters or not any(char.isupper() for char in letters):
+        return CASES.index("lower")
+    return CASES.index("upper" if len(letters) > 1 and all(char.isupper() for char in letters) else "title")
+
+
+def _mark(between: str, starts_sentence: bool, is_abbreviation: bool, is_last: bool) -> str:
+    """Return the mark in the text between two words."""
+    ellipsis = "." if starts_sentence else " –"
+    between = _DASH.sub(" – ", _ELLIPSIS.sub(ellipsis, between))
+    if is_abbreviation and not is_last:
+        between = between.replace(".", "", 1)
+    elif "." in between and not starts_sentence:  # of an abbreviation that is not in the list
+        between = between.replace(".", "")
+    return next((mark for mark in _PRIORITY if mark.strip() in between), "")

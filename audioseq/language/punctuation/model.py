@@ -1,0 +1,156 @@
+"""The recurrent network: from the subwords of each word to the scores of its case and of the mark after it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from audioseq.data import pad
+from audioseq.language.punctuation.config import PunctuationConfig
+from audioseq.language.punctuation.labels import CASES, MARKS
+from audioseq.nn import CellName, LockedDropout, RecurrentStack, States
+
+PAUSE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5)
+"""Bounds between the classes of pauses, seconds."""
+UNKNOWN_PAUSE = 0
+"""Class of a pause that is not known; the others are 1 to `len(PAUSE_BOUNDS) + 1`."""
+MAX_PIECES = 12
+"""Subwords of a word that the model reads; those after them are left out."""
+
+
+class Words(NamedTuple):
+    """A padded batch of texts."""
+
+    pieces: Tensor
+    """Subwords of each word, int64 `[B, T, S]`; 0 is none."""
+    pauses: Tensor
+    """Class of the pause after each word, int64 `[B, T]`."""
+    lengths: Tensor
+    """Words of each text, int64 `[B]`."""
+
+
+class Scores(NamedTuple):
+    """Unnormalised log probabilities of the labels of each word."""
+
+    cases: Tensor
+    """`[B, T, len(CASES)]`."""
+    marks: Tensor
+    """`[B, T, len(MARKS)]`."""
+
+
+class PunctuationModel(nn.Module):
+    """Sum of subword embeddings for each word, recurrent stack, and a linear layer for both labels.
+
+    The network takes one step per word. It reads words in both directions; or, for live text, forwards only,
+    and the labels of a word are read a few words later. The class of the pause after a word is embedded, and
+    added to the word.
+
+    Args:
+        vocabulary: number of subwords V; id 0 is none.
+        embedding_size: features E of a subword.
+        hidden_size: features H of each direction of a recurrent layer.
+        num_layers: number of layers.
+        cell: `lstm`, `gru`, `rnn_tanh` or `rnn_relu`.
+        dropout: probability of zeroing a feature of the words or of a layer for a whole text.
+        lookahead: number of following words that the labels of a word depend on; None reads the whole text in
+            both directions.
+    Example:
+        >>> model = PunctuationModel(10, embedding_size=4, hidden_size=6, num_layers=1)
+        >>> pieces = torch.tensor([[[1, 2], [3, 0], [4, 0]]])
+        >>> scores, _ = model(Words(pieces, torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3])))
+        >>> scores.cases.shape, scores.marks.shape
+        (torch.Size([1, 3, 3]), torch.Size([1, 3, 8]))
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        embedding_size: int = 160,
+        hidden_size: int = 160,
+        num_layers: int = 2,
+        *,
+        cell: CellName = "lstm",
+        dropout: float = 0.0,
+        lookahead: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.lookahead = lookahead
+        self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=0)
+        self.pause_embedding = nn.Embedding(len(PAUSE_BOUNDS) + 2, embedding_size, padding_idx=UNKNOWN_PAUSE)
+        for table in (self.embedding, self.pause_embedding):
+            nn.init.normal_(table.weight, std=0.3)
+            nn.init.zeros_(table.weight[0])
+        self.dropout = LockedDropout(dropout)
+        self.stack = RecurrentStack(
+            cell, embedding_size, hidden_size, num_layers,
+            bidirectional=lookahead is None, dropout=dropout, locked=True,
+        )  # fmt: skip
+        self.head = nn.Linear(self.stack.output_size, len(CASES) + len(MARKS))
+
+    def forward(self, words: Words, state: States | None = None) -> tuple[Scores, States | None]:
+        """Score the labels.
+
+        Args:
+            words: a batch.
+            state: state after the preceding words, only with `lookahead`.
+        Returns:
+            the scores at each step, which are those of the word `lookahead` steps before; and the state.
+        """
+        x = self.embedding(words.pieces).sum(2) + self.pause_embedding(words.pauses)
+        y, state = self.stack(self.dropout(x), words.lengths, state)
+        cases, marks = self.head(y).split([len(CASES), len(MARKS)], dim=2)
+        return Scores(cases, marks), state
+
+    def score(self, words: Words) -> Scores:
+        """Score the labels of each word of whole texts."""
+        if not self.lookahead:
+            scores: Scores = self(words)[0]
+            return scores
+        scores, _ = self(extend(words, self.lookahead))
+        return Scores(scores.cases[:, self.lookahead :], scores.marks[:, self.lookahead :])
+
+
+def build(config: PunctuationConfig, vocabulary: int) -> PunctuationModel:
+    """Build the model of a recipe with random weights."""
+    return PunctuationModel(vocabulary, **config.model.model_dump())
+
+
+def batch_words(rows: Sequence[Sequence[Sequence[int]]], pauses: Sequence[Sequence[float] | None]) -> Words:
+    """Return a batch of texts.
+
+    Args:
+        rows: the subwords of each word of each text.
+        pauses: seconds of silence after each word of each text; None if they are not known.
+    """
+    width = max((len(pieces) for row in rows for pieces in row), default=1)
+    width = max(1, min(width, MAX_PIECES))
+    padded = [
+        torch.tensor([[*pieces[:width], *[0] * (width - len(pieces))] for pieces in row]).view(-1, width)
+        for row in rows
+    ]
+    classes = [
+        torch.tensor([UNKNOWN_PAUSE] * len(row) if each is None else [pause_class(pause) for pause in each])
+        for row, each in zip(rows, pauses, strict=True)
+    ]
+    pieces, lengths = pad([row.long() for row in padded])
+    return Words(pieces, pad([row.long() for row in classes])[0], lengths)
+
+
+def extend(words: Words, count: int) -> Words:
+    """Return a batch in which `count` steps without a word follow each text."""
+    pieces = nn.functional.pad(words.pieces, (0, 0, 0, count))
+    return Words(pieces, nn.functional.pad(words.pauses, (0, count)), words.lengths + count)
+
+
+def pause_class(seconds: float) -> int:
+    """Return the class of a pause.
+
+    Example:
+        >>> pause_class(0.0), pause_class(0.25), pause_class(9.0)
+        (1, 3, 9)
+    """
+    return 1 + bisect_right(PAUSE_BOUNDS, seconds)
