@@ -10,6 +10,7 @@ import json
 import lzma
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar, cast
 
@@ -17,6 +18,7 @@ from audioseq.errors import CheckpointError
 from audioseq.files import reading, write_atomically, write_bytes
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
 M = TypeVar("M", bound="nn.Module")
@@ -64,9 +66,18 @@ class Checkpoint:
     path: str | Path
     """The file that it was read from."""
     header: Header
-    weights: dict[str, Tensor]
+    arrays: dict[str, NDArray[Any]]
+    """The weights; tied weights are the same array."""
     precision: Precision = "fp32"
     """How the weights are stored in the file."""
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The weights as tensors, which share the memory of the arrays."""
+        import torch
+
+        tensors = {id(array): torch.from_numpy(array) for array in self.arrays.values()}
+        return {name: tensors[id(array)] for name, array in self.arrays.items()}
 
     def fill(self, network: nn.Module) -> None:
         """Load the weights into a network that was built from the config.
@@ -130,6 +141,7 @@ def save(
     Raises:
         FileError: the file cannot be written; an existing file is left unchanged.
     """
+    import torch
     from safetensors.torch import save as to_bytes
 
     from audioseq.quantisation import is_quantisable, quantise
@@ -145,8 +157,9 @@ def save(
         seen[key] = name
         # Clone: cuDNN keeps the weights of a layer as views of one storage, which safetensors refuses.
         tensor = tensor.detach().cpu().contiguous().clone()
-        if precision == "int8" and is_quantisable(tensor):
-            stored[name], stored[name + SCALES] = quantise(tensor)
+        if precision == "int8" and tensor.is_floating_point() and is_quantisable(tensor.float().numpy()):
+            integers, scales = quantise(tensor.float().numpy())
+            stored[name], stored[name + SCALES] = torch.from_numpy(integers), torch.from_numpy(scales)
         elif precision == "fp16" and tensor.is_floating_point():
             stored[name] = _halve(tensor)
         else:
@@ -166,19 +179,19 @@ def save(
 
 
 def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
-    """Load a model file; nothing in it is executed, and no name in it is imported.
+    """Load a model file without torch; nothing in it is executed, and no name in it is imported.
 
     Args:
         path: the file to read.
         task: the task that the model must be made for, such as `speech`; any if not given.
     Returns:
-        the header, and the weights on the CPU, with fp16 and int8 weights converted to fp32.
+        the header, and the weights, with fp16 and int8 weights converted to fp32.
     Raises:
         CheckpointError: the file is missing, damaged, made for another task, or in a newer format.
     """
+    import numpy as np
     from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
-    from safetensors.torch import load_file
+    from safetensors.numpy import load as from_bytes
 
     from audioseq.quantisation import dequantise, is_quantised
 
@@ -188,20 +201,17 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
         raise CheckpointError(f"{path}: is a model for {header.task}, not for {task}; choose another model")
     aliases = _table(path, metadata, ALIASES) if ALIASES in metadata else {}
     try:
-        if _compressed(path):
-            with _open(path) as file:
-                limit = MAX_COMPRESSION * Path(path).stat().st_size
-                content = file.read(limit + 1)
-            if len(content) > limit:
-                raise _damaged(path, f"it decompresses to more than {MAX_COMPRESSION} times its size")
-            mapped = from_bytes(content)
-        else:
-            mapped = load_file(path)
-    except (*_DAMAGE, SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        raise _damaged(path, error) from None  # torch raises the last four for a hostile shape or dtype
-    halves = {name for name, tensor in mapped.items() if tensor.itemsize <= 2 and tensor.is_floating_point()}
-    # Copy: the mapped tensors would change with the file.
-    weights = {name: tensor.float() if name in halves else tensor.clone() for name, tensor in mapped.items()}
+        size = Path(path).stat().st_size
+        limit = MAX_COMPRESSION * size if _compressed(path) else size
+        with _open(path) as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise _damaged(path, f"it decompresses to more than {MAX_COMPRESSION} times its size")
+        arrays: dict[str, NDArray[Any]] = from_bytes(content)
+    except (*_DAMAGE, SafetensorError, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise _damaged(path, error) from None  # numpy raises the last four for a hostile shape or dtype
+    halves = {name for name, array in arrays.items() if array.dtype == np.float16}
+    weights = {name: array.astype(np.float32) if name in halves else array for name, array in arrays.items()}
     scaled = [name.removesuffix(SCALES) for name in weights if name.endswith(SCALES)]
     for name in scaled:
         scales, integers = weights.pop(name + SCALES), weights.get(name)
@@ -321,10 +331,10 @@ def _to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
-def _rename_former(weights: Mapping[str, Tensor], task: str) -> dict[str, Tensor]:
+def _rename_former(weights: Mapping[str, NDArray[Any]], task: str) -> dict[str, NDArray[Any]]:
     names = FORMER_MODULES.get(task, {})
-    parts = [(*name.partition("."), tensor) for name, tensor in weights.items()]
-    return {names.get(module, module) + dot + rest: tensor for module, dot, rest, tensor in parts}
+    parts = [(*name.partition("."), array) for name, array in weights.items()]
+    return {names.get(module, module) + dot + rest: array for module, dot, rest, array in parts}
 
 
 def _halve(tensor: Tensor) -> Tensor:

@@ -9,15 +9,16 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from audioseq import audio
 from audioseq.errors import AudioError, DataError
 from audioseq.files import parse_json, read_text, write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LENGTH_JITTER = 0.1
 """Durations are increased by up to this share before sorting, so that each epoch has other batches."""
@@ -177,6 +178,8 @@ def length_batches(
 
 def pad(sequences: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Stack sequences `[T, ...]` to `[B, max T, ...]`, padded with zeros, and return lengths `[B]` int64."""
+    import torch
+
     lengths = torch.tensor([len(sequence) for sequence in sequences])
     return torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True), lengths
 

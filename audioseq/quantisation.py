@@ -6,8 +6,10 @@ evaluation" (symmetric, one scale per row).
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 LEVELS = 127
 """The integers go from minus to plus this value."""
@@ -16,12 +18,12 @@ MANTISSA_BITS = 17
 is exact, and quantising dequantised weights returns the same integers and scales."""
 
 
-def is_quantisable(weight: Tensor) -> bool:
-    """Whether a tensor is a matrix of finite numbers; others, such as biases, keep their type."""
-    return weight.is_floating_point() and weight.dim() > 1 and bool(weight.isfinite().all())
+def is_quantisable(weight: NDArray[Any]) -> bool:
+    """Whether an array is a matrix of finite numbers; others, such as biases, keep their type."""
+    return np.issubdtype(weight.dtype, np.floating) and weight.ndim > 1 and bool(np.isfinite(weight).all())
 
 
-def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
+def quantise(weight: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Round each row to multiples of its largest absolute value divided by 127.
 
     Args:
@@ -29,26 +31,26 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         the integers, int8 `[N, ...]`, and the scales, fp32 `[N]`.
     Example:
-        >>> integers, scales = quantise(torch.tensor([[1.27, -0.5], [0.0, 0.0]]))
+        >>> integers, scales = quantise(np.array([[1.27, -0.5], [0.0, 0.0]]))
         >>> integers.tolist(), [round(scale, 6) for scale in scales.tolist()]
         ([[127, -50], [0, 0]], [0.01, 1.0])
     """
-    rows = weight.float().flatten(1)
-    scales = rows.abs().amax(1) / LEVELS if rows.numel() else rows.new_zeros(len(rows))
+    rows = weight.astype(np.float32).reshape(len(weight), -1 if weight.size else 0)
+    scales = np.abs(rows).max(axis=1, initial=0.0) / np.float32(LEVELS)
     dropped = 24 - MANTISSA_BITS
-    bits = scales.view(torch.int32) + (1 << (dropped - 1))
-    scales = (bits & -(1 << dropped)).view(torch.float32)
+    bits = scales.view(np.int32) + (1 << (dropped - 1))
+    scales = (bits & -(1 << dropped)).view(np.float32)
     scales[scales == 0] = 1.0
-    integers = (rows / scales[:, None]).round().clamp(-LEVELS, LEVELS).to(torch.int8)
-    return integers.view(weight.shape), scales
+    integers = np.clip(np.round(rows / scales[:, None]), -LEVELS, LEVELS).astype(np.int8)
+    return integers.reshape(weight.shape), scales
 
 
-def is_quantised(integers: Tensor, scales: Tensor) -> bool:
-    """Whether two tensors have the types and shapes of the results of `quantise`."""
+def is_quantised(integers: NDArray[Any], scales: NDArray[Any]) -> bool:
+    """Whether two arrays have the types and shapes of the results of `quantise`."""
     types = integers.dtype, scales.dtype
-    return types == (torch.int8, torch.float32) and integers.dim() > 1 and scales.shape == integers.shape[:1]
+    return types == (np.int8, np.float32) and integers.ndim > 1 and scales.shape == integers.shape[:1]
 
 
-def dequantise(integers: Tensor, scales: Tensor) -> Tensor:
+def dequantise(integers: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the weights `[N, ...]` in fp32 from the results of `quantise`."""
-    return integers * scales.view(-1, *[1] * (integers.dim() - 1))
+    return integers * scales.reshape(-1, *[1] * (integers.ndim - 1))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 GUARD_SAMPLES = 320
 """Zeros after the waveform, so that the ringing of filters does not wrap round to its start."""
@@ -64,6 +66,9 @@ class WaveAugment:
             generator: source of all random numbers, see `keyed_generator`.
             sample_rate: sample rate of the waveform, Hz.
         """
+        import scipy.fft  # not at the top: options of training are read where torch is not installed
+        import torch
+
         if not len(waveform):
             return waveform
         # A fixed number of draws, so that a change of noise_prob does not change speed, cut-off and gain.
@@ -97,6 +102,8 @@ class WaveAugment:
 
 def _noise(frequencies: np.ndarray, exponent: float, generator: torch.Generator) -> np.ndarray:
     """Draw the spectrum of noise with power proportional to 1 / f^exponent: 0 is white, 1 pink, 2 brown."""
+    import torch
+
     white = torch.randn(len(frequencies), 2, generator=generator).numpy().view(np.complex64)[:, 0]
     shape: np.ndarray = np.maximum(frequencies, np.float32(NOISE_CORNER_HZ)) ** np.float32(-exponent / 2)
     return shape * white

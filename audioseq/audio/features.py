@@ -1,9 +1,8 @@
-"""Log-mel features, the input of speech models, and SpecAugment."""
+"""Log-mel features, the input of speech models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,8 @@ import torch
 import torchaudio.functional
 from torch import Tensor, nn
 
-LOG_OFFSET = 1e-6
-"""Added to mel energies before the natural logarithm; digital silence becomes about -13.8."""
-FRAMES_PER_SECOND = 100
-"""Frame rate of the default hop length at 16 kHz."""
+from audioseq.audio.mel import F_MAX, F_MIN, LOG_OFFSET, N_FFT, WIN_LENGTH
+
 MIN_STD = 0.1
 """Minimum standard deviation of a mel band, so that constant bands (band-limited audio) are not amplified."""
 
@@ -48,12 +45,12 @@ class LogMel(nn.Module):
     def __init__(
         self,
         sample_rate: int = 16_000,
-        n_fft: int = 512,
-        win_length: int = 400,
+        n_fft: int = N_FFT,
+        win_length: int = WIN_LENGTH,
         hop_length: int = 160,
         n_mels: int = 80,
-        f_min: float = 20.0,
-        f_max: float = 8000.0,
+        f_min: float = F_MIN,
+        f_max: float = F_MAX,
     ) -> None:
         super().__init__()
         self.options: dict[str, Any] = {
@@ -124,50 +121,3 @@ def global_statistics(log_mel: LogMel, waveforms: Iterable[np.ndarray]) -> tuple
     mean = total / count
     std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(MIN_STD)
     return mean.float(), std.float()
-
-
-@dataclass(frozen=True)
-class SpecAugment:
-    """Mask random frequency bands and time spans of normalised features.
-
-    Masked values become 0, the mean. The number of time masks is proportional to the length of the utterance.
-    Source: Park et al. 2019 (SpecAugment) and 2020 (adaptive masks), without time warping.
-
-    Args:
-        freq_masks: number of frequency masks.
-        freq_width: maximum width of a frequency mask, mel bands.
-        time_masks_per_second: average number of time masks per second (100 frames).
-        time_width: maximum length of a time mask, frames.
-    """
-
-    freq_masks: int = 2
-    freq_width: int = 15
-    time_masks_per_second: float = 0.4
-    time_width: int = 25
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 0:
-                raise ValueError(f"{name} is {value}, but must be at least 0")
-
-    def __call__(self, features: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a copy of features `[T, F]` with random masks."""
-        frames, bands = features.shape
-        features = features.clone()
-        expected = frames / FRAMES_PER_SECOND * self.time_masks_per_second
-        time_masks = int(expected + torch.rand((), generator=generator).item())
-        for start, stop in _spans(self.freq_masks, self.freq_width, bands, generator):
-            features[:, start:stop] = 0
-        for start, stop in _spans(time_masks, self.time_width, frames, generator):
-            features[start:stop] = 0
-        return features
-
-
-def _spans(count: int, max_width: int, size: int, generator: torch.Generator) -> list[tuple[int, int]]:
-    """Draw `count` spans in 0..size, with uniform width in 0..max_width and uniform position."""
-    spans = []
-    for draw_width, draw_start in torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist():
-        width = int(draw_width * (min(max_width, size) + 1))
-        start = int(draw_start * (size - width + 1))
-        spans.append((start, start + width))
-    return spans

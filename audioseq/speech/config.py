@@ -8,11 +8,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from audioseq.audio.augment import WaveAugment
-from audioseq.audio.features import SpecAugment
+from audioseq.audio.spec_augment import SpecAugment
 from audioseq.config import Config, Count, Fraction, Layers, Size
 from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
+
+SECOND_PASS_SHIFT_FRAMES = 2
+"""Log-mel frames by which the second pass is delayed: half a step of the lower layers."""
+PHONE_TEMPERATURE = 2.0
+"""Softmax temperature of the phone probabilities that the phone-to-grapheme decoder reads."""
 
 
 class ModelConfig(Config):

@@ -12,14 +12,9 @@ from audioseq.audio import SAMPLE_RATE
 from audioseq.audio.features import LogMel
 from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
 from audioseq.nn.masking import Padding
-from audioseq.speech.config import SpeechConfig
+from audioseq.speech.config import PHONE_TEMPERATURE, SECOND_PASS_SHIFT_FRAMES, SpeechConfig
 from audioseq.speech.pronunciation import NUM_PHONE_UNITS
 from audioseq.text.tokenizer import Tokenizer
-
-SECOND_PASS_SHIFT_FRAMES = 2
-"""Log-mel frames by which the second pass is delayed: half a step of the lower layers."""
-PHONE_TEMPERATURE = 2.0
-"""Softmax temperature of the phone probabilities that the phone-to-grapheme decoder reads."""
 
 
 class Emissions(NamedTuple):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import audioseq
 from audioseq.audio.augment import WaveAugment
-from audioseq.audio.features import SpecAugment
+from audioseq.audio.spec_augment import SpecAugment
 from audioseq.data import Utterance, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.recipe import run_script

@@ -9,7 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.audio.features import LOG_OFFSET, LogMel, SpecAugment, global_statistics
+from audioseq.audio.features import LogMel, global_statistics
+from audioseq.audio.mel import LOG_OFFSET
+from audioseq.audio.spec_augment import SpecAugment
 from audioseq.seeding import keyed_generator
 
 LOG_MEL = LogMel()

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from audioseq import checkpoint
 from audioseq.audio.augment import WaveAugment
-from audioseq.audio.features import SpecAugment
+from audioseq.audio.spec_augment import SpecAugment
 from audioseq.config import dump_toml
 from audioseq.data import Utterance, write_manifest
 from audioseq.errors import ConfigError, DataError

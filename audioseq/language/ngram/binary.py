@@ -71,8 +71,7 @@ def load(path: str | Path) -> NGram:
     """
     stored = checkpoint.load(path, task=TASK)
     try:
-        tensors = {name: tensor.numpy() for name, tensor in stored.weights.items()}
-        return _assemble(tensors, int(stored.header.config["order"]))
+        return _assemble(stored.arrays, int(stored.header.config["order"]))
     except (CheckpointError, KeyError, ValueError, IndexError, TypeError, OverflowError):
         raise CheckpointError(f"{path}: damaged n-gram model; download or train it again") from None
 

@@ -106,7 +106,7 @@ def test_a_damaged_order_is_an_error(order: object, tmp_path: Path) -> None:
     stored = checkpoint.load(tmp_path / "lm.safetensors")
     header = replace(stored.header, config={"order": order})
     checkpoint.save(tmp_path / "lm.safetensors", stored.weights, header)
-    with pytest.raises(CheckpointError, match="damaged n-gram model"):
+    with pytest.raises(CheckpointError, match="damaged"):
         load_ngram(tmp_path / "lm.safetensors")
 
 
@@ -144,5 +144,5 @@ def test_damaged_file_is_an_error(name: str, value: torch.Tensor | None, tmp_pat
     stored = checkpoint.load(path)
     tensors = {key: tensor for key, tensor in stored.weights.items() if key != name}
     checkpoint.save(path, tensors if value is None else tensors | {name: value}, stored.header)
-    with pytest.raises(CheckpointError, match="damaged n-gram model"):
+    with pytest.raises(CheckpointError, match="damaged"):
         load_ngram(path)
