@@ -21,6 +21,7 @@ LAYERS: tuple[set[str], ...] = (
     {"training"},
     {"language"},
     {"speech", "music"},
+    {"server"},
     {"cli", "__init__", "__main__"},
 )
 """The parts of the package, from the lowest layer up. Parts of the same layer do not import each other."""

@@ -1,0 +1,65 @@
+"""The application: its addresses, and its start and end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from audioseq import __version__
+from audioseq.server import transcriptions
+from audioseq.server.errors import add_error_handlers
+from audioseq.server.guard import Guard
+from audioseq.server.options import ServerOptions
+from audioseq.server.service import Service
+
+
+def create_app(options: ServerOptions) -> FastAPI:
+    """Load the models, and return the application; its end frees them.
+
+    Args:
+        options: what to serve, and the limits.
+    Raises:
+        CheckpointError: a model does not exist.
+    """
+    service = Service(options)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="audioseq",
+        version=__version__,
+        docs_url=None,  # its scripts would come from another host
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    add_error_handlers(app)
+    app.include_router(transcriptions.make_router(service))
+
+    @app.get("/health", summary="Whether the server works")
+    def health() -> dict[str, Any]:
+        return {"status": "ok", "version": __version__, "model": service.model_name, "active": service.active}
+
+    @app.get("/metrics", summary="Metrics in the format of Prometheus")
+    def metrics() -> Response:
+        return Response(service.metrics.write(), media_type=CONTENT_TYPE_LATEST)
+
+    if options.web:
+        from audioseq.server.web.page import mount
+
+        mount(app, service)
+    app.add_middleware(Guard, options=options, metrics=service.metrics)
+    if options.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=options.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    return app
