@@ -91,6 +91,28 @@ class Recurrent(nn.Module):
         backward, _ = self._run(self.backward_layer, _reverse(x, lengths))
         return torch.cat([forward, _reverse(backward, lengths)], dim=2), None
 
+    def window(self, x: Tensor, frames: int, state: State | None = None) -> tuple[Tensor, State]:
+        """Run over a window of a longer sequence: its next frames, and some frames after them as lookahead.
+
+        The forward direction continues from the window before; the backward direction starts at the end of
+        the window. With enough lookahead, the outputs are those of the whole sequence. Source: Zhang et al.
+        2016, "Highway long short-term memory RNNs for distant speech recognition" (latency-controlled BLSTM).
+
+        Args:
+            x: features of the window `[B, W, F]`, without padding.
+            frames: frames before the lookahead, at least 1; the next window starts after them.
+            state: state that the window before returned; None for the first window.
+        Returns:
+            outputs for the whole window, `[B, W, H]` or `[B, W, 2 H]`, and the forward state after `frames`.
+        """
+        y, after = self._run(self.forward_layer, x[:, :frames], state)
+        if frames < x.shape[1]:
+            y = torch.cat([y, self._run(self.forward_layer, x[:, frames:], after)[0]], dim=1)
+        if self.backward_layer is None:
+            return y, after
+        backward, _ = self._run(self.backward_layer, x.flip(1))
+        return torch.cat([y, backward.flip(1)], dim=2), after
+
     def _run(
         self, layer: nn.RNNBase, x: Tensor, state: State | None = None, padding: Padding | None = None
     ) -> tuple[Tensor, State]:
@@ -167,11 +189,24 @@ class RecurrentStack(nn.Module):
         states = []
         for i, layer in enumerate(self.layers):
             y, last = layer(x, padding, None if state is None else state[i])
-            y = self.norms[i](y) if self.norms else y
-            x = self.dropout(x + y if self.residual and x.shape == y.shape else y)
+            x = self._connect(i, x, y)
             states.append(last)
         x = x if padding is None else padding.clear(x)
         return x, None if any(last is None for last in states) else tuple(states)
+
+    def window(self, x: Tensor, frames: int, states: States | None = None) -> tuple[Tensor, States]:
+        """Run over a window of a longer sequence, as `Recurrent.window`, with one state for each layer."""
+        after = []
+        for i, layer in enumerate(self.layers):
+            y, state = layer.window(x, frames, None if states is None else states[i])
+            x = self._connect(i, x, y)
+            after.append(state)
+        return x, tuple(after)
+
+    def _connect(self, i: int, x: Tensor, y: Tensor) -> Tensor:
+        """Return the input of the next layer, for the input and the output of layer i."""
+        y = self.norms[i](y) if self.norms else y
+        return self.dropout(x + y if self.residual and x.shape == y.shape else y)
 
 
 _LAYERS: dict[CellName, Callable[..., nn.RNNBase]] = {
