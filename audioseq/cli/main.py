@@ -25,6 +25,7 @@ from audioseq.cli.lm import app as lm
 from audioseq.cli.models import app as models
 from audioseq.cli.predict import predict
 from audioseq.cli.prepare import prepare
+from audioseq.cli.punctuate import punctuate
 from audioseq.cli.serve import serve
 from audioseq.cli.train import train
 from audioseq.cli.transcribe import transcribe
@@ -46,6 +47,7 @@ app.command()(prepare)
 app.command()(train)
 app.command(cls=ComposeCommand)(compose)
 app.command()(predict)
+app.command()(punctuate)
 app.command()(serve)
 app.add_typer(lm, name="lm")
 app.add_typer(models, name="models")

@@ -18,6 +18,7 @@ TASKS = {
     "music": "audioseq.music.task",
     "harmony": "audioseq.music.harmony.task",
     "language": "audioseq.language.task",
+    "punctuation": "audioseq.language.punctuation.task",
 }
 """The module that trains each task."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from audioseq.config import Config, Count, Fraction, Layers, Size
+from audioseq.config import Config, Fraction, Layers, Size
 from audioseq.training import TrainingConfig
 
 

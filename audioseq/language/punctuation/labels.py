@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from audioseq.text.tokenizer import normalise
@@ -15,13 +16,30 @@ MARKS = ("", ",", ".", "?", "!", ":", ";", " –")
 NAMES = ("none", "comma", "full stop", "question", "exclamation", "colon", "semicolon", "dash")
 """Names of the marks, for tables and keys."""
 ABBREVIATIONS = frozenset(
-    "mr mrs ms dr st messrs mme mlle jr sr capt col gen rev hon prof lieut lt sergt maj esq no vol p pp "
-    "viz etc cf ed fig vs".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "st",
+        "messrs",
+        "mme",
+        "mlle",
+        "jr",
+        "sr",
+        "capt",
+        "col",
+        "gen",
+        "rev",
+        "hon",
+        "prof",
+    ]
+    + ["lieut", "lt", "sergt", "maj", "esq", "vol", "pp", "viz", "cf", "fig", "vs"]
 )
-"""Words whose full stop belongs to them. It is no mark, unless the next word starts a sentence."""
+"""Words whose full stop belongs to them and is no mark, like that of initials."""
 _PRIORITY = ("?", "!", ".", ";", ":", ",", " –")
 """Of several marks after a word, the first of these is its label."""
-_DASH = re.compile(r"-{2,}|[\u2012-\u2015]|(?<=\s)-+(?=\s)|-+$")
+_DASH = re.compile(r"-{2,}|[\u2012-\u2015]|(?<=\s)-+(?=\s)")
 _ELLIPSIS = re.compile(r"(\.\s?){2,}|…")
 _WORD = re.compile(r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*")
 _ELIDED = re.compile(r"['\u2018\u2019](?=(?:tis|twas|twere|twill|em|til|bout|cause)\b)", re.IGNORECASE)
@@ -37,14 +55,14 @@ class LabelledWord(NamedTuple):
     mark: int
     """Index into `MARKS`."""
     written: str
-    """As in the text, without marks; tells mixed case such as "McDonald"."""
+    """As in the text, without the mark, such as "McDonald" and "Mr."."""
 
 
 def read_labels(text: str) -> Iterator[LabelledWord]:
     """Yield the words of a written text with their labels.
 
-    Hyphens separate words, as in speech. Quotation marks and brackets are left out. A word in mixed case counts
-    as title case.
+    Hyphens separate words, as in speech. Quotation marks and brackets are left out. A word in mixed case
+    counts as title case.
 
     Example:
         >>> [(each.word, CASES[each.case], MARKS[each.mark]) for each in read_labels('"No," he said--why?')]
@@ -56,9 +74,12 @@ def read_labels(text: str) -> Iterator[LabelledWord]:
             start -= 1
         written = text[start:end]
         following = found[index + 1][0] if index + 1 < len(found) else len(text)
-        starts_sentence = following == len(text) or text[following].isupper()
-        word = normalise(written).text.replace(" ", "") or written
-        mark = _mark(text[end:following], starts_sentence, word in ABBREVIATIONS, following == len(text))
+        word = _spoken(written)
+        between, is_last = text[end:following], following == len(text)
+        is_abbreviation = word in ABBREVIATIONS or (len(word) == 1 and word not in "aio")
+        if is_abbreviation and between.startswith(".") and not is_last:
+            written, between = f"{written}.", between[1:]
+        mark = _mark(between, is_last or text[following].isupper())
         yield LabelledWord(word, _case(written), MARKS.index(mark), written)
 
 
@@ -101,6 +122,7 @@ def _upper(text: str) -> str:
     return "".join(char.upper() if len(char.upper()) == 1 else char for char in text)
 
 
+@lru_cache(100_000)
 def _case(written: str) -> int:
     letters = [char for char in written if char.isalpha()]
     if not letters or not any(char.isupper() for char in letters):
@@ -108,12 +130,16 @@ def _case(written: str) -> int:
     return CASES.index("upper" if len(letters) > 1 and all(char.isupper() for char in letters) else "title")
 
 
-def _mark(between: str, starts_sentence: bool, is_abbreviation: bool, is_last: bool) -> str:
+@lru_cache(100_000)
+def _spoken(written: str) -> str:
+    return normalise(written).text.replace(" ", "") or written
+
+
+def _mark(between: str, starts_sentence: bool) -> str:
     """Return the mark in the text between two words."""
-    ellipsis = "." if starts_sentence else " –"
-    between = _DASH.sub(" – ", _ELLIPSIS.sub(ellipsis, between))
-    if is_abbreviation and not is_last:
-        between = between.replace(".", "", 1)
-    elif "." in between and not starts_sentence:  # of an abbreviation that is not in the list
+    if between == " ":
+        return ""
+    between = _DASH.sub(" – ", _ELLIPSIS.sub("." if starts_sentence else " – ", between))
+    if not starts_sentence:  # the full stop of an abbreviation that is not in the list
         between = between.replace(".", "")
     return next((mark for mark in _PRIORITY if mark.strip() in between), "")

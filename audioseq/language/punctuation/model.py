@@ -1,9 +1,10 @@
-"""The recurrent network: from the subwords of each word to the scores of its case and of the mark after it."""
+"""The recurrent network: from the subwords of each word to the scores of its case and its mark."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from math import isnan
 from typing import NamedTuple
 
 import torch
@@ -147,10 +148,10 @@ def extend(words: Words, count: int) -> Words:
 
 
 def pause_class(seconds: float) -> int:
-    """Return the class of a pause.
+    """Return the class of a pause; that of NaN is `UNKNOWN_PAUSE`.
 
     Example:
         >>> pause_class(0.0), pause_class(0.25), pause_class(9.0)
         (1, 3, 9)
     """
-    return 1 + bisect_right(PAUSE_BOUNDS, seconds)
+    return UNKNOWN_PAUSE if isnan(seconds) else 1 + bisect_right(PAUSE_BOUNDS, seconds)

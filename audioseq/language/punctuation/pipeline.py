@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import nan
 from pathlib import Path
 
 import torch
@@ -63,15 +64,16 @@ class Punctuator:
     def punctuate(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> list[str]:
         """Write words with their case and marks.
 
-        A word that has a capital keeps its case, and one that has a mark gets no other. Words without a letter of
-        the model's alphabet are returned unchanged. The labels of a word depend on a window of words around it:
-        the memory does not grow with the text, and a change of the text has no effect on words that are
+        A word that has a capital keeps its case, and one that has a mark gets no other. Words without a letter
+        of the model's alphabet are returned unchanged. The labels of a word depend on a window of words around
+        it: the memory does not grow with the text, and a change of the text has no effect on words that are
         further away than `WINDOW_WORDS + CONTEXT_WORDS`. With a model that has `lookahead`, they depend on all
         words before it and on `lookahead` words after it, wherever the text is cut.
 
         Args:
             words: words in order, usually in lower case and without marks.
-            pauses: silence after each word in seconds, if it is known.
+            pauses: silence after each word in seconds, if it is known; NaN for a word after which it is not.
+                That of the last word has no effect.
         Returns:
             a written word for each word. A dash follows its word after a space: "word –".
         Raises:
@@ -81,10 +83,8 @@ class Punctuator:
             raise DataError(f"{len(words)} words have {len(pauses)} pauses; give one for each word")
         written = list(words)
         spoken = [index for index, word in enumerate(words) if any(map(str.isalnum, word))]
-        labels = self.label(
-            [words[index] for index in spoken],
-            None if pauses is None else [pauses[index] for index in spoken],
-        )
+        after = None if pauses is None else [*(pauses[index] for index in spoken[:-1]), nan][: len(spoken)]
+        labels = self.label([words[index] for index in spoken], after)
         for (index, following), (case, mark) in zip(pairwise([*spoken, len(words)]), labels, strict=True):
             word = words[index]
             if self._is_foreign(word):
@@ -109,14 +109,18 @@ class Punctuator:
         written = iter(self.punctuate(words))
         return re.sub(r"\S+", lambda _: next(written), text)
 
-    @torch.no_grad()
     def label(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[tuple[int, int]]:
         """Yield the case and the mark of each word, as indices into `CASES` and `MARKS`."""
-        windows = self._score_in_parts if self.model.lookahead is not None else self._score_in_windows
-        for scores in windows(words, pauses):
+        for scores in self.score(words, pauses):
             cases = scores.cases.argmax(-1).tolist()
             marks = (scores.marks + self._bias).argmax(-1).tolist()
             yield from zip(cases, marks, strict=True)
+
+    @torch.no_grad()
+    def score(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[Scores]:
+        """Yield the scores `[T, ...]` of consecutive words, part by part."""
+        in_both_directions = self.model.lookahead is None
+        yield from (self._score_in_windows if in_both_directions else self._score_in_parts)(words, pauses)
 
     def _score_in_windows(self, words: Sequence[str], pauses: Sequence[float] | None) -> Iterator[Scores]:
         """Yield the scores of consecutive words, from windows that overlap."""
@@ -126,12 +130,14 @@ class Punctuator:
             spans = [
                 slice(max(0, start - CONTEXT_WORDS), start + WINDOW_WORDS + CONTEXT_WORDS) for start in batch
             ]
-            scores = self._score(words, pauses, spans)
+            scores = self._score_spans(words, pauses, spans)
             for row, (start, span) in enumerate(zip(batch, spans, strict=True)):
                 inner = slice(start - span.start, min(start + WINDOW_WORDS, len(words)) - span.start)
                 yield Scores(scores.cases[row, inner], scores.marks[row, inner])
 
-    def _score(self, words: Sequence[str], pauses: Sequence[float] | None, spans: Sequence[slice]) -> Scores:
+    def _score_spans(
+        self, words: Sequence[str], pauses: Sequence[float] | None, spans: Sequence[slice]
+    ) -> Scores:
         rows = [[self._encode(word) for word in words[span]] for span in spans]
         batch = batch_words(rows, [None if pauses is None else pauses[span] for span in spans])
         return self.model.score(type(batch)(*(part.to(self.device) for part in batch)))

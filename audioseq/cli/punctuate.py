@@ -1,0 +1,40 @@
+"""`audioseq punctuate`: restore the punctuation and the case of a text."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated
+
+import typer
+
+from audioseq.cli.common import MODEL_HELP, Device, Threads, log, print_result
+
+
+def punctuate(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE|-", help="Text, plain or compressed (.xz, .gz, .bz2); - reads stdin."),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m", "--model", metavar="MODEL", help=MODEL_HELP, show_default="english-punctuation"
+        ),
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Restore the punctuation and the case of a text.
+
+    Prints a line for each line, as soon as it is read. Words do not change, only their case and the marks after
+    them. A line that has capitals and marks is printed unchanged, and so are words in other alphabets.
+    """
+    from audioseq.language import corpus
+    from audioseq.language.punctuation.pipeline import load_punctuator
+
+    punctuator = load_punctuator(model, device)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: log(f"warning: {message}")
+        warnings.simplefilter("always", UserWarning)
+        for line in corpus.read_lines([file]):
+            print_result(punctuator.punctuate_text(line.rstrip("\r\n")))

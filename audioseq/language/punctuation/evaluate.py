@@ -1,0 +1,128 @@
+"""F1 of marks and capitals on held-out books and on transcripts, and the choice of the biases of marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audioseq.language.corpus import read_lines
+from audioseq.language.punctuation.books import read_paragraph, split_books
+from audioseq.language.punctuation.labels import NAMES, LabelledWord
+from audioseq.language.punctuation.metrics import Score
+from audioseq.language.punctuation.pipeline import Punctuator, load_punctuator
+
+BIASES = np.arange(-1.5, 1.51, 0.25)
+"""Values that are tried for the bias of a mark."""
+ROUNDS = 3
+"""Times that the bias of every mark is chosen anew."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """F1 on a text."""
+
+    total: Score
+    """All books together."""
+    books: list[Score]
+
+    def summary(self) -> str:
+        """Return a table of the labels, and the range of the macro F1 of the books."""
+        rows = [f"{'label':12}{'F1':>8}{'precision':>11}{'recall':>8}{'count':>8}"]
+        for name, counts in self.total.labels.items():
+            row = counts.to_dict()
+            rows.append(
+                f"{name:12}{row['f1']:8.3f}{row['precision']:11.3f}{row['recall']:8.3f}{row['count']:8,.0f}"
+            )
+        each = self._macros()
+        rows.append(f"macro F1 of the marks {self.total.macro_f1:.3f} over {self.total.words:,} words")
+        rows.append(f"by book: median {np.median(each):.3f}, from {min(each):.3f} to {max(each):.3f}")
+        return "\n".join(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        each = self._macros()
+        spread = {"median": float(np.median(each)), "lowest": min(each), "highest": max(each)}
+        return {
+            **self.total.to_dict(),
+            "books": len(self.books),
+            "macro_f1_by_book": {name: round(value, 4) for name, value in spread.items()},
+        }
+
+    def _macros(self) -> list[float]:
+        return [score.macro_f1 for score in self.books]
+
+
+def evaluate(model: str | Path, text: Path, device: str = "auto") -> Report:
+    """Evaluate a model on a written text, whose words it gets without case and marks.
+
+    Args:
+        model: name or path.
+        text: a paragraph a line, an empty line between books.
+        device: device to run on.
+    Raises:
+        CheckpointError: the model cannot be read, or is for another task.
+        DataError: the text cannot be read.
+    """
+    punctuator = load_punctuator(model, device)
+    total, scores = Score(), []
+    for words in read_written(text):
+        score = Score()
+        found = list(punctuator.label([word.word for word in words]))
+        for each in (score, total):
+            each.add(words, found)
+        scores.append(score)
+    return Report(total, scores)
+
+
+def evaluate_texts(
+    punctuator: Punctuator, texts: Iterable[tuple[Sequence[LabelledWord], Sequence[float] | None]]
+) -> Score:
+    """Count the labels of texts that are each labelled on its own, with pauses if they are known."""
+    score = Score()
+    for words, pauses in texts:
+        score.add(words, punctuator.label([word.word for word in words], pauses))
+    return score
+
+
+def read_written(path: Path) -> list[list[LabelledWord]]:
+    """Return the labelled words of each book of a text."""
+    books = (
+        [each for line in lines for each in read_paragraph(line)] for lines in split_books(read_lines([path]))
+    )
+    return [book for book in books if book]
+
+
+def choose_biases(punctuator: Punctuator, text: Path) -> dict[str, float]:
+    """Choose the bias of each mark that gives the highest macro F1 of the marks on a validation text.
+
+    The biases are chosen one after the other, several times (coordinate ascent).
+    """
+    books = read_written(text)
+    scores = np.concatenate(
+        [
+            part.marks.float().cpu().numpy()
+            for book in books
+            for part in punctuator.score([word.word for word in book])
+        ]
+    )
+    reference = np.array([word.mark for book in books for word in book])
+    bias = np.zeros(len(NAMES))
+    for _ in range(ROUNDS):
+        for mark in range(1, len(NAMES)):
+            found = []
+            for value in BIASES:
+                bias[mark] = value
+                found.append(_macro_f1(reference, (scores + bias).argmax(1)))
+            bias[mark] = BIASES[int(np.argmax(found))]
+    return {name: float(value) for name, value in zip(NAMES, bias, strict=True) if value}
+
+
+def _macro_f1(reference: NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    correct = np.bincount(reference[reference == found], minlength=len(NAMES))[1:]
+    total = (np.bincount(reference, minlength=len(NAMES)) + np.bincount(found, minlength=len(NAMES)))[1:]
+    return float(np.mean(2 * correct / np.maximum(1, total)))
