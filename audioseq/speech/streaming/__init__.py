@@ -1,0 +1,1 @@
+"""Live transcription: blocks of samples in, partial and final results out."""
