@@ -6,7 +6,8 @@ import queue
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -127,7 +128,8 @@ def _sounddevice() -> Any:
 def _read_stdin(rate: int) -> Iterator[bytes]:
     """Yield blocks of signed 16-bit samples, as soon as they arrive."""
     size = 2 * max(1, int(rate * BLOCK_SECONDS))
-    while block := sys.stdin.buffer.read1(size):
+    stdin = cast(BufferedReader, sys.stdin.buffer)
+    while block := stdin.read1(size):
         yield block
 
 

@@ -103,7 +103,7 @@ class StreamingEncoder:
     def _subsample(self) -> Tensor:
         """Return the subsampled frames of the next window, and of the future that is known `[1, W, F]`."""
         frames = torch.tensor([len(self._features)], device=self._features.device)
-        x, _ = self._model.subsample(self._features[None], frames)
+        x: Tensor = self._model.subsample(self._features[None], frames)[0]
         first = self._step * self._model.frame_stacking - self._first_frame // self._model.subsample.factor
         return x[:, first:]
 

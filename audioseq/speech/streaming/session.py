@@ -63,6 +63,9 @@ class Session:
         options: delay and endpointing.
     """
 
+    _partial: str | None
+    """The partial text; None if it is not computed yet for the last emissions."""
+
     def __init__(
         self,
         model: AcousticModel,
@@ -185,7 +188,7 @@ class Session:
         self._search = None if self._decoder is None else self._decoder.beam_decoder.start()
         self._emissions: list[NDArray[np.float32]] = []
         self._best = np.zeros(0, np.int64)
-        self._partial: str | None = ""  # None: not yet computed for the last emissions
+        self._partial = ""
 
     def _append(self, emissions: NDArray[np.float32]) -> None:
         """Add the emissions of a window `[T, V]` to the segment."""

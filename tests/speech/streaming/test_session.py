@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_memory_does_not_grow_with_the_stream(recogniser: pipeline.Recogniser) -
 def test_the_forms_of_samples_give_the_same_result(recogniser: pipeline.Recogniser) -> None:
     pcm = (speech(2.0) * 32768).astype("<i2")
     data = pcm.tobytes()
-    forms = {
+    forms: dict[str, list[Any]] = {
         "int16": [pcm],
         "floats": [pcm / 32768],
         "bytes, odd blocks": [data[:999], data[999:1000], data[1000:]],
