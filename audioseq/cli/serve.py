@@ -10,7 +10,7 @@ import typer
 from audioseq.cli.common import DEFAULT_MODEL, Device, Model
 from audioseq.errors import ConfigError
 
-INSTALL = {"fastapi": 'pip install "audioseq[serve]"', "gradio": 'pip install "audioseq[web]"'}
+INSTALL = {"fastapi": 'pip install "audioseq[serve]"', "nicegui": 'pip install "audioseq[web]"'}
 """How to install the modules that the server needs."""
 
 
@@ -90,6 +90,9 @@ def serve(
     for module, install in INSTALL.items():
         if (module == "fastapi" or web) and importlib.util.find_spec(module) is None:
             raise ConfigError(f"{module} is not installed; run: {install}")
+
+    if web and workers > 1:
+        raise ConfigError(f"--workers {workers}: a page lives in one process; leave out --web or --workers")
 
     from audioseq.server.options import ServerOptions
     from audioseq.server.run import run

@@ -1,0 +1,1 @@
+"""The page, built with NiceGUI: transcribe and compose in a browser."""
