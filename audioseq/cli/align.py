@@ -64,7 +64,7 @@ def align(
     from audioseq.data import write_manifest
     from audioseq.speech import alignment as long
     from audioseq.speech import cutting, pipeline, writers
-    from audioseq.speech.transcript import Transcript, split_at_pauses
+    from audioseq.speech.transcript import Transcript, split_at_pauses, to_segment
     from audioseq.text.tokenizer import normalise
 
     recogniser = pipeline.load_recogniser(model, device)
@@ -107,7 +107,7 @@ def align(
             path=str(recording),
             text=" ".join(word.word for word in words),
             duration=len(waveform) / audio.SAMPLE_RATE,
-            segments=tuple(split_at_pauses(words)),
+            segments=tuple(map(to_segment, split_at_pauses(words))),
             words=tuple(words),
         )
         result = writers.write(transcript, form)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 PAUSE_SECONDS = 1.0
-"""A pause of this length or longer ends a segment, a line of plain text and a subtitle. Pauses between
-clauses take 0.3 to 0.8 s; longer ones separate sentences and paragraphs, or speakers."""
+"""A pause of this length or longer ends a segment, a line of raw text and a subtitle. Pauses between clauses
+take 0.3 to 0.8 s; longer ones separate sentences and paragraphs, or speakers."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """One spoken word."""
+    """A word, as recognised or as written: a written word may stand for several spoken ones."""
 
     start: float
     """Seconds from the beginning of the recording."""
@@ -24,6 +25,12 @@ class Word:
     """Estimated probability that the word is correct, 0 to 1."""
     speaker: str | None = None
     """As in `Segment`."""
+    raw: str = ""
+    """The recognised words that it stands for; by default the word itself."""
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            object.__setattr__(self, "raw", self.word)
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,21 @@ class Segment:
     text: str
     speaker: str | None = None
     """Number of the channel, from 1, if the channels are transcribed separately."""
+    raw: str = ""
+    """The recognised words; by default the text."""
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            object.__setattr__(self, "raw", self.text)
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """The text of one recording, with timestamps."""
+    """The text of one recording, with timestamps.
+
+    The text has punctuation, capitals and figures if the model recommends it; `raw` has the words as they were
+    recognised.
+    """
 
     path: str | None
     """Path of the recording; None for a waveform or an opened file."""
@@ -57,18 +74,27 @@ class Transcript:
     """Start of the part of the recording that the transcript is of, seconds; its times are relative to it."""
     speakers: tuple[str, ...] = ()
     """The labels of all channels if they are transcribed separately."""
+    raw: str = ""
+    """The recognised words; by default the text."""
+    raw_words: tuple[Word, ...] = ()
+    """The recognised words with their times, if they were requested and differ from `words`."""
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            object.__setattr__(self, "raw", self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return values that JSON can hold, with times rounded to milliseconds.
 
         Example:
             >>> Transcript("a.wav", "hi", 1.0, (Segment(0.1, 0.30004, "hi"),)).to_dict()["segments"]
-            [{'start': 0.1, 'end': 0.3, 'text': 'hi'}]
+            [{'start': 0.1, 'end': 0.3, 'text': 'hi', 'raw': 'hi'}]
         """
         return {
             "path": self.path,
             **({"offset": round(self.offset, 3)} if self.offset else {}),
             "text": self.text,
+            "raw": self.raw,
             "duration": round(self.duration, 3),
             "segments": [_rounded(segment) for segment in self.segments],
             "words": [_rounded(word) for word in self.words],
@@ -76,17 +102,32 @@ class Transcript:
         }
 
 
-def split_at_pauses(words: Sequence[Word]) -> list[Segment]:
-    """Return the segments of words, which end at pauses of `PAUSE_SECONDS`.
+def split_at_pauses(words: Sequence[Word]) -> list[Sequence[Word]]:
+    """Split words at pauses of `PAUSE_SECONDS`.
 
     Example:
         >>> words = Word(0, 1, "so", 1.0), Word(1.2, 2, "far", 1.0), Word(3, 4, "good", 1.0)
-        >>> [segment.text for segment in split_at_pauses(words)]
+        >>> [to_segment(part).text for part in split_at_pauses(words)]
         ['so far', 'good']
     """
     pauses = [n for n, (a, b) in enumerate(pairwise(words), 1) if b.start - a.end >= PAUSE_SECONDS]
-    parts = (words[first:end] for first, end in pairwise([0, *pauses, len(words)]))
-    return [Segment(p[0].start, p[-1].end, " ".join(word.word for word in p)) for p in parts if p]
+    return [words[first:end] for first, end in pairwise([0, *pauses, len(words)]) if first < end]
+
+
+def to_segment(words: Sequence[Word]) -> Segment:
+    """Return the segment of some words."""
+    text, raw = (" ".join(texts) for texts in zip(*((word.word, word.raw) for word in words), strict=True))
+    return Segment(words[0].start, words[-1].end, text, raw=raw)
+
+
+def ends_sentence(text: str) -> bool:
+    """Return whether a sentence ends with a text.
+
+    Example:
+        >>> [ends_sentence(text) for text in ("rain.", '"Rain?"', "rain,", "7 a.m.")]
+        [True, True, False, False]
+    """
+    return re.search(r"(?<!\b[ap]\.m)[.?!]\W*$", text) is not None
 
 
 def merge_channels(channels: Sequence[Transcript]) -> Transcript:
@@ -106,7 +147,9 @@ def merge_channels(channels: Sequence[Transcript]) -> Transcript:
     segments = [replace(s, speaker=label) for label, channel in labelled.items() for s in channel.segments]
     words = [replace(w, speaker=label) for label, channel in labelled.items() for w in channel.words]
     segments.sort(key=lambda segment: segment.start)
-    words.sort(key=lambda word: word.start)
+    raw_words = [replace(w, speaker=label) for label, channel in labelled.items() for w in channel.raw_words]
+    for spoken in (words, raw_words):
+        spoken.sort(key=lambda word: word.start)
     first, *others = channels
     shared = [w for w in first.warnings if all(w in other.warnings for other in others)]
     own = [f"channel {n}: {w}" for n, each in labelled.items() for w in each.warnings if w not in shared]
@@ -118,6 +161,8 @@ def merge_channels(channels: Sequence[Transcript]) -> Transcript:
         words=tuple(words),
         warnings=(*shared, *own),
         speakers=tuple(labelled),
+        raw=" ".join(segment.raw for segment in segments),
+        raw_words=tuple(raw_words),
     )
 
 

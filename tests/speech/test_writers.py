@@ -59,16 +59,17 @@ def test_json_is_one_object_on_one_line() -> None:
     assert json.loads(text) == {
         "path": "talks/a.wav",
         "text": "good morning all right",
+        "raw": "good morning all right",
         "duration": 3725.0,
         "segments": [
-            {"start": 0.08, "end": 1.5, "text": "good morning"},
-            {"start": 3723.4, "end": 3725.0, "text": "all right"},
+            {"start": 0.08, "end": 1.5, "text": "good morning", "raw": "good morning"},
+            {"start": 3723.4, "end": 3725.0, "text": "all right", "raw": "all right"},
         ],
         "words": [
-            {"start": 0.08, "end": 0.5, "word": "good", "confidence": 0.912},
-            {"start": 0.9, "end": 1.5, "word": "morning", "confidence": 0.5},
-            {"start": 3723.4, "end": 3723.8, "word": "all", "confidence": 1.0},
-            {"start": 3724.0, "end": 3725.0, "word": "right", "confidence": 0.75},
+            {"start": 0.08, "end": 0.5, "word": "good", "confidence": 0.912, "raw": "good"},
+            {"start": 0.9, "end": 1.5, "word": "morning", "confidence": 0.5, "raw": "morning"},
+            {"start": 3723.4, "end": 3723.8, "word": "all", "confidence": 1.0, "raw": "all"},
+            {"start": 3724.0, "end": 3725.0, "word": "right", "confidence": 0.75, "raw": "right"},
         ],
         "warnings": [],
     }
@@ -136,9 +137,9 @@ def test_subtitles_end_at_pauses_and_after_seven_seconds() -> None:
 
 
 def test_short_subtitles_last_a_second_if_the_next_one_allows_it() -> None:
-    segments = (Segment(1.0, 1.2, "a"), Segment(1.5, 1.6, "b"), Segment(4.9, 4.95, "c"))
+    segments = (Segment(1.0, 1.2, "a"), Segment(2.2, 2.3, "b"), Segment(4.9, 4.95, "c"))
     shown = cues(write(Transcript(None, "a b c", 5.0, segments), "srt"))
-    assert [(start, end) for start, end, _ in shown] == [(1000, 1500), (1500, 2500), (4900, 5000)]
+    assert [(start, end) for start, end, _ in shown] == [(1000, 2000), (2200, 3200), (4900, 5000)]
 
 
 def test_subtitles_have_the_given_lines() -> None:
@@ -272,7 +273,7 @@ def test_speakers_are_labelled_in_all_formats() -> None:
         "<v 1>good morning", "<v 2>yes", "<v 1>all &lt;right&gt;",
     ]  # fmt: skip
     parsed = json.loads(write(TURNS, "json"))
-    assert parsed["segments"][1] == {"start": 1.25, "end": 1.5, "text": "yes", "speaker": "2"}
+    assert parsed["segments"][1] == {"start": 1.25, "end": 1.5, "text": "yes", "speaker": "2", "raw": "yes"}
     assert [word["speaker"] for word in parsed["words"]] == ["1", "1", "2", "1", "1"]
     channels = [line.split()[1:5] for line in write(TURNS, "ctm").splitlines()]
     assert [(channel, word) for channel, *_, word in channels] == [

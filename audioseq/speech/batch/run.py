@@ -28,6 +28,7 @@ from audioseq.speech.batch.transcribe import (
 )
 from audioseq.speech.decoding.decoder import Decoding, DecodingOptions
 from audioseq.speech.pipeline import Recogniser, load_recogniser
+from audioseq.speech.readable import recommended_punctuation
 from audioseq.speech.transcript import Transcript
 from audioseq.speech.writers import SubtitleOptions
 
@@ -71,6 +72,7 @@ def transcribe_all(
     resume: bool = False,
     force: bool = False,
     channels: audio.Channels = "mix",
+    raw: bool = False,
     shard: Shard = WHOLE,
     left_out: Sequence[Path] = (),
     on_result: Callable[[TranscriptionResult], object] | None = None,
@@ -94,6 +96,7 @@ def transcribe_all(
             changed since.
         force: overwrite existing transcripts; with `resume`, only those that are not skipped.
         channels: as in `Recogniser.transcribe`.
+        raw: as in `Recogniser.transcribe`.
         left_out: files in formats that cannot be read, for the journal; those in folders are found.
         shard: transcribe only this part of the recordings; other processes transcribe the others to the same
             folder.
@@ -121,12 +124,13 @@ def transcribe_all(
     recogniser = model if isinstance(model, Recogniser) else load_recogniser(model)
     timed = {each: words or each in FORMATS_WITH_WORDS for each in forms}
     settings = {
-        each: _fingerprint(recogniser, decoding, each, timed[each], subtitles, channels) for each in forms
+        each: _fingerprint(recogniser, decoding, each, timed[each], subtitles, channels, raw)
+        for each in forms
     }
 
     def content(transcript: Transcript, form: str) -> bytes:
         return writers.write(
-            transcript if timed[form] else replace(transcript, words=()), form, subtitles
+            transcript if timed[form] else replace(transcript, words=(), raw_words=()), form, subtitles
         ).encode()
 
     seconds, done, failed = 0.0, 0, 0
@@ -154,6 +158,7 @@ def transcribe_all(
             words=any_timed,
             decoding=decoding,
             channels=channels,
+            raw=raw,
             progress=progress,
         )
         for (_, jobs), result in zip(groups, results, strict=True):
@@ -279,7 +284,7 @@ def _record(
                 entry,
                 status="done",
                 duration=round(result.transcript.duration, 3),
-                words=len(result.transcript.text.split()),
+                words=len(result.transcript.raw.split()),
                 warnings=result.transcript.warnings,
                 sha256=hashlib.sha256(written).hexdigest(),
             )
@@ -308,22 +313,30 @@ def _fingerprint(
     words: bool,
     subtitles: SubtitleOptions | None,
     channels: audio.Channels,
+    raw: bool,
 ) -> str:
     """Return a hash of everything besides the recording that a transcript depends on."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(recogniser.model.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    for name, array in sorted(recogniser.model.weights().items(), key=lambda item: item[0]):
+        digest.update(name.encode() + array.tobytes())
     header = recogniser.header
     options = decoding or recogniser.recommended_options or "greedy"
     if isinstance(options, DecodingOptions):
         for model in (options.lm, options.rescorer):
             if model is not None:
-                with models.resolve(model).open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+                digest.update(_file_digest(model))
         options = replace(options, lm=None, rescorer=None)
     digest.update(json.dumps([header.config, header.tokenizer, header.card]).encode())
     layout = subtitles if form in ("srt", "vtt") and subtitles != SubtitleOptions() else None
     digest.update(repr((options, form, words) + ((layout,) if layout else ())).encode())
     if channels != "mix":
         digest.update(str(channels).encode())
+    punctuation = None if raw or form in writers.RAW_FORMATS else recommended_punctuation(header.card)
+    if punctuation is not None:
+        digest.update(_file_digest(punctuation))
     return digest.hexdigest()[:16]
+
+
+def _file_digest(model: str | Path) -> bytes:
+    with models.resolve(model).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 
-import torch
-
 from audioseq import audio
 from audioseq.audio import Channels
 from audioseq.errors import AudioError, AudioseqError
@@ -18,6 +16,7 @@ from audioseq.speech.decoding.decoder import Decoder, Decoding
 from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions
 from audioseq.speech.pipeline import Recogniser
+from audioseq.speech.readable import Punctuator
 from audioseq.speech.transcript import Transcript, merge_channels
 
 WINDOW_SECONDS = 600.0
@@ -64,6 +63,7 @@ def transcribe_each(
     words: bool = False,
     decoding: Decoding = None,
     channels: Channels = "mix",
+    raw: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Iterator[TranscriptionResult]:
     """Yield the transcripts of recordings in their order, or the errors of those that cannot be read.
@@ -74,15 +74,15 @@ def transcribe_each(
     Args:
         recogniser: the model.
         recordings: opened one by one.
-        words, decoding, channels: as in `Recogniser.transcribe`.
+        words, decoding, channels, raw: as in `Recogniser.transcribe`.
         progress: called after each chunk.
     Raises:
         CheckpointError: the language model does not exist.
         ConfigError: a hotword has characters outside the model's alphabet.
     """
-    decoder = recogniser.choose_decoder(decoding)
+    decoder, punctuator = recogniser.choose_decoder(decoding), recogniser.choose_punctuator(raw)
     for _, items in groupby(_items(recogniser, recordings, channels), key=lambda item: item.index):
-        yield _decode(recogniser, items, words, decoder, channels, progress)
+        yield _decode(recogniser, items, words, decoder, punctuator, channels, progress)
 
 
 def _decode(
@@ -90,6 +90,7 @@ def _decode(
     items: Iterator[_Item],
     words: bool,
     decoder: Decoder | None,
+    punctuator: Punctuator | None,
     channels: Channels,
     progress: ProgressCallback | None,
 ) -> TranscriptionResult:
@@ -118,7 +119,7 @@ def _decode(
     try:
         for _, part in groupby(chain([first], items), key=lambda item: item.channel):
             transcript = recogniser.transcribe_emissions(
-                emissions(part), recording.path, words=words, decoder=decoder
+                emissions(part), recording.path, words=words, decoder=decoder, punctuator=punctuator
             )
             transcripts.append(replace(transcript, warnings=(*warnings, *transcript.warnings)))
     except Exception as error:
@@ -138,7 +139,7 @@ def to_error(recording: Recording, error: Exception) -> AudioseqError:
         return error
     if isinstance(error, MemoryError):
         raise error
-    if isinstance(error, torch.cuda.OutOfMemoryError):
+    if type(error).__name__ == "OutOfMemoryError":  # of torch.cuda; torch may not be installed
         return AudioError(
             f"{recording.path}: the memory of the GPU is full; end other programs that use it, or use "
             "--device cpu"

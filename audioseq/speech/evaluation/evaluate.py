@@ -182,9 +182,9 @@ def evaluate(
                 raise
             on_error(error)
             continue
-        transcript = recogniser.transcribe(waveform, SAMPLE_RATE, decoding=decoding)
+        transcript = recogniser.transcribe(waveform, SAMPLE_RATE, decoding=decoding, raw=True)
         seconds += utterance.duration
-        results.append(UtteranceResult(utterance.id, reference, transcript.text))
+        results.append(UtteranceResult(utterance.id, reference, transcript.raw))
     if not results:
         raise DataError("no recording could be read; check the paths in the manifest")
     decoder = recogniser.choose_decoder(decoding)

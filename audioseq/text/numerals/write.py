@@ -18,7 +18,7 @@ _EDGES = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.?!]")
 
 
-def write_numbers(words: Sequence[str]) -> list[Written]:
+def write_numbers(words: Sequence[str], begins_sentence: bool = True) -> list[Written]:
     """Write the numbers of an English text in figures where an editor would.
 
     - Numbers from 10 are in figures, with commas; a round million is "2 million". From one to nine they stay
@@ -34,6 +34,7 @@ def write_numbers(words: Sequence[str]) -> list[Written]:
 
     Args:
         words: the words, with case and marks if these are known.
+        begins_sentence: whether a sentence begins with the first word.
     Returns:
         the written words with the number of spoken words that each stands for, in order.
     Example:
@@ -42,13 +43,13 @@ def write_numbers(words: Sequence[str]) -> list[Written]:
         >>> write_numbers(["twenty", "one", "men", "and", "no", "one"])[0]
         Written(text='twenty-one', spoken=2)
     """
-    return [written for stretch in _split(words) for written in stretch]
+    return [written for stretch in _split(words, begins_sentence) for written in stretch]
 
 
-def _split(words: Sequence[str]) -> Iterator[list[Written]]:
+def _split(words: Sequence[str], begins_sentence: bool) -> Iterator[list[Written]]:
     """Split words at their marks, and yield what is written for each stretch."""
     edges = [_EDGES.fullmatch(word).groups() for word in words]  # type: ignore[union-attr]
-    first, begins_sentence = 0, True
+    first = 0
     for index, (_, _, after) in enumerate(edges):
         end = index + 1
         if end < len(words) and not after and not edges[end][0]:

@@ -4,50 +4,30 @@ from __future__ import annotations
 
 import html
 import json
-import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from audioseq.errors import ConfigError
 from audioseq.files import printable
-from audioseq.speech.transcript import PAUSE_SECONDS, Transcript, Word
+from audioseq.speech.transcript import PAUSE_SECONDS, Segment, Transcript, Word, ends_sentence
+from audioseq.speech.writers.cues import Cue, SubtitleOptions, make_cues
 
-_MAX_SECONDS = 7.0  # maximum duration of a subtitle
-_MIN_SECONDS = 1.0  # minimum duration of a subtitle, unless the next one starts earlier
-
-
-@dataclass(frozen=True)
-class SubtitleOptions:
-    """The layout of srt and vtt."""
-
-    max_line_width: int = 42
-    """Maximum number of characters per line."""
-    max_line_count: int = 2
-    """Maximum number of lines per subtitle."""
-    words: bool = False
-    """One subtitle per word instead, with the times of the word."""
-
-
-class _Timed(NamedTuple):
-    """A text with its times in seconds: a word, a part of a very long word, or a subtitle."""
-
-    start: float
-    end: float
-    text: str
-    speaker: str | None = None
+PARAGRAPH_SECONDS = 1.5
+"""A pause of this length or longer after a sentence ends a paragraph of plain text."""
+PARAGRAPH_WORDS = 150
+"""A paragraph of this length or longer ends with the next sentence that is the last of its segment."""
 
 
 def write(transcript: Transcript, format: str, subtitles: SubtitleOptions | None = None) -> str:
     """Return a transcript in one of the `FORMATS`, as the content of a file.
 
-    txt is the text, with a new line at each pause of `PAUSE_SECONDS`; json one object on one line; tsv a
-    table of segments, with times in seconds; srt and vtt are subtitles, by default of at most two lines of 42
-    characters. Longer segments are split by the timestamps of their words or, without these, in proportion to
-    the number of characters. ctm (NIST) and textgrid (Praat) contain word timestamps; both are simpler to
-    write than to take from a library.
+    txt is the text, with a line for each paragraph, which ends at a pause of `PARAGRAPH_SECONDS` after a
+    sentence; of a raw transcript, with a new line at each pause of `PAUSE_SECONDS`. json is one object on one
+    line; tsv a table of segments, with times in seconds; srt and vtt are subtitles, see `make_cues`. Without
+    word timestamps, their times are in proportion to the number of characters. ctm (NIST) and textgrid
+    (Praat) contain word timestamps of the recognised words; both are simpler to write than to take from a
+    library.
 
     If the channels are transcribed separately, a line of txt and a subtitle of srt begin with `1: `, vtt has
     voices, tsv a column, json a field, ctm the channel, and textgrid a tier for each channel.
@@ -71,23 +51,33 @@ def write(transcript: Transcript, format: str, subtitles: SubtitleOptions | None
     if format in ("srt", "vtt"):
         layout = subtitles or SubtitleOptions()
         if format == "vtt":
-            return _vtt(_cues(transcript, layout))
+            return _vtt(make_cues(transcript, layout))
         label = max((len(_label(speaker)) for speaker in transcript.speakers), default=0)
         layout = replace(layout, max_line_width=max(1, layout.max_line_width - label))
-        return _srt(_cues(transcript, layout))
+        return _srt(make_cues(transcript, layout))
     return _WRITERS[format](transcript)
 
 
 def _txt(transcript: Transcript) -> str:
     if not transcript.segments:
         return f"{_one_line(transcript.text)}\n"
-    first = transcript.segments[0]
-    lines = _label(first.speaker) + _one_line(first.text)
-    for before, segment in pairwise(transcript.segments):
-        same = segment.speaker == before.speaker and segment.start - before.end < PAUSE_SECONDS
-        lines += " " if same else f"\n{_label(segment.speaker)}"
-        lines += _one_line(segment.text)
-    return f"{lines}\n"
+    is_raw = transcript.text == transcript.raw
+    lines: list[list[Segment]] = []
+    for segment in transcript.segments:
+        if not lines or _ends_line(lines[-1], segment, is_raw):
+            lines.append([])
+        lines[-1].append(segment)
+    texts = (" ".join(_one_line(segment.text) for segment in line) for line in lines)
+    return "".join(f"{_label(line[0].speaker)}{text}\n" for line, text in zip(lines, texts, strict=True))
+
+
+def _ends_line(line: Sequence[Segment], following: Segment, is_raw: bool) -> bool:
+    """Return whether a line of plain text ends before a segment."""
+    pause = following.start - line[-1].end
+    if following.speaker != line[-1].speaker or is_raw:
+        return following.speaker != line[-1].speaker or pause >= PAUSE_SECONDS
+    is_long = sum(len(segment.text.split()) for segment in line) >= PARAGRAPH_WORDS
+    return ends_sentence(line[-1].text) and (is_long or pause >= PARAGRAPH_SECONDS)
 
 
 def _label(speaker: str | None) -> str:
@@ -108,7 +98,7 @@ def _tsv(transcript: Transcript) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def _srt(cues: Iterable[_Timed]) -> str:
+def _srt(cues: Iterable[Cue]) -> str:
     # SRT has no escapes; only the arrow could be mistaken for structure.
     return "\n".join(
         f"{number}\n{_times(cue, ',')}\n{_label(cue.speaker)}{cue.text.replace('-->', '->')}\n"
@@ -116,7 +106,7 @@ def _srt(cues: Iterable[_Timed]) -> str:
     )
 
 
-def _vtt(cues: Sequence[_Timed]) -> str:
+def _vtt(cues: Sequence[Cue]) -> str:
     voices = ("" if cue.speaker is None else f"<v {cue.speaker}>" for cue in cues)
     shown = (
         f"\n{_times(cue, '.')}\n{voice}{html.escape(cue.text, quote=False)}\n"
@@ -170,9 +160,10 @@ def _intervals(words: Sequence[Word], duration: float) -> list[str]:
 
 
 def _timed_words(transcript: Transcript) -> tuple[Word, ...]:
-    if transcript.text and not transcript.words:
+    words = transcript.raw_words or transcript.words
+    if transcript.text and not words:
         raise ConfigError("ctm and textgrid need word timestamps; transcribe with words=True")
-    return transcript.words
+    return words
 
 
 _WRITERS: dict[str, Callable[[Transcript], str]] = {
@@ -183,90 +174,11 @@ _WRITERS: dict[str, Callable[[Transcript], str]] = {
     "textgrid": _textgrid,
 }
 FORMATS = ("txt", "json", "srt", "vtt", "tsv", "ctm", "textgrid")
+RAW_FORMATS = frozenset({"ctm", "textgrid"})
+"""Formats for programs that compare words, which have them as they were recognised."""
 
 
-def _cues(transcript: Transcript, options: SubtitleOptions) -> list[_Timed]:
-    """Split the segments into subtitles; those of different speakers may overlap."""
-    if transcript.speakers:
-        by_speaker = (
-            cue._replace(speaker=speaker)
-            for speaker in transcript.speakers
-            for cue in _cues(_select(transcript, speaker), options)
-        )
-        return sorted(by_speaker, key=lambda cue: cue.start)
-    if options.words:
-        return [word for words in _words(transcript) for word in words]
-    cues: list[_Timed] = []
-    for words in _words(transcript, options.max_line_width):
-        while words:
-            count = next((n for n in range(1, len(words)) if not _fits(words[: n + 1], options)), len(words))
-            cue, words = words[:count], words[count:]
-            text = "\n".join(_wrap(" ".join(word.text for word in cue), options.max_line_width))
-            cues.append(_Timed(cue[0].start, cue[-1].end, text))
-    limits = (
-        [after.start for _, after in pairwise(cues)] + [max(transcript.duration, cues[-1].end)]
-        if cues
-        else []
-    )
-    return [
-        cue._replace(end=min(max(cue.end, cue.start + _MIN_SECONDS), limit))
-        for cue, limit in zip(cues, limits, strict=True)
-    ]
-
-
-def _select(transcript: Transcript, speaker: str) -> Transcript:
-    """Return the part of a transcript that is of one speaker."""
-    return replace(
-        transcript,
-        segments=tuple(segment for segment in transcript.segments if segment.speaker == speaker),
-        words=tuple(word for word in transcript.words if word.speaker == speaker),
-        speakers=(),
-    )
-
-
-def _fits(words: Sequence[_Timed], options: SubtitleOptions) -> bool:
-    """Return whether the last word can be in one subtitle with the words before it."""
-    lines = _wrap(" ".join(word.text for word in words), options.max_line_width)
-    return (
-        len(lines) <= options.max_line_count
-        and words[-1].end - words[0].start <= _MAX_SECONDS
-        and words[-1].start - words[-2].end < PAUSE_SECONDS
-    )
-
-
-def _words(transcript: Transcript, width: int | None = None) -> Iterator[list[_Timed]]:
-    """Yield the words of each segment with their times; words longer than the width are split."""
-    texts = [segment.text.split() for segment in transcript.segments]
-    known = sum(map(len, texts)) == len(transcript.words)
-    timed = iter(transcript.words)
-    for segment, words in zip(transcript.segments, texts, strict=True):
-        if known:
-            spans = [_Timed(word.start, word.end, word.word) for word in islice(timed, len(words))]
-        else:
-            spans = _interpolate(words, segment.start, segment.end)
-        yield [
-            part
-            for start, end, text, _ in spans
-            for part in _interpolate(_wrap(text, width or len(text)), start, end)
-        ]
-
-
-def _interpolate(texts: Sequence[str], start: float, end: float) -> list[_Timed]:
-    """Divide the time from start to end among texts in proportion to their lengths."""
-    total = sum(map(len, texts))
-    timed, done = [], 0
-    for text in texts:
-        begin = start + (end - start) * done / total
-        done += len(text)
-        timed.append(_Timed(begin, start + (end - start) * done / total, text))
-    return timed
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False)
-
-
-def _times(cue: _Timed, point: str) -> str:
+def _times(cue: Cue, point: str) -> str:
     """Return the line with the start and end of a subtitle, at least a millisecond apart."""
     start = round(cue.start * 1000)
     return f"{_clock(start, point)} --> {_clock(max(round(cue.end * 1000), start + 1), point)}"
