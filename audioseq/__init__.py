@@ -91,6 +91,7 @@ def transcribe(
     words: bool = False,
     model: str | Path | None = None,
     channels: Channels = "mix",
+    raw: bool = False,
 ) -> Transcript:
     """Transcribe a recording.
 
@@ -103,6 +104,7 @@ def transcribe(
         model: name of a model or path of a model file; the default speech model if not given.
         channels: `mix`, `left`, `right`, the number of a channel from 1, or `split` to transcribe each
             channel as a speaker.
+        raw: leave out punctuation, capitals and figures, which the default model has.
     Returns:
         the text, its segments, and the words if they were requested.
     Raises:
@@ -111,7 +113,7 @@ def transcribe(
     """
     from audioseq.speech.pipeline import load_recogniser
 
-    return load_recogniser(model).transcribe(source, sample_rate, words=words, channels=channels)
+    return load_recogniser(model).transcribe(source, sample_rate, words=words, channels=channels, raw=raw)
 
 
 def __getattr__(name: str) -> Any:

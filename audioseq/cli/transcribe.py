@@ -93,6 +93,10 @@ def transcribe(
             "others; split transcribes each as a speaker, such as the two sides of a call."
         ),
     ] = "mix",
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Leave out punctuation, capitals and figures: words as recognised."),
+    ] = False,
     max_line_width: Annotated[
         int, typer.Option(metavar="N", min=1, help="With srt and vtt: characters per line.")
     ] = 42,
@@ -126,8 +130,9 @@ def transcribe(
 ) -> None:
     """Transcribe recordings.
 
-    Prints the text, with a new line after a pause of a second. With several recordings, prints one line each:
-    the path, a tab and the text. Reads wav, flac, mp3, ogg, opus, aiff and others; with the extra
+    Prints the text, with punctuation, capitals and figures if the model recommends it; a line is a paragraph,
+    or ends at a pause of a second with --raw. With several recordings, prints one line each: the path, a tab
+    and the text. Reads wav, flac, mp3, ogg, opus, aiff and others; with the extra
     audioseq[formats] also m4a, mp4, mov, webm, mkv, amr, 3gp, wma and aac.
 
     \b
@@ -198,6 +203,7 @@ def transcribe(
         hotword_file=hotword_file,
     )
     recogniser.choose_decoder(decoding)  # fails on invalid options before the first recording
+    raw = raw or writers.RAW_FORMATS.issuperset(forms)
 
     def report(result: TranscriptionResult) -> None:
         with errors.catch():
@@ -222,6 +228,7 @@ def transcribe(
                 resume=resume,
                 force=force,
                 channels=channels,
+                raw=raw,
                 shard=part,
                 left_out=left_out,
                 on_result=report,
@@ -235,6 +242,7 @@ def transcribe(
                 words=with_words,
                 decoding=decoding,
                 channels=channels,
+                raw=raw,
                 progress=progress,
             ):
                 report(result)

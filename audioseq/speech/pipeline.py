@@ -28,7 +28,15 @@ from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.speech.longform.speech_detection import SpeechDetector
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.transcript import Segment, Transcript, Word, merge_channels, split_at_pauses
+from audioseq.speech.readable import Punctuator, recommended_punctuation, write_readable
+from audioseq.speech.transcript import (
+    Segment,
+    Transcript,
+    Word,
+    merge_channels,
+    split_at_pauses,
+    to_segment,
+)
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer
 
@@ -62,6 +70,7 @@ class Recogniser:
         self.device = device
         self._calibration = stored_calibration(header.card, "greedy")
         self._decoders: dict[DecodingOptions, Decoder] = {}
+        self._punctuator: Punctuator | None = None
 
     def transcribe(
         self,
@@ -71,6 +80,7 @@ class Recogniser:
         words: bool = False,
         decoding: Decoding = None,
         channels: audio.Channels = "mix",
+        raw: bool = False,
         progress: ProgressCallback | None = None,
     ) -> Transcript:
         """Transcribe a recording of any length, with constant memory.
@@ -84,13 +94,14 @@ class Recogniser:
                 model card recommends.
             channels: which channels of the recording to transcribe, see `audio.stream`; `split` transcribes
                 each separately, with its number as the speaker.
+            raw: leave out punctuation, capitals and figures also if the model recommends them.
             progress: called repeatedly with the seconds done and the estimated total seconds.
         Raises:
             AudioError: the recording cannot be read, or has values that are not finite.
             CheckpointError: a language model does not exist.
             ConfigError: a hotword has characters that the model does not emit.
         """
-        decoder = self.choose_decoder(decoding)
+        decoder, punctuator = self.choose_decoder(decoding), self.choose_punctuator(raw)
         streams = _open_source(source, sample_rate, channels).split()
         path = str(source) if isinstance(source, str | Path) else None
         transcripts = []
@@ -98,7 +109,9 @@ class Recogniser:
             chunks = self.compute_chunk_emissions(iter_chunks(blocks, audio.SAMPLE_RATE))
             if progress is not None:
                 chunks = _report_progress(chunks, blocks.seconds, index, len(streams), progress)
-            transcript = self.transcribe_emissions(chunks, path, words=words, decoder=decoder)
+            transcript = self.transcribe_emissions(
+                chunks, path, words=words, decoder=decoder, punctuator=punctuator
+            )
             transcripts.append(replace(transcript, warnings=(*blocks.warnings, *transcript.warnings)))
         return merge_channels(transcripts) if channels == "split" else transcripts[0]
 
@@ -109,6 +122,7 @@ class Recogniser:
         *,
         words: bool = False,
         decoder: Decoder | None = None,
+        punctuator: Punctuator | None = None,
     ) -> Transcript:
         """Decode the emissions of all chunks of a recording, in order.
 
@@ -117,17 +131,26 @@ class Recogniser:
             path: path of the recording.
             words: include word timestamps and confidences.
             decoder: a decoder from `choose_decoder`; None for greedy decoding.
+            punctuator: a model from `choose_punctuator`; None for a raw transcript.
         """
         segments: list[Segment] = []
         all_words: list[Word] = []
+        raw_words: list[Word] = []
         duration, detector = 0.0, SpeechDetector()
-        merged = iter(merge_chunks(chunks, self.tokenizer, self.model.frame_seconds))
-        while batch := list(islice(merged, BATCH_SEGMENTS)):
-            duration = batch[-1].end
-            for found in self._decode_segments(batch, decoder, detector):
-                segments += split_at_pauses(found)
-                if words:
-                    all_words += found
+
+        def decode() -> Iterator[Sequence[Word]]:
+            nonlocal duration
+            merged = iter(merge_chunks(chunks, self.tokenizer, self.model.frame_seconds))
+            while batch := list(islice(merged, BATCH_SEGMENTS)):
+                duration = batch[-1].end
+                for found in self._decode_segments(batch, decoder, detector):
+                    yield from split_at_pauses(found)
+
+        for spoken, written in write_readable(decode(), punctuator):
+            segments.append(to_segment(written))
+            if words:
+                all_words += written
+                raw_words += () if written is spoken else spoken
         release_freed_memory()
         return Transcript(
             path=path,
@@ -136,6 +159,8 @@ class Recogniser:
             segments=tuple(segments),
             words=tuple(all_words),
             warnings=detector.warnings(),
+            raw=" ".join(segment.raw for segment in segments),
+            raw_words=tuple(raw_words),
         )
 
     @property
@@ -151,6 +176,20 @@ class Recogniser:
         """
         options = None if decoding == "greedy" else decoding or self.recommended_options
         return None if options is None else self.load_decoder(options)
+
+    def choose_punctuator(self, raw: bool = False) -> Punctuator | None:
+        """Return the punctuation model that the model recommends; None if `raw`, or if it recommends none.
+
+        Raises:
+            CheckpointError: the file of the punctuation model is missing or damaged.
+        """
+        if raw or (name := recommended_punctuation(self.header.card)) is None:
+            return None
+        if self._punctuator is None:
+            from audioseq.language.punctuation.pipeline import load_punctuator
+
+            self._punctuator = load_punctuator(name, "cpu")
+        return self._punctuator
 
     def load_decoder(self, options: DecodingOptions) -> Decoder:
         """Load a decoder with its language models, or return it from the cache.
