@@ -14,11 +14,12 @@ PACKAGE = Path(__file__).parents[1] / "audioseq"
 
 LAYERS: tuple[set[str], ...] = (
     {"errors"},
-    {"files"},
-    {"config", "device", "memory", "nn", "quantisation", "seeding", "text"},
+    {"files", "quantisation"},
+    {"runtime"},
+    {"config", "device", "memory", "nn", "seeding", "text"},
     {"audio", "checkpoint", "download", "recipe"},
     {"data", "models", "midi"},
-    {"training"},
+    {"array_cache", "training"},
     {"language"},
     {"speech", "music"},
     {"server"},
@@ -38,8 +39,8 @@ WINGS: dict[str, tuple[set[str], ...]] = {
     "speech": (
         {"metrics", "pronunciation", "transcript"},
         {"config", "decoding", "writers"},
-        {"model", "longform"},
-        {"data"},
+        {"model", "graph", "longform", "readable"},
+        {"data", "emissions", "streaming"},
         {"pipeline", "task"},
         {"alignment", "batch", "evaluation"},
         {"cutting"},
@@ -162,6 +163,18 @@ def test_only_the_command_line_imports_typer() -> None:
     assert users == {"cli"}
 
 
+WEB_FRAMEWORKS = {"fastapi", "gradio", "prometheus_client", "starlette", "uvicorn", "websockets"}
+
+
+def test_only_the_server_imports_a_web_framework() -> None:
+    users = {
+        part_of(module_of(path))
+        for path in FILES
+        if WEB_FRAMEWORKS & {name.split(".")[0] for name in imports_of(path)}
+    }
+    assert users == {"server"}
+
+
 def modules_after(statement: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter has loaded after a statement."""
     code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
@@ -175,7 +188,7 @@ def modules_after(statement: str) -> set[str]:
 HEAVY = {"torch", "torchaudio", "numpy", "librosa", "matplotlib", "pydantic", "soundfile", "rich"}
 LIGHT = (
     "errors config checkpoint models audio text.tokenizer speech.transcript speech.metrics speech.writers "
-    "speech.decoding.greedy speech.decoding.beam speech.decoding.nbest speech.decoding.forced_alignment "
+    "speech.readable speech.decoding.greedy speech.decoding.beam speech.decoding.nbest speech.decoding.forced_alignment "
     "speech.longform.chunking"
 )
 
