@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,34 @@ class Score:
         buffer = io.BytesIO()
         to_midi(self).save(file=buffer)
         return buffer.getvalue()
+
+    def to_musicxml(self, path: str | os.PathLike[str], *, title: str = "") -> None:
+        """Write sheet music in MusicXML, which notation programs open; needs `audioseq[notation]`.
+
+        Args:
+            path: of the file.
+            title: of the piece; the name of the file if not given.
+        Raises:
+            AudioseqError: music21 is not installed.
+            MidiError: the score has no notes.
+            FileError: the file cannot be written; an existing file is left unchanged.
+        """
+        from audioseq.midi.notation.musicxml import to_musicxml
+        from audioseq.midi.notation.sheet import to_sheet
+
+        write_bytes(path, to_musicxml(to_sheet(self), title or Path(path).stem))
+
+    def to_abc(self, path: str | os.PathLike[str], *, title: str = "") -> None:
+        """Write the melody in ABC notation.
+
+        Args:
+            path: of the file.
+            title: of the tune; the name of the file if not given.
+        Raises:
+            MidiError: the score has no notes.
+            FileError: the file cannot be written; an existing file is left unchanged.
+        """
+        from audioseq.midi.notation.abc import to_abc
+        from audioseq.midi.notation.sheet import to_sheet
+
+        write_bytes(path, to_abc(to_sheet(self), title or Path(path).stem).encode())
