@@ -3,10 +3,10 @@
     python -m tests.benchmarks.bench_streaming MANIFEST [--model MODEL] [--every 1] [--windows 3+7 ...]
 
 Each recording is a stream, fed in blocks of 20 ms. The clock of the stream advances by the processor time
-that each block takes, if the process is behind. A word appears when the partial or final text first has it at
-its place in the final text; its delay is the time from its end, by forced alignment, until then. A word
-changes if a text that was shown is not the start of the next one: `changed` are the words shown that were
-taken back, relative to the words of the final texts. Reported for each division of the stream into windows
+that each block takes, if the process is behind. A word appears when it is first shown and then stays until it
+is final; its delay is the time from its end, by forced alignment, until then. `changed` are the words that
+were shown and later replaced or removed, by the alignment of each shown text with the next, relative to the
+words of the final texts. Reported for each division of the stream into windows
 (chunk + lookahead, in steps of the model), beside offline decoding of the same recordings.
 """
 
@@ -17,10 +17,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import time
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from audioseq.audio import SAMPLE_RATE
 from audioseq.data import Utterance, read_manifest
@@ -45,15 +45,18 @@ class Shown:
     def __init__(self) -> None:
         self.words: list[str] = []
         self.times: list[float] = []
-        self.taken_back = 0
+        self.changed = 0
 
     def update(self, words: list[str], now: float) -> None:
-        """Show other words at a time in seconds."""
-        equal = takewhile(lambda pair: pair[0] == pair[1], zip(self.words, words, strict=False))
-        kept = sum(1 for _ in equal)
-        self.taken_back += len(self.words) - kept
-        self.times = [*self.times[:kept], *[now] * (len(words) - kept)]
-        self.words = words
+        """Show other words at a time in seconds; words that stay keep their times."""
+        times = []
+        for step in Levenshtein.opcodes(self.words, words):
+            if step.tag == "equal":
+                times += self.times[step.src_start : step.src_end]
+            else:
+                times += [now] * (step.dest_end - step.dest_start)
+                self.changed += step.src_end - step.src_start
+        self.words, self.times = words, times
 
 
 def transcribe_live(
@@ -82,14 +85,14 @@ def measure(
     recogniser: pipeline.Recogniser, utterances: list[Utterance], decoding: Decoding, latency: Latency
 ) -> report.Row:
     """Return the figures of one division into windows."""
-    errors, delays, words, taken_back, seconds, computed = ErrorRate(), list[float](), 0, 0, 0.0, 0.0
+    errors, delays, words, changed, seconds, computed = ErrorRate(), list[float](), 0, 0, 0.0, 0.0
     for utterance in utterances:
         waveform = utterance.load()
         final, shown, took = transcribe_live(recogniser, waveform, decoding, StreamOptions(latency))
         reference = normalise(utterance.text, recogniser.tokenizer.alphabet).text.split()
         errors.add(reference, [word.word for word in final])
         delays += [time - word.end for word, time in zip(final, shown.times, strict=True)]
-        words, taken_back = words + len(final), taken_back + shown.taken_back
+        words, changed = words + len(final), changed + shown.changed
         seconds, computed = seconds + len(waveform) / SAMPLE_RATE, computed + took
     assert isinstance(recogniser.model, AcousticModel)
     return {
@@ -97,7 +100,7 @@ def measure(
         "maximum delay of the model (ms)": round(1000 * maximum_delay(recogniser.model, latency)),
         "delay of a word, median (ms)": round(1000 * float(np.median(delays))),
         "95 % (ms)": round(1000 * float(np.percentile(delays, 95))),
-        "changed words (%)": round(100 * taken_back / words, 1),
+        "changed words (%)": round(100 * changed / words, 1),
         "core-hours per hour": round(computed / seconds, 3),
     }
 

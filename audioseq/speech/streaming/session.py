@@ -23,11 +23,9 @@ from audioseq.speech.model import AcousticModel
 from audioseq.speech.readable import Punctuator, write_readable
 from audioseq.speech.streaming.encoder import StreamingEncoder
 from audioseq.speech.streaming.options import StreamOptions
+from audioseq.speech.streaming.partial import PartialText
 from audioseq.speech.transcript import Segment, Word, to_segment
-from audioseq.text.tokenizer import BLANK, Tokenizer
-
-WORD_END_FRAMES = 2
-"""Silent frames after which the last word of a partial text is taken to be complete, and shown."""
+from audioseq.text.tokenizer import Tokenizer
 
 
 class DecodeSegments(Protocol):
@@ -62,9 +60,6 @@ class Session:
         punctuator: writes the final texts; None to leave them as recognised.
         options: delay and endpointing.
     """
-
-    _partial: str | None
-    """The partial text; None if it is not computed yet for the last emissions."""
 
     def __init__(
         self,
@@ -107,10 +102,8 @@ class Session:
 
     @property
     def partial(self) -> str:
-        """The text of the segment that has not ended, as recognised; it may change."""
-        if self._partial is None:
-            self._partial = self._find_partial()
-        return self._partial
+        """The first words of the segment that has not ended, as recognised; few of them change."""
+        return " ".join(self._partial.words)
 
     def finals(self) -> Iterator[FinalResult]:
         """Yield the segments that ended since the last call, in order."""
@@ -188,24 +181,18 @@ class Session:
         self._search = None if self._decoder is None else self._decoder.beam_decoder.start()
         self._emissions: list[NDArray[np.float32]] = []
         self._best = np.zeros(0, np.int64)
-        self._partial = ""
+        self._partial = PartialText()
 
     def _append(self, emissions: NDArray[np.float32]) -> None:
         """Add the emissions of a window `[T, V]` to the segment."""
         self._emissions.append(emissions)
         self._best = np.append(self._best, emissions.argmax(axis=1))
-        self._partial = None
         if self._search is not None:
             self._search.advance(emissions)
-
-    def _find_partial(self) -> str:
-        if self._search is not None:
             text = self._search.best_text()
         else:
             text = self._tokenizer.decode(greedy(np.concatenate(self._emissions)).tokens)
-        words = text.split()
-        complete = not (self._best[-WORD_END_FRAMES:] != BLANK).any()
-        return " ".join(words if complete else words[:-1])
+        self._partial.add(text.split())
 
     def _finish_segment(self, waveform: NDArray[np.float32], frame: int) -> None:
         """Make the text so far final, and start the next segment at a frame of this one."""
