@@ -72,7 +72,7 @@ def test_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("clips").mkdir()
     make_recordings(Path("clips"))
-    assert run(["transcribe", "clips", "-o", "out", "--lm", "none", "-m", "english-small"]) == 1
+    assert run(["transcribe", "clips", "-o", "out", "--lm", "none", "--raw", "-m", "english-small"]) == 1
     rows = [json.loads(line) for line in Path("out/results.jsonl").read_text().splitlines()]
     found = {Path(row["path"]).name: row for row in rows}
     for name, (text, line) in RECORDINGS.items():
@@ -96,8 +96,8 @@ FILES = {
     "\t-0.2\n-99\t<unk>\n\n\\2-grams:\n-0.3\t<s> hello\n-0.2\thello </s>\n\n\\end\\\n",
 }
 COMMANDS = [
-    ("transcribe no_duration.jsonl --lm none", 0, TEXT, ""),
-    ("transcribe hello.flac --lm ex.arpa", 0, "hello", ""),
+    ("transcribe no_duration.jsonl --lm none --raw", 0, TEXT, ""),
+    ("transcribe hello.flac --lm ex.arpa --raw", 0, "hello", ""),
     ("align hello.flac t_num.txt -f srt", 0, "falling on 3 old stone", "such as '3'"),
     ("lm train one.txt -o one.safetensors", 0, "one.safetensors", "1 words"),
     ("lm evaluate one.safetensors empty.txt", 1, "", "error: empty.txt: has no words"),

@@ -56,7 +56,7 @@ def measure_words(model: str, utterances: Sequence[Utterance]) -> list[report.Ro
     waveforms = [utterance.load() for utterance in utterances]
 
     def transcribed(recordings: Iterable[np.ndarray]) -> str:
-        texts = (recogniser.transcribe(recording, audio.SAMPLE_RATE).text for recording in recordings)
+        texts = (recogniser.transcribe(recording, audio.SAMPLE_RATE).raw for recording in recordings)
         return " ".join(filter(None, texts))
 
     rows: list[report.Row] = []

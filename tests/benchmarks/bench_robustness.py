@@ -84,7 +84,7 @@ if __name__ == "__main__":
             for utterance in utterances:
                 reference, _ = normalise(utterance.text, recogniser.tokenizer.alphabet)
                 transcript = recogniser.transcribe(change(utterance.load()), SAMPLE_RATE, decoding=decoding)
-                transcribed.append(UtteranceResult(utterance.id, reference, transcript.text))
+                transcribed.append(UtteranceResult(utterance.id, reference, transcript.raw))
             row[column] = round(100 * word_errors(transcribed).rate, 2)
         rows.append(row)
         report.show(row)

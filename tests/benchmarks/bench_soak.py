@@ -95,7 +95,7 @@ def soak(hours: int, model: str, work: Path) -> Iterator[report.Row]:
         single, batch = record(work, hour, speech)
         began = time.process_time()
         for path in audio.find_recordings([single]) if any(single.iterdir()) else ():
-            words += len(recogniser.transcribe(path, words=True).text.split())
+            words += len(recogniser.transcribe(path, words=True).raw.split())
             count += 1
         if any(batch.iterdir()):
             summary = transcribe_all(batch, work / "out", model=recogniser, form=("txt", "srt"))

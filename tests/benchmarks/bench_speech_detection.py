@@ -121,7 +121,7 @@ def measure(
         "recordings": name,
         "files": len(transcripts),
         "minutes": round(sum(transcript.duration for transcript in transcripts) / 60, 1),
-        "words": sum(len(transcript.text.split()) for transcript in transcripts),
+        "words": sum(len(transcript.raw.split()) for transcript in transcripts),
         "without text": sum(not transcript.text for transcript in transcripts),
     }
     for column, parts in WARNINGS.items():

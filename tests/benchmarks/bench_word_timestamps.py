@@ -83,7 +83,8 @@ if __name__ == "__main__":
                 text = " ".join(word for word, _, _ in truth)
                 aligned, _ = align_recording(recogniser, audio.load(recording), text)
                 differences["align"] += errors(aligned, truth)
-                differences["transcribe"] += errors(recogniser.transcribe(recording, words=True).words, truth)
+                found = recogniser.transcribe(recording, words=True, raw=True)
+                differences["transcribe"] += errors(found.words, truth)
         for name, seconds in differences.items():
             milliseconds = 1000 * np.array(seconds)
             start, end = np.median(np.abs(milliseconds), axis=0)
