@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from audioseq import __version__
-from audioseq.server import transcriptions
+from audioseq.server import compositions, transcriptions, vosk
 from audioseq.server.errors import add_error_handlers
 from audioseq.server.guard import Guard
 from audioseq.server.options import ServerOptions
@@ -43,7 +43,8 @@ def create_app(options: ServerOptions) -> FastAPI:
     )
     app.state.service = service
     add_error_handlers(app)
-    app.include_router(transcriptions.make_router(service))
+    for protocol in (transcriptions, compositions, vosk):
+        app.include_router(protocol.make_router(service))
 
     @app.get("/health", summary="Whether the server works")
     def health() -> dict[str, Any]:

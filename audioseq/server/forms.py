@@ -27,6 +27,16 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 
+def describe_form(model: type[BaseModel], file: str, description: str) -> dict[str, Any]:
+    """Return the content of a request for OpenAPI: a form with the fields of a model, and a file."""
+    schema = model.model_json_schema()
+    lists = [name for name, field in schema["properties"].items() if field.get("type") == "array"]
+    for name in lists:
+        schema["properties"][f"{name}[]"] = schema["properties"].pop(name)
+    schema["properties"][file] = {"type": "string", "format": "binary", "description": description}
+    return {"multipart/form-data": {"schema": schema}}
+
+
 @asynccontextmanager
 async def parsed_form(request: Request) -> AsyncIterator[FormData]:
     """Parse a multipart form; its files are removed at the end.

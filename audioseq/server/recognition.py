@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +14,11 @@ import numpy as np
 from audioseq import audio
 from audioseq.server.batching import Batcher
 from audioseq.server.errors import RequestError
-from audioseq.speech.decoding.decoder import DecodingOptions
+from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
 from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions
 from audioseq.speech.pipeline import BATCH_SECONDS, Recogniser
-from audioseq.speech.transcript import Transcript, Word
+from audioseq.speech.transcript import Segment, Transcript, Word
 
 DECODING_SECONDS = 30.0
 """Maximum seconds of audio that are decoded together; a longer batch would delay short recordings."""
@@ -26,15 +26,19 @@ LOOKAHEAD_CHUNKS = 16
 """Chunks of a recording that are read ahead of its decoding: as many as are decoded together."""
 
 
+SegmentCallback = Callable[[Segment, Sequence[Word]], object]
+"""Called with each segment of a transcript and its words once it is complete."""
+
+
 class Cancelled(Exception):
     """The client has gone, or the request took too long."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
     """A recording to transcribe."""
 
-    stream: audio.Stream
+    stream: audio.Stream = field(kw_only=False)
     words: bool
     """Whether the transcript has words."""
     decoding: DecodingOptions | None
@@ -43,8 +47,9 @@ class Job:
     """Length at which the recording is refused, seconds."""
     cancelled: threading.Event
     """Set to stop the transcription."""
-    progress: Callable[[float], object] = lambda seconds: None
-    """Called in another thread with the seconds of the recording that are done."""
+    progress: Callable[[float], object] | None = None
+    """Called with the seconds of the recording that are done."""
+    on_segment: SegmentCallback | None = None
 
 
 class _Segment(NamedTuple):
@@ -62,6 +67,8 @@ class BatchedRecogniser:
 
     def __init__(self, recogniser: Recogniser, wait_seconds: float) -> None:
         self.recogniser = recogniser
+        self._loading = threading.Lock()
+        self.punctuator = recogniser.choose_punctuator()
         frame_seconds = recogniser.model.frame_seconds
         self._acoustic = Batcher(
             self._compute_emissions,
@@ -87,9 +94,18 @@ class BatchedRecogniser:
         """
         decoder = None if job.decoding is None else _JobDecoder(self._decoding, job)
         transcript = self.recogniser.transcribe_emissions(
-            self._emissions(job), words=job.words, decoder=decoder
+            self._emissions(job),
+            words=job.words,
+            decoder=decoder,
+            punctuator=self.punctuator,
+            on_segment=job.on_segment,
         )
         return replace(transcript, warnings=(*job.stream.warnings, *transcript.warnings))
+
+    def load_decoder(self, decoding: DecodingOptions) -> Decoder:
+        """Load a decoder, or return it from the cache; also called in other threads."""
+        with self._loading:
+            return self.recogniser.load_decoder(decoding)
 
     def close(self) -> None:
         """Finish what is queued, and end the threads."""
@@ -117,7 +133,8 @@ class BatchedRecogniser:
         if job.cancelled.is_set():
             raise Cancelled
         found = pending.popleft().result()
-        job.progress(found.chunk.end / audio.SAMPLE_RATE)
+        if job.progress is not None:
+            job.progress(found.chunk.end / audio.SAMPLE_RATE)
         return found
 
     def _compute_emissions(self, chunks: list[Chunk]) -> list[ChunkEmissions]:
@@ -129,7 +146,7 @@ class BatchedRecogniser:
     def _decode(self, segments: list[_Segment]) -> list[list[Word]]:
         found: dict[int, list[Word]] = {}
         for decoding in {segment.decoding for segment in segments}:
-            decoder = self.recogniser.load_decoder(decoding)
+            decoder = self.load_decoder(decoding)
             chosen = [index for index, segment in enumerate(segments) if segment.decoding == decoding]
             words = decoder.decode_words(
                 [segments[index].log_probs for index in chosen], self.recogniser.model.frame_seconds

@@ -3,23 +3,83 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import socket
+from asyncio import BaseTransport
 from functools import partial
 
+import h11
 import torch
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
+from audioseq import models
+from audioseq.errors import ConfigError
 from audioseq.server.app import create_app
 from audioseq.server.metrics import FOLDER_VARIABLE
 from audioseq.server.options import ServerOptions
+from audioseq.server.spool import private_folder
 
 GRACE_SECONDS = 60
 """Time that running requests have to finish after SIGTERM, seconds."""
+HEAD_SECONDS = 30.0
+"""Time that a client has for the head of a request, seconds; at most twice as long on a used connection."""
+HEALTH_SECONDS = 60
+"""Time in which a worker must answer the main process, seconds; it may be loading a model."""
+
+
+class TimedProtocol(H11Protocol):
+    """HTTP connections that are closed if a client does not complete the head of a request in time.
+
+    uvicorn has no such limit: connections whose clients send a byte now and then would stay open.
+    """
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Start to watch a connection."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._look(None, first=True)
+
+    def _look(self, before: object, *, first: bool = False) -> None:
+        """Close the connection if it has waited for the same head since the last time."""
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        waiting = self.conn.their_state is h11.IDLE
+        now = self.cycle if waiting else self
+        if waiting and now is before and not first:
+            self.transport.close()
+        else:
+            self.loop.call_later(HEAD_SECONDS, self._look, now)
+
+
+def make_config(options: ServerOptions, workers: int = 1) -> uvicorn.Config:
+    """Return the configuration of a server, which loads the application when it starts."""
+    return uvicorn.Config(
+        partial(create_app, options),
+        factory=True,
+        http=TimedProtocol,
+        workers=workers,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=HEALTH_SECONDS,
+        server_header=False,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Raises:
+        ConfigError: the address is not of this computer, or is in use.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot be listened on ({error.strerror}); choose another one"
+        ) from None
 
 
 def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> None:
-    """Serve until SIGTERM or SIGINT; what runs is finished first.
+    """Serve until SIGTERM or SIGINT; requests that run are finished first.
 
     Args:
         options: options of the application.
@@ -27,22 +87,18 @@ def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> No
         port: port to listen on; 0 for a free one.
         workers: number of processes, each with its own models, that share the port.
     Raises:
+        CheckpointError: a model does not exist.
         ConfigError: the address cannot be listened on.
     """
-    config = uvicorn.Config(
-        partial(create_app, options),
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
-    if workers == 1:
-        server.run()
-        return
-    os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // workers))
-    with tempfile.TemporaryDirectory(prefix="audioseq-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+    chosen = {"speech": options.model, "music": options.music_model, "harmony": options.harmony_model}
+    for task, name in chosen.items():
+        models.resolve(name or models.default_for(task), task)
+    config = make_config(options, workers)
+    with listen(host, port) as listening:
+        if workers == 1:
+            uvicorn.Server(config).run([listening])
+            return
+        os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // workers))
+        with private_folder() as folder:
+            os.environ[FOLDER_VARIABLE] = str(folder)
+            Multiprocess(config, [listening]).run()

@@ -19,9 +19,10 @@ from audioseq.errors import AudioError
 from audioseq.files import printable
 from audioseq.server.composing import ComposeOptions, SharedComposer
 from audioseq.server.errors import RequestError
+from audioseq.server.live import LiveStream, LiveText, load_live_model
 from audioseq.server.metrics import Metrics
 from audioseq.server.options import ServerOptions
-from audioseq.server.recognition import BatchedRecogniser, Cancelled, Job, too_long
+from audioseq.server.recognition import BatchedRecogniser, Cancelled, Job, SegmentCallback, too_long
 from audioseq.server.spool import private_folder
 from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.pipeline import load_recogniser
@@ -30,6 +31,7 @@ from audioseq.speech.transcript import Transcript
 if TYPE_CHECKING:
     from audioseq.music.harmony.pipeline import Harmonisation
     from audioseq.music.pipeline import Composition
+    from audioseq.speech.model import AcousticModel
 
 THREADS = 32
 """Recordings that are read and transcribed at the same time; most of these threads wait for a batch."""
@@ -50,8 +52,13 @@ class Service:
 
     def __init__(self, options: ServerOptions) -> None:
         self.options = options
-        self.model_name = Path(options.model or models.default_for("speech")).stem
+        model = options.model or models.default_for("speech")
+        self.model_name = Path(model).stem
         """Name of the speech model; of a file, without its folder."""
+        self.is_english = model in {known.name for known in models.CATALOGUE}
+        """Whether the model is known to be for English only; a file may be for any language."""
+        self.model_created = int(models.resolve(model, "speech").stat().st_mtime)
+        """Time of the model file, seconds since 1970."""
         self.metrics = Metrics()
         self.active = 0
         """Requests that are being served."""
@@ -66,11 +73,13 @@ class Service:
         self._composer = SharedComposer(options.music_model, options.harmony_model, options.device)
         self._threads = ThreadPoolExecutor(min(THREADS, options.queue), "transcribe")
         self._composing = ThreadPoolExecutor(1, "compose")
+        self._live = ThreadPoolExecutor(1, "live")
+        self._live_model: AcousticModel | None = None
 
     def close(self) -> None:
         """Wait for what runs, end the threads, and remove the temporary files."""
-        self._threads.shutdown(cancel_futures=True)
-        self._composing.shutdown(cancel_futures=True)
+        for executor in (self._threads, self._composing, self._live):
+            executor.shutdown(cancel_futures=True)
         self.recogniser.close()
         self._stack.close()
 
@@ -107,6 +116,7 @@ class Service:
         hotwords: Sequence[str] = (),
         greedy: bool = False,
         progress: Callable[[float, float], object] | None = None,
+        on_segment: SegmentCallback | None = None,
     ) -> Transcript:
         """Transcribe a recording, batched with those of other callers.
 
@@ -118,6 +128,7 @@ class Service:
             hotwords: words or phrases to boost.
             greedy: decode without language models, which is faster; ignored with hotwords.
             progress: called in another thread with the seconds done and the estimated total seconds.
+            on_segment: called in another thread with each segment and its words once it is complete.
         Raises:
             AudioError: the recording cannot be read.
             ConfigError: a hotword has characters that the model does not emit.
@@ -128,12 +139,16 @@ class Service:
         def work(cancelled: threading.Event) -> Transcript:
             began = time.perf_counter()
             stream, seconds = self._open(source, sample_rate)
-            report = progress or (lambda done, total: None)
-            transcript = self.recogniser.transcribe(
-                Job(
-                    stream, words, decoding, self.options.max_seconds, cancelled, lambda t: report(t, seconds)
-                )
+            job = Job(
+                stream,
+                words=words,
+                decoding=decoding,
+                max_seconds=self.options.max_seconds,
+                cancelled=cancelled,
+                progress=None if progress is None else lambda done: progress(done, seconds),
+                on_segment=on_segment,
             )
+            transcript = self.recogniser.transcribe(job)
             self.metrics.add_transcript(transcript.duration, time.perf_counter() - began)
             return transcript
 
@@ -148,6 +163,26 @@ class Service:
         if hotwords:
             return replace(recommended or DecodingOptions(), hotwords=tuple(hotwords))
         return None if greedy or self.options.greedy else recommended
+
+    async def open_live(self, sample_rate: int, hotwords: Sequence[str] = ()) -> LiveStream:
+        """Start a live stream of samples at a rate in Hz; the model of streams is loaded at the first one."""
+
+        def start(cancelled: threading.Event) -> LiveStream:
+            if self._live_model is None:
+                self._live_model = load_live_model(self.options.model, self.options.device)
+            return LiveStream(self.recogniser, self._live_model, sample_rate, self.decoding(hotwords))
+
+        return await self._run(self._live, start)
+
+    async def feed_live(self, stream: LiveStream, samples: bytes) -> LiveText:
+        """Add signed 16-bit little-endian samples to a live stream, and return what is known then."""
+        return await self._run(self._live, lambda cancelled: stream.feed(samples))
+
+    async def finish_live(self, stream: LiveStream) -> LiveText:
+        """End a live stream, and return its last segment."""
+        known = await self._run(self._live, lambda cancelled: stream.finish())
+        self.metrics.audio.inc(stream.seconds)
+        return known
 
     async def compose(self, wanted: ComposeOptions) -> Sequence[Composition | Harmonisation]:
         """Compose pieces; one request after another. Errors as in `SharedComposer.compose`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,8 @@ import numpy as np
 from audioseq import models
 from audioseq.errors import ConfigError
 from audioseq.language.ngram import binary
-from audioseq.language.ngram.files import load_ngram
+from audioseq.language.ngram.files import load_cached
+from audioseq.language.prefix_scoring import load_prefix_scorer
 from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
 from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
 from audioseq.speech.decoding.forced_alignment import align_words
@@ -100,7 +102,7 @@ class Decoder:
     """
 
     def __init__(self, options: DecodingOptions, tokenizer: Tokenizer, card: Mapping[str, Any]) -> None:
-        self.tokenizer = tokenizer
+        self.options, self.tokenizer = options, tokenizer
         weights, rescoring_weights = stored_weights(card)
         if options.weights is not None:
             weights = options.weights
@@ -108,13 +110,33 @@ class Decoder:
         self.rescoring_weights = options.rescoring_weights or rescoring_weights
         self.beam_decoder = BeamDecoder(
             tokenizer.pieces,
-            None if options.lm is None else load_ngram(models.resolve(options.lm, task=binary.TASK)),
+            None if options.lm is None else load_cached(models.resolve(options.lm, task=binary.TASK)),
             weights=weights,
             limits=options.limits,
             hotwords=[_normalise_hotword(word, tokenizer) for word in options.hotwords],
             boost=options.boost,
         )
-        self.rescorer = None if options.rescorer is None else _load_rescorer(options.rescorer)
+        self.rescorer: Scorer | None = None
+        if options.rescorer is not None:
+            self.rescorer = load_prefix_scorer(options.rescorer)
+
+    def with_hotwords(self, hotwords: Sequence[str]) -> Decoder:
+        """Return a decoder with other hotwords and the same language models, which are not loaded again.
+
+        Raises:
+            ConfigError: a hotword has characters that the speech model does not emit.
+        """
+        other = copy(self)
+        other.options = replace(self.options, hotwords=hotwords)
+        other.beam_decoder = BeamDecoder(
+            self.tokenizer.pieces,
+            self.beam_decoder.model,
+            weights=self.beam_decoder.weights,
+            limits=self.options.limits,
+            hotwords=[_normalise_hotword(word, self.tokenizer) for word in hotwords],
+            boost=self.options.boost,
+        )
+        return other
 
     def decode(self, log_probs: np.ndarray) -> list[Hypothesis]:
         """Return the n-best list of emissions `[T, V]`, the best first."""
@@ -122,22 +144,29 @@ class Decoder:
 
     def decode_all(self, emissions: Sequence[np.ndarray]) -> list[list[Hypothesis]]:
         """Return the n-best lists of several emissions `[T, V]`; together they are rescored faster."""
-        lists = [self.beam_decoder(log_probs, N_BEST) for log_probs in emissions]
+        return self.rescore([self.beam_decoder(log_probs, N_BEST) for log_probs in emissions])
+
+    def rescore(self, lists: Sequence[Sequence[Hypothesis]]) -> list[list[Hypothesis]]:
+        """Sort n-best lists by the scores of the rescorer, if there is one."""
         if self.rescorer is None:
-            return lists
+            return [list(hypotheses) for hypotheses in lists]
         return rescore(lists, self.rescorer, self.beam_decoder.weights, self.rescoring_weights)
 
     def decode_words(self, emissions: Sequence[np.ndarray], frame_seconds: float) -> list[list[Word]]:
         """Return the words of the best hypotheses, with timestamps and confidences."""
-        return [
-            set_confidences(
-                align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds),
-                word_posteriors(hypotheses),
-                greedy(log_probs),
-                self.calibration,
-            )
-            for log_probs, hypotheses in zip(emissions, self.decode_all(emissions), strict=True)
-        ]
+        lists = self.decode_all(emissions)
+        return [self.to_words(*each, frame_seconds) for each in zip(emissions, lists, strict=True)]
+
+    def to_words(
+        self, log_probs: np.ndarray, hypotheses: Sequence[Hypothesis], frame_seconds: float
+    ) -> list[Word]:
+        """Return the words of the first hypothesis for emissions `[T, V]`, with timestamps and confidences."""
+        return set_confidences(
+            align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds),
+            word_posteriors(hypotheses),
+            greedy(log_probs),
+            self.calibration,
+        )
 
 
 def _normalise_hotword(word: str, tokenizer: Tokenizer) -> str:
@@ -147,11 +176,3 @@ def _normalise_hotword(word: str, tokenizer: Tokenizer) -> str:
             f"hotword {word!r}: the model emits only {tokenizer.alphabet!r}; write it with these characters"
         )
     return normalised
-
-
-def _load_rescorer(name: str | Path) -> Scorer:
-    from audioseq.language import pipeline  # imports torch
-    from audioseq.language.prefix_scoring import PrefixScorer
-
-    predictor = pipeline.load_predictor(models.resolve(name, task="language"), "cpu")
-    return PrefixScorer(predictor.model, predictor.units)
