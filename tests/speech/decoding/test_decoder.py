@@ -27,7 +27,7 @@ from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech import pipeline
 from audioseq.speech.decoding.beam import BeamLimits
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
-from audioseq.speech.decoding.nbest import Hypothesis, rescore, word_posteriors
+from audioseq.speech.decoding.nbest import HOTWORD_FACTOR, Hypothesis, rescore, word_posteriors
 from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights
 from audioseq.speech.evaluation.calibrate import DecodedUtterance
 from audioseq.speech.evaluation.evaluate import evaluate
@@ -153,7 +153,7 @@ def test_a_confidence_is_the_posterior_of_the_word_in_the_n_best_list() -> None:
 
 
 def test_rescoring_replaces_the_weights_of_the_search() -> None:
-    """The new score, computed from the parts, keeps what is neither a model's score nor a bonus: hotwords."""
+    """What is neither a model's score nor a bonus is the boost of hotwords, which is multiplied."""
     search, weights = DecodingWeights(0.5, 1.0, -2.0, 3.0), RescoringWeights(0.2, 1.5, -0.5, gamma=2.0)
     hotword = 0.25
     parts = [("oat", -1.0, -4.0, 0), ("a boat", -1.5, -3.0, 0), ("noat", -2.0, -6.0, 4)]
@@ -166,7 +166,12 @@ def test_rescoring_replaces_the_weights_of_the_search() -> None:
     ]
     again = rescore(lists, lambda texts: [-len(text) / 100 for text in texts], search, weights)
     expected = {
-        text: ac + 0.2 * lm + 1.5 * len(text.split()) - 0.5 * oov - 2.0 * len(text) / 100 + hotword
+        text: ac
+        + 0.2 * lm
+        + 1.5 * len(text.split())
+        - 0.5 * oov
+        - 2.0 * len(text) / 100
+        + HOTWORD_FACTOR * hotword
         for text, ac, lm, oov in parts
     }
     assert [[each.text for each in found] for found in again] == [["a boat", "oat"], ["noat"]]
