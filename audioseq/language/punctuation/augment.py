@@ -40,8 +40,8 @@ def sound_key(word: str) -> str:
 class RecogniserErrors:
     """Substitutions, deletions and insertions of words, in the proportions of a recogniser.
 
-    A substituted word becomes one that the recogniser confused it with, or one of similar sound. Abbreviations
-    are spelled out.
+    A substituted word becomes one that the recogniser confused it with, or one of similar sound.
+    Abbreviations are spelled out.
 
     Args:
         counts: how many `substitution`, `deletion` and `insertion` errors the recogniser made.
@@ -67,6 +67,7 @@ class RecogniserErrors:
         self._words = words
         self._spoken = {ids[short]: ids[long] for short, long in SPOKEN.items() if {short, long} <= set(ids)}
         self._similar = similar
+        self._pronouns = {index for word, index in ids.items() if word.partition("'")[0] == "i"}
         self._confusions = {
             ids[word]: [ids[other] for other in others if other in ids]
             for word, others in confusions.items()
@@ -87,8 +88,11 @@ class RecogniserErrors:
             first = place == 0 or marks[place - 1] in SENTENCE_ENDS
             if draws[place] < self._substitution:
                 words[place] = self._confuse(words[place], random)
-                cases[place] = TITLE if first and cases[place] else LOWER
-            elif draws[place] < self._substitution + self._deletion and len(words) > 1:
+                is_title = (first and cases[place]) or words[place] in self._pronouns
+                cases[place] = TITLE if is_title else LOWER
+            elif draws[place] < self._substitution + self._deletion:
+                if len(words) == 1:
+                    break
                 if place and not marks[place - 1]:
                     marks[place - 1] = marks[place]
                 if first and place + 1 < len(words):

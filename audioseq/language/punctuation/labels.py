@@ -16,25 +16,8 @@ MARKS = ("", ",", ".", "?", "!", ":", ";", " –")
 NAMES = ("none", "comma", "full stop", "question", "exclamation", "colon", "semicolon", "dash")
 """Names of the marks, for tables and keys."""
 ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "st",
-        "messrs",
-        "mme",
-        "mlle",
-        "jr",
-        "sr",
-        "capt",
-        "col",
-        "gen",
-        "rev",
-        "hon",
-        "prof",
-    ]
-    + ["lieut", "lt", "sergt", "maj", "esq", "vol", "pp", "viz", "cf", "fig", "vs"]
+    {"mr", "mrs", "ms", "dr", "st", "messrs", "mme", "mlle", "jr", "sr", "capt", "col", "gen", "rev", "hon"}
+    | {"prof", "lieut", "lt", "sergt", "maj", "esq", "vol", "pp", "viz", "cf", "fig", "vs"}
 )
 """Words whose full stop belongs to them and is no mark, like that of initials."""
 _PRIORITY = ("?", "!", ".", ";", ":", ",", " –")
