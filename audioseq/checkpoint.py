@@ -89,7 +89,13 @@ class Checkpoint:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
             raise self.misfit() from error
-        if not all(weight.isfinite().all() for weight in self.weights.values()):
+        self.check_finite()
+
+    def check_finite(self) -> None:
+        """Raise a CheckpointError if there are weights that are NaN or infinite."""
+        import numpy as np
+
+        if not all(np.isfinite(array).all() for array in self.arrays.values()):
             raise _damaged(self.path, "its weights are not finite numbers")
 
     def restore(self, build: Callable[[], M]) -> M:
@@ -117,13 +123,23 @@ class Checkpoint:
         )
 
 
+def is_onnx(path: str | Path) -> bool:
+    """Whether a path names an ONNX file."""
+    return Path(path).suffix.lower() == ".onnx"
+
+
 def read_header(path: str | Path) -> Header:
-    """Read the header of a model file without loading torch or the weights.
+    """Read the header of a model file, or of an ONNX file exported from one, without torch and the weights.
 
     Raises:
         CheckpointError: the file is missing, damaged, not an audioseq model, or in a newer format.
     """
     return _header(path, _metadata(path))
+
+
+def to_metadata(header: Header) -> dict[str, str]:
+    """Return a header as texts by name, for a file."""
+    return {name: _to_json(value) for name, value in asdict(header).items()} | {"format": header.format}
 
 
 def save(
@@ -164,8 +180,7 @@ def save(
             stored[name] = _halve(tensor)
         else:
             stored[name] = tensor
-    metadata = {name: _to_json(value) for name, value in asdict(header).items()}
-    metadata["format"] = INT8_FORMAT if precision == "int8" else FORMAT
+    metadata = to_metadata(header) | {"format": INT8_FORMAT if precision == "int8" else FORMAT}
     if aliases:
         metadata[ALIASES] = json.dumps(aliases)
     content = to_bytes(stored, metadata)
@@ -195,6 +210,10 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
 
     from audioseq.quantisation import dequantise, is_quantised
 
+    if is_onnx(path):
+        raise CheckpointError(
+            f"{path}: is an ONNX file, which only transcribes; give the model file that it was exported from"
+        )
     metadata = _metadata(path)
     header = _header(path, metadata)
     if task is not None and header.task != task:
@@ -217,7 +236,7 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
         scales, integers = weights.pop(name + SCALES), weights.get(name)
         if integers is None or not is_quantised(integers, scales):
             raise _damaged(path, "its scales do not match its weights")
-        weights[name] = dequantise(integers, scales)
+        weights[name] = dequantise(cast("NDArray[np.int8]", integers), scales)
     if not all(isinstance(name, str) and name in weights for name in aliases.values()):
         raise _damaged(path, "tied weights are missing")
     weights |= {alias: weights[name] for alias, name in aliases.items()}
@@ -279,9 +298,23 @@ def _open(path: str | Path) -> BinaryIO:
 
 
 def _metadata(path: str | Path) -> dict[str, str]:
-    """Read the metadata of a safetensors file: 8 bytes with a length, then JSON of that length."""
+    """Read the metadata of a safetensors file: 8 bytes with a length, then JSON of that length.
+
+    Those of an ONNX file are in its first bytes too.
+    """
     with reading(path, CheckpointError):
         try:
+            if is_onnx(path):
+                from audioseq.runtime.onnx_format import read_metadata  # imports numpy
+
+                with open(path, "rb") as file:
+                    texts = read_metadata(file)
+                if texts is None:
+                    raise CheckpointError(
+                        f"{path}: is not an ONNX file of audioseq; write one with: "
+                        "audioseq models export MODEL --format onnx"
+                    )
+                return texts
             with _open(path) as file:
                 size = int.from_bytes(file.read(8), "little")
                 if not 2 <= size <= MAX_HEADER_BYTES:

@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = default_for("speech")
 
-MODEL_HELP = "Name of a model (see `audioseq models list`), or path of a .safetensors file."
+MODEL_HELP = "Name of a model (see `audioseq models list`), or path of a .safetensors or .onnx file."
 Model = Annotated[str, typer.Option("-m", "--model", metavar="MODEL", help=MODEL_HELP)]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
 Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
+]
+Runtime = Annotated[
+    Literal["auto", "onnx", "torch"],
+    typer.Option(
+        help="Library that runs the model: onnx starts faster and needs no torch; auto is torch on a GPU, else "
+        "onnx."
+    ),
 ]
 Threads = Annotated[
     int | None,

@@ -6,16 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from audioseq.cli.common import Force, ModelArgument, log, print_result
 from audioseq.cli.paths import refuse_to_overwrite
-from audioseq.errors import AudioseqError, DataError
+from audioseq.errors import AudioseqError, CheckpointError, DataError
+from audioseq.files import write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from audioseq.checkpoint import Checkpoint
 
 app = typer.Typer(help="List, show, fetch and export models.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -77,19 +80,39 @@ def export(
     results: Annotated[
         Path | None, typer.Option(metavar="JSON", help="File of results to add to the model card.")
     ] = None,
+    form: Annotated[
+        Literal["safetensors", "onnx"],
+        typer.Option(
+            "--format", help="A model file, or the ONNX graph of a speech model."
+        ),
+    ] = "safetensors",
     int8: Annotated[
-        bool, typer.Option("--int8", help="Store the matrices as 8-bit integers: half the size of fp16.")
+        bool,
+        typer.Option(
+            "--int8",
+            help="Store matrices as 8-bit integers, and multiply them in an ONNX graph.",
+        ),
     ] = False,
     force: Force = False,
 ) -> None:
-    """Write a model for distribution, with small weights.
+    """Write a model for distribution, with small weights, or as an ONNX graph.
 
-    The weights are stored as fp16, or with `--int8` as 8-bit integers with a scale for each row. Prints the
-    path of the file.
+    The weights of a model file are stored as fp16, or with `--int8` as 8-bit integers with a scale for each
+    row. An ONNX graph computes log-probabilities from waveforms, in fp32 or with `--int8` in integers, which
+    is faster. It runs without torch, in audioseq or other programs. Prints the path of the file.
+
+    \b
+    audioseq models export runs/mine/best.safetensors -o mine.safetensors
+    audioseq models export english-small --format onnx --int8 -o english.onnx
+    audioseq transcribe talk.wav -m english.onnx
     """
     from audioseq import checkpoint, models
 
     refuse_to_overwrite(output, force)
+    if checkpoint.is_onnx(output) != (form == "onnx"):
+        raise typer.BadParameter(
+            f"{output}: the suffix .onnx is for --format onnx", param_hint="-o"
+        )
     stored = checkpoint.load(models.resolve(model))
     card = stored.header.card
     if results is not None:
@@ -97,12 +120,29 @@ def export(
             card = {**card, "results": json.loads(results.read_text(encoding="utf-8"))}
         except (OSError, ValueError) as error:
             raise DataError(f"{results}: cannot be read as JSON ({error})") from None
-    checkpoint.save(
-        output, stored.weights, replace(stored.header, card=card), precision="int8" if int8 else "fp16"
-    )
+    header = replace(stored.header, card=card)
+    if form == "onnx":
+        _export_onnx(replace(stored, header=header), output, int8)
+        return
+    checkpoint.save(output, stored.weights, header, precision="int8" if int8 else "fp16")
     if int8:
         rounding = _rounding_error(stored.weights, checkpoint.load(output).weights)
         log(f"mean rounding error: {100 * rounding:.2f} % of the mean absolute weight")
+    print_result(str(output))
+
+
+def _export_onnx(stored: Checkpoint, output: Path, int8: bool) -> None:
+    """Write the ONNX graph of a speech model, and print its path."""
+    from audioseq.config import parse
+    from audioseq.speech.config import SpeechConfig
+    from audioseq.speech.emissions import to_onnx
+
+    if stored.header.task != "speech":
+        raise CheckpointError(
+            f"{stored.path}: is a model for {stored.header.task}, which has no ONNX form; name a speech model"
+        )
+    config = parse(SpeechConfig, stored.header.config, f"the config in {stored.path}")
+    write_bytes(output, to_onnx(config, stored, int8=int8))
     print_result(str(output))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,6 +20,7 @@ from audioseq.cli.common import (
     Lm,
     Model,
     Rescorer,
+    Runtime,
     Threads,
     decoding_options,
     log,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 FORMATS_WITH_OPTIONAL_WORDS = {"json", "srt", "vtt"}
 """Formats that `--words` changes."""
+TORCHRUN_VARIABLE = "TORCHELASTIC_RUN_ID"
+"""Environment variable that torchrun sets."""
 ENGLISH = ("en", "english")
 
 
@@ -109,6 +113,7 @@ def transcribe(
     hotwords: HotwordOption = None,
     hotword_file: HotwordFile = None,
     device: Device = "auto",
+    runtime: Runtime = "auto",
     threads: Threads = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="With -o: skip recordings that are already transcribed.")
@@ -127,8 +132,37 @@ def transcribe(
             show_default="1/1, or set by torchrun or srun",
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Transcribe a microphone while you speak, or with INPUT - signed 16-bit samples on stdin; "
+            "as txt, json (a line for each partial and final text), srt or vtt.",
+        ),
+    ] = False,
+    microphone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|N",
+            help="With --live: name or number of the microphone; 'list' prints all of them.",
+            show_default="default of the system",
+        ),
+    ] = None,
+    sample_rate: Annotated[
+        int | None,
+        typer.Option(metavar="HZ", help="With --live -: sample rate of the samples.", show_default="16000"),
+    ] = None,
+    pause: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            help="With --live: silence that ends a segment, whose text is then final.",
+            show_default="0.8",
+        ),
+    ] = None,
 ) -> None:
-    """Transcribe recordings.
+    """Transcribe recordings, or a microphone with --live.
 
     Prints the text, with punctuation, capitals and figures if the model recommends it; a line is a paragraph,
     or ends at a pause of a second with --raw. With several recordings, prints one line each: the path, a tab
@@ -139,12 +173,41 @@ def transcribe(
     audioseq transcribe talk.wav
     audioseq transcribe talk.wav -f srt > talk.srt
     audioseq transcribe interviews/ -o texts --resume
+    audioseq transcribe --live
+    arecord -f S16_LE -r 16000 | audioseq transcribe --live -
 
     A run with -o can be interrupted at any time; --resume continues it.
     """
     from audioseq.speech import writers
 
     inputs = inputs or []
+    if live:
+        others = {
+            "--list": listing, "-o": output, "--words": words, "--resume": resume, "--force": force,
+            "--shard": shard, "--channels": channels != "mix",
+        }  # fmt: skip
+        refused = [name for name, value in others.items() if value] + [str(i) for i in inputs if i != STDIN]
+        if refused or (inputs and microphone is not None):
+            hint = refused[0] if refused else "--microphone"
+            raise typer.BadParameter("does not go with --live", param_hint=hint)
+        from audioseq.cli.live import LiveOptions, transcribe_live
+
+        _check_language(language)
+        options = LiveOptions(
+            form=(form or "txt").lower(), model=model, device=device, from_stdin=bool(inputs),
+            sample_rate=sample_rate, microphone=microphone, pause=pause, raw=raw,
+        )  # fmt: skip
+        search = {
+            "beam": beam,
+            "lm": lm,
+            "rescorer": rescorer,
+            "hotwords": hotwords,
+            "hotword_file": hotword_file,
+        }
+        transcribe_live(options, lambda recogniser: decoding_options(recogniser, **search))
+        return
+    if microphone is not None or sample_rate is not None or pause is not None:
+        raise typer.BadParameter("--microphone, --sample-rate and --pause need --live", param_hint="--live")
     if not inputs and listing is None:
         raise typer.BadParameter("give a recording, a folder, or --list", param_hint="INPUT")
     if STDIN in inputs and listing == STDIN:
@@ -187,13 +250,12 @@ def transcribe(
     from audioseq.speech.batch import run
     from audioseq.speech.batch.shard import choose
     from audioseq.speech.batch.transcribe import transcribe_each
-    from audioseq.training.distributed import sum_over_processes
 
     part = choose(shard)
     if shard is None and part.count > 1:
         log(f"part {part} of the recordings, set by torchrun or srun; --shard 1/1 processes all of them")
 
-    recogniser = pipeline.load_recogniser(model, device)
+    recogniser = pipeline.load_recogniser(model, device, runtime)
     decoding = decoding_options(
         recogniser,
         beam=beam,
@@ -258,7 +320,9 @@ def transcribe(
                     print_result(content.rstrip("\n"))
     if output is not None and target is None:
         log(f"part {part}: {summary}" if part.count > 1 else str(summary))
-    if shard is None:
+    if shard is None and TORCHRUN_VARIABLE in os.environ:
+        from audioseq.training.distributed import sum_over_processes
+
         errors.count = sum_over_processes(errors.count)
     errors.exit_if_any()
 

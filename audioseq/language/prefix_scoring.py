@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
-from torch import nn
 
-from audioseq.language.model import LanguageModel
-from audioseq.language.units import Units
-from audioseq.nn.step import ArrayState, StackStep, affine, to_array
+from audioseq.language.config import LanguageConfig
+from audioseq.language.units import Units, restore_units
+from audioseq.models import open_model
+from audioseq.runtime.graph import select
+from audioseq.runtime.step import ArrayState, StackStep, affine
 
 HEAD_ROWS = 256
 """Positions whose next tokens are scored at once; limits the memory of the scores to some megabytes."""
@@ -23,19 +25,19 @@ class PrefixScorer:
     the recurrent stack processes all prefixes of one length.
 
     Args:
-        model: in evaluation mode; its weights are copied once.
+        weights: the state dict of a `LanguageModel`, as arrays.
+        cell: its recurrent cell.
         units: its tokens.
+    Raises:
+        KeyError, ValueError, IndexError: weights are missing.
     """
 
-    def __init__(self, model: LanguageModel, units: Units) -> None:
+    def __init__(self, weights: Mapping[str, np.ndarray], cell: str, units: Units) -> None:
         self.units = units
-        self._embedding = to_array(model.embedding.weight)
-        self._step = StackStep(model.stack)
-        self._maps = [
-            affine(to_array(layer.weight).T, to_array(layer.bias))
-            for layer in (model.projection, model.head)
-            if isinstance(layer, nn.Linear)
-        ]
+        self._embedding = weights["embedding.weight"]
+        self._step = StackStep(select(weights, "stack."), cell)
+        layers = [layer for name in ("projection.", "head.") if (layer := select(weights, name))]
+        self._maps = [affine(layer["weight"].T, layer["bias"]) for layer in layers]
 
     def __call__(self, texts: Sequence[str]) -> list[float]:
         """Compute the natural log probability of each sentence, including its end.
@@ -102,3 +104,22 @@ class PrefixScorer:
             rows = np.searchsorted(chosen, edges[index, 0])
             result[index] = x[rows, edges[index, 1]] - total[rows]
         return result
+
+
+def load_prefix_scorer(model: str | Path) -> PrefixScorer:
+    """Load a language model by its name or path, without torch.
+
+    Raises:
+        CheckpointError: the model does not exist, is damaged, or is for another task.
+    """
+    config, stored = open_model(model, "language", LanguageConfig)
+    units = restore_units(stored.header.tokenizer)
+    stored.check_finite()
+    try:
+        scorer = PrefixScorer(stored.arrays, config.model.cell, units)
+        scorer(["".join(units.pieces[-1:]).strip()])  # fails if the sizes do not fit together
+        if len(stored.arrays["embedding.weight"]) != units.size:
+            raise ValueError("the vocabulary has another size")
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise stored.misfit() from error
+    return scorer

@@ -1,4 +1,4 @@
-"""A limit on the parameters of a network while it is built."""
+"""Networks whose weights are loaded: a limit on their parameters, and no initial values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from torch.overrides import TorchFunctionMode
 
 MIN_PARAMETERS = 4096
 """A tensor counts for at least this many parameters, so that the number of layers is limited too."""
+_DRAW = (torch.Tensor.normal_, torch.Tensor.uniform_)
 
 
 class ParameterLimit(TorchFunctionMode):
     """Context in which a network with too many parameters cannot be built.
 
     The config in a damaged model file may have any sizes. Layers allocate their parameters by `torch.empty`,
-    which raises a RuntimeError before it exceeds the limit.
+    which raises a RuntimeError before it exceeds the limit. Initial values are not drawn, as the weights are
+    loaded afterwards: the decompositions of orthogonal initialisation take longer than everything else.
 
     Args:
         limit: number of parameters.
@@ -36,7 +38,11 @@ class ParameterLimit(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Call a function of torch, and count what `torch.empty` allocates."""
+        """Call a function of torch, unless it draws initial values; count what `torch.empty` allocates."""
+        if func in _DRAW:
+            return args[0]
+        if func is torch.linalg.qr:
+            return args[0], args[0]
         if func is torch.empty:
             sizes = args[0] if isinstance(args[0], tuple | list) else args
             self._left -= max(math.prod(sizes), MIN_PARAMETERS)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audioseq.audio import SAMPLE_RATE
 from audioseq.audio.features import LogMel
-from audioseq.nn import CellName, FrameHead, RecurrentStack, Subsample
+from audioseq.checkpoint import Checkpoint
+from audioseq.data import pad
+from audioseq.device import choose_device
+from audioseq.models import open_model
+from audioseq.nn import CellName, FrameHead, RecurrentStack, States, Subsample
 from audioseq.nn.masking import Padding
 from audioseq.speech.config import PHONE_TEMPERATURE, SECOND_PASS_SHIFT_FRAMES, SpeechConfig
 from audioseq.speech.pronunciation import NUM_PHONE_UNITS
+from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer
+
+StackStates = tuple[States | None, States | None, States | None]
+"""States of the lower stack, of the upper stack, and of the p2g decoder if the model has one."""
 
 
 class Emissions(NamedTuple):
@@ -122,13 +134,36 @@ class AcousticModel(nn.Module):
             log_probs, output_lengths = self._emit_tokens(x, lengths, stacked_lengths)
         return Emissions(log_probs, output_lengths, intermediate, lengths)
 
+    def forward_window(
+        self, x: Tensor, steps: int, states: StackStates | None = None
+    ) -> tuple[Tensor, StackStates]:
+        """Compute the emissions of the first steps of a window of a stream, see `Recurrent.window`.
+
+        Args:
+            x: output of `subsample` for the frames of the window, without padding `[B, W, F]`.
+            steps: steps of the upper stack that are not lookahead; the next window starts after them.
+            states: states that the window before returned; None for the first window.
+        Returns:
+            log-probabilities of these steps `[B, T', V]`, and the states of the stacks after them.
+        """
+        frames = x.shape[1]
+        lower, upper, p2g = states or (None, None, None)
+        x, lower = self.lower.window(x, min(steps * self.frame_stacking, frames), lower)
+        x, upper = self.upper.window(self._stack_frames(x), steps, upper)
+        if self.p2g_decoder is not None and self.phone_head is not None:
+            phones = _log_softmax(self.phone_head(x))[:, :frames]
+            x = self._stack_frames((phones / PHONE_TEMPERATURE).softmax(-1))
+            x, p2g = self.p2g_decoder.window(x, steps, p2g)
+        log_probs = _log_softmax(self.head(x[:, :steps]))
+        return log_probs[:, :frames], (lower, upper, p2g)
+
     def _encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...], Tensor]:
         """Return the upper stack's output and lengths, and the intermediate emissions and lengths."""
         x, lengths = self.subsample(x, lengths)
         x, _ = self.lower(x, lengths)
         intermediate = [_log_softmax(self.intermediate_head(x))]
-        x, stacked_lengths = self._stack_frames(x, lengths)
-        x, _ = self.upper(x, stacked_lengths)
+        stacked_lengths = self._stacked(lengths)
+        x, _ = self.upper(self._stack_frames(x), stacked_lengths)
         if self.phone_head is not None:
             intermediate.append(_log_softmax(self.phone_head(x)))
         return x, stacked_lengths, tuple(intermediate), lengths
@@ -146,20 +181,22 @@ class AcousticModel(nn.Module):
         assert self.p2g_decoder is not None
         # The temperature makes second choices visible: one of 1 % gets 10 % of the first.
         x = Padding(lengths, phones.shape[1]).clear((phones / PHONE_TEMPERATURE).softmax(-1))
-        x, stacked_lengths = self._stack_frames(x, lengths)
-        x, _ = self.p2g_decoder(x, stacked_lengths)
+        stacked_lengths = self._stacked(lengths)
+        x, _ = self.p2g_decoder(self._stack_frames(x), stacked_lengths)
         return self._emit_tokens(x, lengths, stacked_lengths)
 
     def _emit_tokens(self, x: Tensor, lengths: Tensor, stacked_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the log-probabilities of tokens for the top stack's output, and their valid frames."""
         return _log_softmax(self.head(x)), lengths if self.fine else stacked_lengths
 
-    def _stack_frames(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def _stack_frames(self, x: Tensor) -> Tensor:
         """Concatenate each group of `frame_stacking` neighbouring frames of `[B, T, F]`."""
         size = self.frame_stacking
         x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % size))
-        x = x.reshape(x.shape[0], x.shape[1] // size, x.shape[2] * size)
-        return x, (lengths + size - 1) // size
+        return x.reshape(x.shape[0], x.shape[1] // size, x.shape[2] * size)
+
+    def _stacked(self, lengths: Tensor) -> Tensor:
+        return (lengths + self.frame_stacking - 1) // self.frame_stacking
 
     @torch.no_grad()
     def compute_emissions(self, waveforms: Tensor, lengths: Tensor) -> Emissions:
@@ -185,6 +222,18 @@ class AcousticModel(nn.Module):
         log_probs, output_lengths = self.decode_phones(intermediate[-1], lengths)
         return Emissions(log_probs, output_lengths, intermediate, lengths)
 
+    def compute(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Return the log-probabilities `[T, V]` of each waveform `[N]` at 16 kHz, see `EmissionModel`."""
+        padded, lengths = pad([torch.from_numpy(waveform) for waveform in waveforms])
+        device = self.log_mel.mean.device
+        emissions = self.compute_emissions(padded.to(device), lengths.to(device))
+        rows = emissions.log_probs.cpu().numpy()
+        return [row[:length] for row, length in zip(rows, emissions.lengths.tolist(), strict=True)]
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights by name, see `EmissionModel`."""
+        return {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
+
 
 def _log_softmax(scores: Tensor) -> Tensor:
     """Compute in float32: CTC sums thousands of values, and bfloat16 keeps only three digits."""
@@ -205,6 +254,23 @@ def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Ten
     return nn.functional.ctc_loss(
         log_probs.transpose(0, 1), targets, lengths, target_lengths, reduction="sum", zero_infinity=True
     )
+
+
+def load_acoustic_model(model: str | Path | None = None, device: str = "auto") -> AcousticModel:
+    """Load the network of a speech model by its name or path, for computations in torch.
+
+    Raises:
+        CheckpointError: the model does not exist, or its file is damaged or of another task.
+        ConfigError: the device does not exist.
+    """
+    return restore(*open_model(model, "speech", SpeechConfig), device)
+
+
+def restore(config: SpeechConfig, stored: Checkpoint, device: str) -> AcousticModel:
+    """Build the network of a model file that is in memory; errors as in `load_acoustic_model`."""
+    tokenizer = restore_tokenizer(stored.header.tokenizer)
+    network = stored.restore(lambda: build(config, tokenizer))
+    return network.to(choose_device(device)).eval()
 
 
 def build(config: SpeechConfig, tokenizer: Tokenizer) -> AcousticModel:

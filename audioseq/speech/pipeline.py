@@ -6,29 +6,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from audioseq import audio
 from audioseq.checkpoint import Header
-from audioseq.data import pad
-from audioseq.device import choose_device
-from audioseq.errors import AudioseqError
+from audioseq.errors import AudioseqError, ConfigError
 from audioseq.memory import release_freed_memory
-from audioseq.models import open_model
-from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
 from audioseq.speech.decoding.decoder import Decoder, Decoding, DecodingOptions, recommended_options
 from audioseq.speech.decoding.forced_alignment import Span, correct_timestamps, to_words
 from audioseq.speech.decoding.greedy import BestPath, greedy
+from audioseq.speech.emissions import EmissionModel, Runtime, load_emission_model
 from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.speech.longform.speech_detection import SpeechDetector
-from audioseq.speech.model import AcousticModel, build
 from audioseq.speech.readable import Punctuator, recommended_punctuation, write_readable
+from audioseq.speech.streaming.options import StreamOptions
 from audioseq.speech.transcript import (
     Segment,
     Transcript,
@@ -40,15 +35,30 @@ from audioseq.speech.transcript import (
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from audioseq.speech.streaming.session import Session
+
 BATCH_SECONDS = 60.0
 """Seconds of audio per batch, including padding; limits the memory for activations."""
+
+MAX_DECODERS = 8
+"""Decoders that a recogniser keeps; they differ in hotwords, and each has a lexicon of some megabytes."""
 
 BATCH_SEGMENTS = 16
 """Segments that are decoded together, which makes rescoring faster."""
 
-AudioSource = str | Path | BinaryIO | np.ndarray | Tensor
+AudioSource: TypeAlias = "str | Path | BinaryIO | np.ndarray | Tensor"
 ProgressCallback = Callable[[float, float], object]
 """Called with the seconds of audio that are done, and the total seconds."""
+
+
+class WordDecoder(Protocol):
+    """Decodes emissions to words, as a `Decoder` does."""
+
+    def decode_words(self, emissions: Sequence[np.ndarray], frame_seconds: float) -> list[list[Word]]:
+        """Return the words of each of the emissions `[T, V]`."""
 
 
 class Recogniser:
@@ -58,16 +68,12 @@ class Recogniser:
         model: the acoustic model with trained weights.
         tokenizer: the tokenizer of the tokens that it emits.
         header: the header of the model file.
-        device: the device on which the model runs.
     """
 
-    def __init__(
-        self, model: AcousticModel, tokenizer: Tokenizer, header: Header, device: torch.device
-    ) -> None:
-        self.model = model.to(device).eval()
+    def __init__(self, model: EmissionModel, tokenizer: Tokenizer, header: Header) -> None:
+        self.model = model
         self.tokenizer = tokenizer
         self.header = header
-        self.device = device
         self._calibration = stored_calibration(header.card, "greedy")
         self._decoders: dict[DecodingOptions, Decoder] = {}
         self._punctuator: Punctuator | None = None
@@ -115,14 +121,54 @@ class Recogniser:
             transcripts.append(replace(transcript, warnings=(*blocks.warnings, *transcript.warnings)))
         return merge_channels(transcripts) if channels == "split" else transcripts[0]
 
+    def stream(
+        self,
+        sample_rate: int,
+        *,
+        decoding: Decoding = None,
+        raw: bool = False,
+        options: StreamOptions | None = None,
+    ) -> Session:
+        """Start to transcribe a stream, such as that of a microphone.
+
+        Args:
+            sample_rate: of the stream, Hz.
+            decoding, raw: as in `transcribe`.
+            options: delay of the text, and where segments end.
+        Raises:
+            ConfigError: the model was not loaded with `runtime="torch"`.
+        Example:
+            with recogniser.stream(44_100) as stream:
+                for block in microphone:
+                    stream.feed(block)
+                    print(stream.partial)
+                    for final in stream.finals():
+                        print(final.segment.text)
+        """
+        from audioseq.speech.model import AcousticModel
+        from audioseq.speech.streaming.session import Session
+
+        if not isinstance(self.model, AcousticModel):
+            raise ConfigError("streams need torch; load the model with runtime='torch'")
+        return Session(
+            self.model,
+            self.tokenizer,
+            self.decode_segments,
+            sample_rate,
+            decoder=self.choose_decoder(decoding),
+            punctuator=self.choose_punctuator(raw),
+            options=options or StreamOptions(),
+        )
+
     def transcribe_emissions(
         self,
         chunks: Iterable[ChunkEmissions],
         path: str | None = None,
         *,
         words: bool = False,
-        decoder: Decoder | None = None,
+        decoder: WordDecoder | None = None,
         punctuator: Punctuator | None = None,
+        on_segment: Callable[[Segment, Sequence[Word]], object] | None = None,
     ) -> Transcript:
         """Decode the emissions of all chunks of a recording, in order.
 
@@ -132,6 +178,7 @@ class Recogniser:
             words: include word timestamps and confidences.
             decoder: a decoder from `choose_decoder`; None for greedy decoding.
             punctuator: a model from `choose_punctuator`; None for a raw transcript.
+            on_segment: called with each segment of the transcript and its words once it is complete.
         """
         segments: list[Segment] = []
         all_words: list[Word] = []
@@ -141,13 +188,15 @@ class Recogniser:
         def decode() -> Iterator[Sequence[Word]]:
             nonlocal duration
             merged = iter(merge_chunks(chunks, self.tokenizer, self.model.frame_seconds))
-            while batch := list(islice(merged, BATCH_SEGMENTS)):
+            while batch := list(islice(merged, BATCH_SEGMENTS if on_segment is None else 1)):
                 duration = batch[-1].end
-                for found in self._decode_segments(batch, decoder, detector):
+                for found in self.decode_segments(batch, decoder, detector):
                     yield from split_at_pauses(found)
 
         for spoken, written in write_readable(decode(), punctuator):
             segments.append(to_segment(written))
+            if on_segment is not None:
+                on_segment(segments[-1], written)
             if words:
                 all_words += written
                 raw_words += () if written is spoken else spoken
@@ -194,16 +243,27 @@ class Recogniser:
     def load_decoder(self, options: DecodingOptions) -> Decoder:
         """Load a decoder with its language models, or return it from the cache.
 
+        The decoders that were used last are kept. Those that differ in hotwords share their language models.
+
         Raises:
             CheckpointError: a language model does not exist.
             ConfigError: a hotword has characters that the model does not emit.
         """
-        if options not in self._decoders:
-            self._decoders[options] = Decoder(options, self.tokenizer, self.header.card)
-        return self._decoders[options]
+        decoder = self._decoders.pop(options, None)
+        if decoder is None:
+            plain_options = replace(options, hotwords=())
+            if plain := self._decoders.pop(plain_options, None):
+                decoder = plain.with_hotwords(options.hotwords)
+                self._decoders[plain_options] = plain
+            else:
+                decoder = Decoder(options, self.tokenizer, self.header.card)
+            for oldest in list(self._decoders)[: 1 - MAX_DECODERS]:
+                del self._decoders[oldest]
+        self._decoders[options] = decoder
+        return decoder
 
-    def _decode_segments(
-        self, segments: Sequence[SegmentEmissions], decoder: Decoder | None, detector: SpeechDetector
+    def decode_segments(
+        self, segments: Sequence[SegmentEmissions], decoder: WordDecoder | None, detector: SpeechDetector
     ) -> list[list[Word]]:
         """Return the words of each segment with speech, with their times in the recording."""
         speech: list[SegmentEmissions] = []
@@ -244,29 +304,30 @@ class Recogniser:
         Neighbouring chunks form batches, so chunks sorted by length need the least padding.
         """
         for batch in _batches(chunks, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
-            padded, lengths = pad([torch.from_numpy(chunk.waveform) for chunk in batch])
-            emissions = self.model.compute_emissions(padded.to(self.device), lengths.to(self.device))
-            rows = emissions.log_probs.cpu().numpy()
-            for chunk, row, length in zip(batch, rows, emissions.lengths.tolist(), strict=True):
-                yield ChunkEmissions(chunk, row[:length])
+            computed = self.model.compute([chunk.waveform for chunk in batch])
+            yield from map(ChunkEmissions, batch, computed)
 
 
-def load_recogniser(model: str | Path | None = None, device: str = "auto") -> Recogniser:
+def load_recogniser(
+    model: str | Path | None = None, device: str = "auto", runtime: Runtime = "auto"
+) -> Recogniser:
     """Load a speech model by its name or the path of its file; None loads the default model.
 
+    Args:
+        model: name or path of a model file, or of an ONNX file exported from one.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+        runtime: `onnx` or `torch`; `auto` is torch on a GPU, and ONNX Runtime on the CPU.
     Raises:
         CheckpointError: the model does not exist, or its file is damaged or of another task.
-        ConfigError: the device does not exist.
+        ConfigError: the device does not exist, or the runtime is not installed or does not run on it.
     """
-    config, stored = open_model(model, "speech", SpeechConfig)
-    tokenizer = restore_tokenizer(stored.header.tokenizer)
-    network = stored.restore(lambda: build(config, tokenizer))
-    return Recogniser(network, tokenizer, stored.header, choose_device(device))
+    network, header = load_emission_model(model, device, runtime)
+    return Recogniser(network, restore_tokenizer(header.tokenizer), header)
 
 
 def _open_source(source: AudioSource, sample_rate: int | None, channels: audio.Channels) -> audio.Stream:
     """Open a recording for reading in blocks at 16 kHz."""
-    if isinstance(source, np.ndarray | Tensor):
+    if not isinstance(source, str | Path) and hasattr(source, "shape"):  # an array or a tensor
         if sample_rate is None:
             raise AudioseqError(
                 "a waveform needs its sample_rate, in Hz: transcribe(waveform, sample_rate=44100)"

@@ -11,7 +11,6 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-import audioseq
 from audioseq.audio.augment import WaveAugment
 from audioseq.audio.spec_augment import SpecAugment
 from audioseq.data import Utterance, pad, read_manifest
@@ -20,7 +19,7 @@ from audioseq.recipe import run_script
 from audioseq.seeding import keyed_generator
 from audioseq.speech.data.synthetic import PhoneSegments, label_frames
 from audioseq.speech.decoding.forced_alignment import align
-from audioseq.speech.pipeline import Recogniser
+from audioseq.speech.model import AcousticModel, load_acoustic_model
 from audioseq.speech.pronunciation import ENGLISH, Pronunciations
 from audioseq.training.precision import autocast, choose_precision
 
@@ -31,17 +30,18 @@ SEED = 99
 BATCH_SIZE = 24
 
 
-def phone_log_probs(recogniser: Recogniser, features: list[Tensor]) -> list[np.ndarray]:
+def phone_log_probs(model: AcousticModel, features: list[Tensor]) -> list[np.ndarray]:
     """Compute the log-probabilities of phones `[T, U]` of log-mel frames `[T', F]`."""
-    precision = choose_precision("auto", recogniser.device, print)
-    with torch.inference_mode(), autocast(recogniser.device, precision):
-        emissions = recogniser.model(*pad(features))
+    device = torch.device("cpu")
+    precision = choose_precision("auto", device, print)
+    with torch.inference_mode(), autocast(device, precision):
+        emissions = model(*pad(features))
     rows = zip(emissions.intermediate[-1], emissions.intermediate_lengths.tolist(), strict=True)
     return [row[:length].numpy() for row, length in rows]
 
 
 def collect_segments(
-    recogniser: Recogniser, utterances: list[Utterance], pronunciations: Pronunciations
+    model: AcousticModel, utterances: list[Utterance], pronunciations: Pronunciations
 ) -> PhoneSegments:
     """Compute phone posteriors of augmented recordings, and align them with the original recordings.
 
@@ -50,7 +50,7 @@ def collect_segments(
     """
 
     def features(waveform: Tensor) -> Tensor:
-        frames, _ = recogniser.model.log_mel(waveform[None], torch.tensor([len(waveform)]))
+        frames, _ = model.log_mel(waveform[None], torch.tensor([len(waveform)]))
         return frames[0]  # type: ignore[no-any-return]
 
     log_probs, labels = [], []
@@ -66,8 +66,8 @@ def collect_segments(
             original.append(features(waveform))
             augmented.append(SPEC(features(WAVE(waveform, generator)), generator))
             targets.append(units)
-        clean_rows = phone_log_probs(recogniser, original)
-        noisy_rows = phone_log_probs(recogniser, augmented)
+        clean_rows = phone_log_probs(model, original)
+        noisy_rows = phone_log_probs(model, augmented)
         for clean, noisy, units in zip(clean_rows, noisy_rows, targets, strict=True):
             with suppress(ValueError):  # the text is too long for the recording
                 labels.append(label_frames(align(clean, units), units, len(clean)))
@@ -84,8 +84,8 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/data/english/segments.npz"))
     args = parser.parse_args()
     pronunciations = Pronunciations.read(args.dictionary)
-    recogniser = audioseq.load(args.model, "cpu")
-    segments = collect_segments(recogniser, read_manifest(args.manifest), pronunciations)
+    model = load_acoustic_model(args.model, "cpu")
+    segments = collect_segments(model, read_manifest(args.manifest), pronunciations)
     segments.save(args.out)
     print(f"{args.out}: {len(segments.lengths)} recordings")
 

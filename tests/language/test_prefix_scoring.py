@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audioseq.errors import DataError
+from audioseq import checkpoint
+from audioseq.errors import CheckpointError, DataError
 from audioseq.language import prefix_scoring
 from audioseq.language.pipeline import load_predictor
-from audioseq.language.prefix_scoring import PrefixScorer
+from audioseq.language.prefix_scoring import PrefixScorer, load_prefix_scorer
+from audioseq.nn.step import to_arrays
 from tests.language import tiny
 
 SENTENCES = st.lists(st.lists(st.text("abc", min_size=1, max_size=4), max_size=6).map(" ".join), max_size=12)
@@ -24,13 +26,13 @@ def test_scores_equal_those_of_whole_sentences(
     kind: str, texts: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     predictor = load_predictor(tiny.save(tmp_path_factory.mktemp("model") / "a", kind), "cpu")
-    score = PrefixScorer(predictor.model, predictor.units)
+    score = PrefixScorer(to_arrays(predictor.model), tiny.MODEL.cell, predictor.units)
     assert score(texts) == pytest.approx(predictor.score(texts), abs=1e-4)
 
 
 def test_each_prefix_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
-    score = PrefixScorer(predictor.model, predictor.units)
+    score = PrefixScorer(to_arrays(predictor.model), tiny.MODEL.cell, predictor.units)
     monkeypatch.setattr(prefix_scoring, "HEAD_ROWS", 3)  # several blocks
     rows: list[int] = []
     step = score._step
@@ -49,4 +51,21 @@ def test_each_prefix_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_unknown_character_is_an_error(tmp_path: Path) -> None:
     predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
     with pytest.raises(DataError, match="alphabet"):
-        PrefixScorer(predictor.model, predictor.units)(["abc", "x"])
+        PrefixScorer(to_arrays(predictor.model), tiny.MODEL.cell, predictor.units)(["abc", "x"])
+
+
+@pytest.mark.parametrize(
+    "name", ["embedding.weight", "stack.layers.1.forward_layer.weight_hh_l0", "head.bias"]
+)
+def test_weights_that_do_not_match_the_config_are_an_error(name: str, tmp_path: Path) -> None:
+    stored = checkpoint.load(tiny.save(tmp_path / "a", "characters"))
+    for other in ({}, {name: stored.weights[name][:-1].clone()}):
+        rest = {key: weight for key, weight in stored.weights.items() if key != name}
+        checkpoint.save(tmp_path / "b", rest | other, stored.header)
+        with pytest.raises(CheckpointError, match="do not match its config"):
+            load_prefix_scorer(tmp_path / "b")
+    checkpoint.save(
+        tmp_path / "c", stored.weights | {name: stored.weights[name] * float("nan")}, stored.header
+    )
+    with pytest.raises(CheckpointError, match="not finite"):
+        load_prefix_scorer(tmp_path / "c")

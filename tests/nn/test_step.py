@@ -11,7 +11,7 @@ from torch import nn
 
 from audioseq.nn import RecurrentStack
 from audioseq.nn.cells import CELLS
-from audioseq.nn.step import StackStep, affine, to_array_states
+from audioseq.nn.step import affine, make_step, to_array_states
 
 
 @settings(deadline=None, max_examples=40)
@@ -31,7 +31,7 @@ def test_steps_equal_the_stack(
     for parameter in stack.parameters():  # biases and norms too
         nn.init.normal_(parameter, std=0.7)
     x = torch.randn(rows, 5, sizes[0], dtype=torch.float64)
-    step, state = StackStep(stack), None
+    step, state = make_step(stack), None
     states = step.initial_states(rows)
     if with_state:
         _, state = stack(torch.randn(rows, 3, sizes[0], dtype=torch.float64))
@@ -63,4 +63,4 @@ def test_affine_with_fp16_weights_equals_fp32(
 
 def test_bidirectional_stack_is_rejected() -> None:
     with pytest.raises(ValueError, match="bidirectional"):
-        StackStep(RecurrentStack("gru", 3, 4, 1, bidirectional=True))
+        make_step(RecurrentStack("gru", 3, 4, 1, bidirectional=True))

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from audioseq import checkpoint
 from audioseq.data import write_manifest
 from audioseq.errors import DataError
 from audioseq.speech import pipeline
 from audioseq.speech.config import TextOnlyConfig
 from audioseq.speech.decoding.greedy import greedy
+from audioseq.speech.model import load_acoustic_model
 from audioseq.speech.pronunciation import WORD_BOUNDARY, Pronunciations
 from audioseq.speech.task import SpeechTask
+from audioseq.text.subwords import restore_tokenizer
 from audioseq.training import fit
 from audioseq.training.distributed import join_group
 from tests.recipes.script import module
@@ -53,25 +56,27 @@ def test_a_word_is_learnt_from_text_alone(tmp_path: Path, monkeypatch: pytest.Mo
 
     def spell(model: Path) -> str:
         """Return the most frequent transcript of synthetic posteriors of "ba dc"."""
-        recogniser, random = pipeline.load_recogniser(model, "cpu"), np.random.default_rng(9)
+        network, random = load_acoustic_model(model, "cpu"), np.random.default_rng(9)
+        tokenizer = restore_tokenizer(checkpoint.read_header(model).tokenizer)
         units = [WORD_BOUNDARY, *(pronunciations.encode("ba dc") or []), WORD_BOUNDARY]
         texts = Counter[str]()
         for _ in range(9):
             phones = torch.from_numpy(segments.synthesise(units, random).astype(np.float32))
-            log_probs, _ = recogniser.model.decode_phones(phones[None], torch.tensor([len(phones)]))
-            texts[recogniser.tokenizer.decode(greedy(log_probs[0].detach().numpy()).tokens)] += 1
+            log_probs, _ = network.decode_phones(phones[None], torch.tensor([len(phones)]))
+            texts[tokenizer.decode(greedy(log_probs[0].detach().numpy()).tokens)] += 1
         return texts.most_common(1)[0][0]
 
     first = train(text_only, 80, "first", None)
     recogniser = pipeline.load_recogniser(first, "cpu")
     assert recogniser.transcribe(say("dab ba"), 16000).text == "dab ba"
+    network = load_acoustic_model(first, "cpu")
     script = module(RECIPE / "segments.py")
     pronunciations = Pronunciations.read(tmp_path / "dictionary.txt")
     for change in ("WAVE", "SPEC"):  # masks and filters would remove the tones
         monkeypatch.setattr(script, change, lambda recording, generator: recording)
-    segments = script.collect_segments(recogniser, made, pronunciations)
+    segments = script.collect_segments(network, made, pronunciations)
     with pytest.raises(DataError, match=r"lacks a word of every recording"):
-        script.collect_segments(recogniser, made, Pronunciations({}))
+        script.collect_segments(network, made, Pronunciations({}))
     assert set(np.unique(segments.labels)) == {1, 2, 8, 9, 10} and len(segments.lengths) == len(made)
     segments.save(tmp_path / "segments.npz")
 

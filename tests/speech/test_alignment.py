@@ -167,8 +167,6 @@ def test_texts_and_alphabets_without_words_are_errors(
 ) -> None:
     with pytest.raises(DataError, match="the text has no word in the model's alphabet"):
         align_recording(recogniser, minute[0], "1, 2, 3")
-    spaceless = Recogniser(
-        recogniser.model, CharTokenizer("abc"), replace(recogniser.header), recogniser.device
-    )
+    spaceless = Recogniser(recogniser.model, CharTokenizer("abc"), replace(recogniser.header))
     with pytest.raises(DataError, match="has no space"):
         align_recording(spaceless, minute[0], "abc")

@@ -17,6 +17,7 @@ from audioseq.speech import pipeline
 from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.evaluation.evaluate import evaluate
 from audioseq.speech.longform.chunking import Chunk
+from audioseq.speech.model import AcousticModel
 from audioseq.speech.task import SpeechTask
 from tests.speech.tiny import config, say, utterances
 
@@ -104,7 +105,8 @@ def test_an_opened_file_gives_the_transcript_of_its_path(
 
 
 def test_an_empty_best_path_gives_no_text(model: Path) -> None:
-    silent = pipeline.load_recogniser(model, "cpu")
+    silent = pipeline.load_recogniser(model, "cpu", "torch")
+    assert isinstance(silent.model, AcousticModel)
     with torch.no_grad():
         silent.model.head.linear.weight.zero_()
         silent.model.head.linear.bias.zero_()

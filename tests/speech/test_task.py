@@ -119,7 +119,7 @@ def test_training_from_a_manifest_and_from_a_model(tmp_path: Path) -> None:
         overrides=[*options, "training.learning_rate=1e-9"], start_from=first.best, device="cpu",
     )  # fmt: skip
     before, after = (
-        pipeline.load_recogniser(result.best, "cpu").model.state_dict() for result in (first, second)
+        pipeline.load_recogniser(result.best, "cpu").model.weights() for result in (first, second)
     )
     for name, weights in before.items():
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)
@@ -195,7 +195,7 @@ def test_a_recipe_keeps_the_layers_of_the_model_it_starts_from(tmp_path: Path) -
         device="cpu",
     )
     before, after = (
-        pipeline.load_recogniser(result.best, "cpu").model.state_dict() for result in (first, second)
+        pipeline.load_recogniser(result.best, "cpu").model.weights() for result in (first, second)
     )
     for name, weights in before.items():
         torch.testing.assert_close(after[name], weights, rtol=0, atol=1e-6)

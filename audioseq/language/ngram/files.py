@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from audioseq.array_cache import cached_arrays, is_cached
 from audioseq.language.ngram import arpa, binary
 from audioseq.language.ngram.model import NGram
 
@@ -30,6 +31,17 @@ def load_ngram(path: str | Path) -> NGram:
         CheckpointError: the file is missing, damaged, or not an n-gram model.
     """
     return arpa.read(path) if _is_arpa(path) else binary.load(path)
+
+
+def load_cached(path: Path) -> NGram:
+    """Load a model as `load_ngram`; a model that has a name is read from the cache, without unpacking it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not an n-gram model.
+    """
+    if not is_cached(path):
+        return load_ngram(path)
+    return NGram.from_arrays(cached_arrays(path, "arrays", lambda: load_ngram(path).to_arrays()), path)
 
 
 def _is_arpa(path: str | Path) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +90,31 @@ class NGram:
     backoffs: Floats
     sizes: tuple[int, ...]
     counts: NDArray[np.int64] | None = None
+    source: Path | None = None
+    """File of a named model, the arrays of which are cached; see `array_cache`."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], source: Path) -> NGram:
+        """Return the model of the result of `to_arrays`."""
+        words = arrays["words"].tobytes().decode().split("\n")
+        keys, log_probs, backoffs = (arrays[name] for name in ("keys", "log_probs", "backoffs"))
+        sizes = tuple(arrays["sizes"].tolist())
+        model = cls(Vocabulary(tuple(words)), keys, log_probs, backoffs, sizes, source=source)
+        vars(model).update(suffix_links=arrays["suffix_links"], _states=arrays["states"])
+        return model
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all values of the model, including those that are derived from others."""
+        words = np.frombuffer("\n".join(self.vocabulary.words).encode(), np.uint8)
+        return {
+            "words": words,
+            "sizes": np.array(self.sizes),
+            "keys": self.keys,
+            "log_probs": self.log_probs,
+            "backoffs": self.backoffs,
+            "suffix_links": self.suffix_links,
+            "states": self._states,
+        }
 
     @property
     def order(self) -> int:

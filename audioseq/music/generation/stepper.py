@@ -10,7 +10,8 @@ from torch import nn
 
 from audioseq.music.model import FIELD_SIZES, MusicModel
 from audioseq.music.representation.event_state import COLUMNS, FEATURES, LOOKBACK_SIZES
-from audioseq.nn.step import ArrayState, StackStep, to_array
+from audioseq.nn.step import make_step, to_array
+from audioseq.runtime.step import ArrayState
 
 
 class EventStep:
@@ -21,7 +22,7 @@ class EventStep:
     """
 
     def __init__(self, model: MusicModel) -> None:
-        self.stack = StackStep(model.stack)
+        self.stack = make_step(model.stack)
         self._table, self._lookback_table = to_array(model.table.weight), to_array(model.look.weight)
         self._offsets, self._lookback_offsets = to_array(model.offsets), to_array(model.lookback_offsets)
         self._pitch_class_bits = to_array(model.pitch_class_bits)

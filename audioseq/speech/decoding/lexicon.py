@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from audioseq.array_cache import cached_arrays
 from audioseq.language.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 Floats = NDArray[np.float64]
@@ -60,24 +61,35 @@ def find_runs(values: Hashes) -> Ints:
 class Lexicon:
     """All prefixes of a set of words, including the words themselves.
 
-    Args:
-        words: the words; duplicates are allowed.
-        ids: the id of each word, at least 0 `[N]`.
-        scores: the unigram score of each word `[N]`.
-        default: the score of a spelling that is not a prefix of any word.
     Example:
-        >>> lexicon = Lexicon(["cat", "car"], np.array([5, 7]), np.array([-2.0, -1.0]), default=-9)
+        >>> lexicon = Lexicon.from_words(["cat", "car"], np.array([5, 7]), np.array([-2.0, -1.0]), default=-9)
         >>> entries = lexicon.find(hash_spellings(["ca", "cat", "dog"])[0])
         >>> lexicon.ids[entries].tolist(), lexicon.best[entries].tolist()
         ([-1, 5, -1], [-1.0, -2.0, -9.0])
     """
 
+    hashes: Hashes
+    """Hash of the spelling of each entry but the last, sorted."""
     ids: Ints
     """For each entry: the id of the word, -1 for a prefix that is not a word."""
     best: Floats
     """For each entry: the best score of the words with this prefix; the last entry is the default."""
 
-    def __init__(self, words: list[str], ids: Ints, scores: NDArray[np.floating], *, default: float) -> None:
+    def __init__(self, hashes: Hashes, ids: Ints, best: Floats) -> None:
+        self.hashes, self.ids, self.best = hashes, ids, best
+
+    @classmethod
+    def from_words(
+        cls, words: list[str], ids: Ints, scores: NDArray[np.floating], *, default: float
+    ) -> Lexicon:
+        """Build the lexicon of words.
+
+        Args:
+            words: the words; duplicates are allowed.
+            ids: the id of each word, at least 0 `[N]`.
+            scores: the unigram score of each word `[N]`.
+            default: the score of a spelling that is not a prefix of any word.
+        """
         hashes = np.zeros(len(words), np.uint64)
         found: list[tuple[Hashes, Ints, NDArray[np.floating]]] = []
         columns = [*_columns(words), np.zeros(len(words), np.uint64)]
@@ -86,20 +98,22 @@ class Lexicon:
             hashes = hashes * _BASE + column + _SPACE
             word_ids = np.where(following[inside] == 0, ids[inside], -1)
             found.append((hashes[inside], word_ids, scores[inside]))
-        self._hashes, self.ids, self.best = np.empty(0, np.uint64), np.full(1, -1), np.full(1, default)
-        if found:
-            # Words share prefixes: sort the hashes, and keep the best id and score of equal ones.
-            prefixes, word_ids, best = (np.concatenate(part) for part in zip(*found, strict=True))
-            order = np.argsort(prefixes)
-            self._hashes, starts = np.unique(prefixes[order], return_index=True)
-            self.ids = np.append(np.maximum.reduceat(word_ids[order], starts), -1)
-            self.best = np.append(np.maximum.reduceat(best[order], starts), default).astype(np.float64)
+        if not found:
+            return cls(np.empty(0, np.uint64), np.full(1, -1), np.full(1, default))
+        # Words share prefixes: sort the hashes, and keep the best id and score of equal ones.
+        prefixes, word_ids, best = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.argsort(prefixes)
+        prefixes = prefixes[order]
+        starts = find_runs(prefixes)
+        ids = np.append(np.maximum.reduceat(word_ids[order], starts), -1)
+        best = np.append(np.maximum.reduceat(best[order], starts), default)
+        return cls(prefixes[starts], ids, best.astype(np.float64))
 
     def find(self, hashes: Hashes) -> Ints:
         """Return the entries of spellings `[N]`; -1, the default entry, if no word starts with a spelling."""
-        entries = np.searchsorted(self._hashes, hashes)
-        entries[entries == len(self._hashes)] = -1
-        return np.where(self._hashes[entries] == hashes, entries, -1) if len(self._hashes) else entries
+        entries = np.searchsorted(self.hashes, hashes)
+        entries[entries == len(self.hashes)] = -1
+        return np.where(self.hashes[entries] == hashes, entries, -1) if len(self.hashes) else entries
 
 
 class WordModel(Protocol):
@@ -127,16 +141,25 @@ class WordScorer:
 
     def __init__(self, model: WordModel, hotwords: Sequence[str]) -> None:
         self.model = model
-        words = model.vocabulary.words
-        # After an unknown word the model has no context, so these are close to unigram probabilities.
-        _, state = model.step(np.array([model.start]), np.array([Vocabulary.unk]))
-        ids = np.arange(len(words))
-        scores, _ = model.step(np.repeat(state, len(ids)), ids)
         new = sorted({word for phrase in hotwords for word in phrase.split() if word not in model.vocabulary})
         self._log_new = math.log(max(1, len(new)))
+        source = getattr(model, "source", None)  # the file of a named model
+        if new or source is None:
+            self.lexicon = self._make_lexicon(new)
+        else:
+            arrays = cached_arrays(source, "lexicon", lambda: vars(self._make_lexicon([])))
+            self.lexicon = Lexicon(**arrays)
+
+    def _make_lexicon(self, new: Sequence[str]) -> Lexicon:
+        """Return the lexicon of the words of the model, and of new words."""
+        words = self.model.vocabulary.words
+        # After an unknown word the model has no context, so these are close to unigram probabilities.
+        _, state = self.model.step(np.array([self.model.start]), np.array([Vocabulary.unk]))
+        ids = np.arange(len(words))
+        scores, _ = self.model.step(np.repeat(state, len(ids)), ids)
         unknown = float(scores[Vocabulary.unk])
         first = len(SPECIAL_TOKENS)
-        self.lexicon = Lexicon(
+        return Lexicon.from_words(
             [*words[first:], *new],
             np.concatenate((ids[first:], np.full(len(new), Vocabulary.unk))),
             np.concatenate((scores[first:], np.full(len(new), unknown - self._log_new))),

@@ -23,6 +23,7 @@ from audioseq.speech.batch.journal import Journal
 from audioseq.speech.batch.run import transcribe_all
 from audioseq.speech.batch.transcribe import TranscriptionResult, to_error, transcribe_each
 from audioseq.speech.longform.merging import SegmentEmissions
+from audioseq.speech.model import AcousticModel
 from audioseq.speech.pipeline import Recogniser
 from tests.speech import babbler
 from tests.speech.batch.test_run import lines
@@ -54,7 +55,7 @@ STAGES = ["open", "decode", "features", "emissions", "decoding", "writing", "jou
 
 @pytest.fixture(scope="module")
 def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
-    return pipeline.load_recogniser(babbler.make(tmp_path_factory.mktemp("model")), "cpu")
+    return pipeline.load_recogniser(babbler.make(tmp_path_factory.mktemp("model")), "cpu", "torch")
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +94,16 @@ def fail_at(stage: str, bad: str, error: BaseException, patch: pytest.MonkeyPatc
 
         patch.setattr(sources.SoundFileSource, "blocks", blocks)
     elif stage == "features":
+        assert isinstance(model.model, AcousticModel)
         wrap(model.model.log_mel, "log_energies", lambda waveform: len(waveform) == length_of_bad)
     elif stage == "emissions":
-        wrap(model.model, "compute_emissions", lambda _, lengths: length_of_bad in lengths.tolist())
+        wrap(model.model, "compute", lambda waveforms: length_of_bad in map(len, waveforms))
     elif stage == "decoding":
 
         def is_bad(segments: list[SegmentEmissions], *_: object) -> bool:
             return length_of_bad in [len(segment.chunk.waveform) for segment in segments]
 
-        wrap(model, "_decode_segments", is_bad)
+        wrap(model, "decode_segments", is_bad)
     elif stage == "writing":
         wrap(writers, "write", lambda transcript, *_: transcript.path == bad)
     elif stage == "journal":

@@ -56,7 +56,7 @@ def test_a_hotword_wins_over_a_slightly_more_probable_text() -> None:
 @given(st.lists(st.text("abcé", max_size=6), unique=True), st.text("abcé", max_size=6))
 def test_a_lexicon_has_all_words_and_prefixes(words: list[str], sought: str) -> None:
     scores = -np.arange(1.0, len(words) + 1)
-    lexicon = Lexicon(words, np.arange(len(words)), scores, default=-99)
+    lexicon = Lexicon.from_words(words, np.arange(len(words)), scores, default=-99)
     (place,) = lexicon.find(hash_spellings([sought])[0])
     if not sought:
         return  # the empty prefix is never looked up

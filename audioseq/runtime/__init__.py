@@ -1,0 +1,1 @@
+"""Trained networks without torch: ONNX graphs, and single steps in NumPy."""

@@ -1,0 +1,154 @@
+"""Single steps of a recurrent stack on the CPU in NumPy, for generation one frame at a time.
+
+For one frame of a small batch, the overhead of torch modules exceeds their arithmetic. Here one step of a
+layer is one matrix product, of the concatenated input and output with the concatenated weights, and a few
+numpy calls. A sigmoid is a tanh, σ(x) = (1 + tanh(x / 2)) / 2, so one call computes all gates. A step is then
+bound by reading the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from audioseq.runtime.graph import NORM_EPSILON, select
+
+ArrayState = tuple[np.ndarray, ...]
+"""State of a layer as arrays: (h,) `[B, H]`, or (h, c) for an LSTM."""
+Map = Callable[[np.ndarray], np.ndarray]
+Affine = Callable[[np.ndarray, np.ndarray], Map]
+_Layer = Mapping[str, np.ndarray]
+_Cell = Callable[..., ArrayState]
+
+
+def affine(weight: np.ndarray, bias: np.ndarray) -> Map:
+    """Return a function that maps rows x `[B, F]` to x W + b `[B, G]`.
+
+    Args:
+        weight: W `[F, G]`.
+        bias: b `[G]`.
+    """
+    weight = np.ascontiguousarray(weight)
+    return lambda x: x @ weight + bias
+
+
+class StackStep:
+    """Step function of a unidirectional `audioseq.nn.RecurrentStack`; copies the weights once.
+
+    The outputs equal those of the stack up to rounding.
+
+    Args:
+        weights: the state dict of the stack, as arrays.
+        cell: recurrent cell of all layers.
+        residual: whether the stack has residual connections.
+        affine: returns the function that multiplies by large weights.
+    Raises:
+        ValueError: the stack is bidirectional.
+    Example:
+        >>> names = {"weight_ih": (16, 3), "weight_hh": (16, 4), "bias_ih": (16,), "bias_hh": (16,)}
+        >>> weights = {f"layers.0.forward_layer.{name}_l0": np.ones(names[name]) for name in names}
+        >>> step = StackStep(weights, "lstm")
+        >>> y, states = step(np.zeros((1, 3), np.float32), step.initial_states(1))
+        >>> y.shape, len(states), states[0][1].shape
+        ((1, 4), 1, (1, 4))
+    """
+
+    def __init__(
+        self, weights: _Layer, cell: str, *, residual: bool = False, affine: Affine = affine
+    ) -> None:
+        if any(name.startswith("layers.0.backward_layer.") for name in weights):
+            raise ValueError("StackStep: the stack is bidirectional; pass a unidirectional one")
+        layers: list[_Layer] = []
+        while layer := select(weights, f"layers.{len(layers)}.forward_layer."):
+            layers.append(layer)
+        norms = [select(weights, f"norms.{i}.") for i in range(len(layers))]
+        self._cells = [_CELLS[cell](layer, affine) for layer in layers]
+        self._norms = [_norm(norm) for norm in norms if norm]
+        self._residual = residual
+        zeros = np.zeros_like(layers[0]["weight_hh_l0"][:1])
+        self._zeros = [(zeros, zeros) if cell == "lstm" else (zeros,)] * len(layers)
+
+    def __call__(self, x: np.ndarray, states: Sequence[ArrayState]) -> tuple[np.ndarray, list[ArrayState]]:
+        """Process one frame of each sequence.
+
+        Args:
+            x: input `[B, F]` with the dtype of the weights.
+            states: state of each layer after the preceding frames; not modified.
+        Returns:
+            outputs `[B, H]`, and the new state of each layer.
+        """
+        after = []
+        for i, (cell, state) in enumerate(zip(self._cells, states, strict=True)):
+            after.append(cell(x, *state))
+            y = self._norms[i](after[-1][0]) if self._norms else after[-1][0]
+            x = x + y if self._residual and x.shape == y.shape else y
+        return x, after
+
+    def initial_states(self, rows: int) -> list[ArrayState]:
+        """Return the zero state of each layer for a batch of `rows` sequences."""
+        return [tuple(part.repeat(rows, axis=0) for part in state) for state in self._zeros]
+
+
+def _rnn(layer: _Layer, affine: Affine, activation: Map) -> _Cell:
+    preactivation = _fused_affine(layer, affine)
+    return lambda x, h: (activation(preactivation(np.concatenate((x, h), axis=1))),)
+
+
+def _gru(layer: _Layer, affine: Affine) -> _Cell:
+    size = layer["weight_hh_l0"].shape[1]
+    map_x = affine(layer["weight_ih_l0"].T, layer["bias_ih_l0"])
+    map_h = affine(layer["weight_hh_l0"].T, layer["bias_hh_l0"])
+
+    def step(x: np.ndarray, h: np.ndarray) -> ArrayState:
+        from_x, from_h = map_x(x), map_h(h)
+        gates = np.tanh((from_x[:, : 2 * size] + from_h[:, : 2 * size]) * 0.5) * 0.5 + 0.5
+        candidate = np.tanh(from_x[:, 2 * size :] + gates[:, :size] * from_h[:, 2 * size :])
+        return (candidate + gates[:, size:] * (h - candidate),)
+
+    return step
+
+
+def _lstm(layer: _Layer, affine: Affine) -> _Cell:
+    preactivation, size = _fused_affine(layer, affine), layer["weight_hh_l0"].shape[1]
+    # tanh(x) for the candidate, and tanh(x / 2) / 2 + 1 / 2 = σ(x) for the gates.
+    is_candidate = np.array([False, False, True, False]).repeat(size)  # input, forget, candidate, output
+    dtype = layer["weight_hh_l0"].dtype
+    scale, shift = (np.where(is_candidate, *pair).astype(dtype) for pair in ((1, 0.5), (0, 0.5)))
+
+    def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> ArrayState:
+        gates = np.tanh(preactivation(np.concatenate((x, h), axis=1)) * scale) * scale + shift
+        input_gate, forget_gate, candidate, output_gate = gates.reshape(-1, 4, size).swapaxes(0, 1)
+        c = forget_gate * c + input_gate * candidate
+        return output_gate * np.tanh(c), c
+
+    return step
+
+
+_CELLS: dict[str, Callable[[_Layer, Affine], _Cell]] = {
+    "rnn_tanh": partial(_rnn, activation=np.tanh),
+    "rnn_relu": partial(_rnn, activation=lambda x: np.maximum(x, 0)),
+    "gru": _gru,
+    "lstm": _lstm,
+}
+
+
+def _fused_affine(layer: _Layer, affine: Affine) -> Map:
+    """Return the map from the concatenated input and output to the preactivations of all gates."""
+    weights = np.concatenate((layer["weight_ih_l0"], layer["weight_hh_l0"]), axis=1)
+    return affine(weights.T, layer["bias_ih_l0"] + layer["bias_hh_l0"])
+
+
+def _norm(layer: _Layer) -> Map:
+    weight, bias = layer["weight"], layer["bias"]
+    size = len(weight)
+
+    def norm(x: np.ndarray) -> np.ndarray:
+        centred = x - np.add.reduce(x, axis=1, keepdims=True) / size
+        centred /= np.sqrt(np.einsum("bh,bh->b", centred, centred)[:, None] / size + NORM_EPSILON)
+        centred *= weight
+        centred += bias
+        return centred
+
+    return norm
