@@ -48,7 +48,7 @@ class BeamDecoder:
         weights: DecodingWeights = _DEFAULT_WEIGHTS,
         limits: BeamLimits = _DEFAULT_LIMITS,
         hotwords: Sequence[str] = (),
-        boost: float = 0.4,
+        boost: float = 0.6,
     ) -> None:
         self.model, self.weights = model, weights
         hashes, factors = hash_spellings([piece.strip() for piece in pieces])

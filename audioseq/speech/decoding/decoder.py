@@ -51,7 +51,7 @@ class DecodingOptions:
     """Name or file of an n-gram language model of words; without one, only hotwords influence the search."""
     hotwords: Sequence[str] = ()
     """Words or phrases to boost; the language model need not know them."""
-    boost: float = 0.4
+    boost: float = 0.6
     """Hotword boost per letter (natural logarithm)."""
     weights: DecodingWeights | None = None
     """Weights of the language model; None: those of the model card, else the defaults."""
@@ -160,7 +160,7 @@ class Decoder:
     def to_words(
         self, log_probs: np.ndarray, hypotheses: Sequence[Hypothesis], frame_seconds: float
     ) -> list[Word]:
-        """Return the words of the first hypothesis for emissions `[T, V]`, with timestamps and confidences."""
+        """Return the words of the first hypothesis for emissions `[T, V]`, with times and confidences."""
         return set_confidences(
             align_words(log_probs, hypotheses[0].tokens, self.tokenizer, frame_seconds),
             word_posteriors(hypotheses),
