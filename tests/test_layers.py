@@ -37,10 +37,12 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"evaluate"},
     ),
     "speech": (
-        {"metrics", "pronunciation", "transcript"},
+        {"metrics", "pronunciation", "transcript", "windows"},
         {"config", "decoding", "writers"},
         {"model", "graph", "longform", "readable"},
-        {"data", "emissions", "streaming"},
+        {"stream_graph"},
+        {"data", "emissions"},
+        {"streaming"},
         {"pipeline", "task"},
         {"alignment", "batch", "evaluation"},
         {"cutting"},
@@ -188,8 +190,8 @@ def modules_after(statement: str) -> set[str]:
 HEAVY = {"torch", "torchaudio", "numpy", "librosa", "matplotlib", "pydantic", "soundfile", "rich"}
 LIGHT = (
     "errors config checkpoint models audio text.tokenizer speech.transcript speech.metrics speech.writers "
-    "speech.readable speech.decoding.greedy speech.decoding.beam speech.decoding.nbest speech.decoding.forced_alignment "
-    "speech.longform.chunking"
+    "speech.readable speech.decoding.greedy speech.decoding.beam speech.decoding.nbest "
+    "speech.decoding.forced_alignment speech.longform.chunking language.punctuation.pipeline"
 )
 
 

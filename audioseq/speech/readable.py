@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
-from math import inf
+from math import nan
 from typing import Any, Protocol
 
 from audioseq import models
@@ -96,11 +96,11 @@ def _pop_finished(
 
 
 def _punctuate(words: Sequence[Word], punctuator: Punctuator) -> list[str]:
-    """Return words with case and marks. A long pause follows the last, where the recording ends."""
+    """Return words with case and marks. The pause after the last of them is not known."""
     if not words:
         return []
     pauses = [max(0.0, after.start - word.end) for word, after in pairwise(words)]
-    return punctuator.punctuate([word.word for word in words], [*pauses, inf])
+    return punctuator.punctuate([word.word for word in words], [*pauses, nan])
 
 
 def _count_complete(window: Sequence[str]) -> int:

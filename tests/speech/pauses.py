@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class PausePunctuator:
-    """Ends a sentence at pauses of half a second and before the word "yes"; commas at shorter pauses."""
+    """Ends a sentence at pauses of half a second, before "yes" and at the end; commas at short pauses."""
 
     def __init__(self) -> None:
         self.calls: list[int] = []
@@ -18,7 +18,7 @@ class PausePunctuator:
         self.calls.append(len(words))
         written, begins = [], True
         for word, pause, following in zip(words, pauses, [*words[1:], ""], strict=True):
-            mark = "?" if following == "yes" else "." if pause >= 0.5 else "," if pause >= 0.3 else ""
+            mark = "?" if following == "yes" else "." if not pause < 0.5 else "," if pause >= 0.3 else ""
             written.append((word.capitalize() if begins else word) + mark)
             begins = mark in ("?", ".")
         return written

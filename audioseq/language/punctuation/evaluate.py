@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audioseq import checkpoint, models
 from audioseq.language.corpus import read_lines
 from audioseq.language.punctuation.books import read_paragraph, split_books
-from audioseq.language.punctuation.labels import NAMES, LabelledWord
+from audioseq.language.punctuation.labels import CASES, NAMES, LabelledWord
 from audioseq.language.punctuation.metrics import Score
 from audioseq.language.punctuation.pipeline import Punctuator, load_punctuator
 
-BIASES = np.arange(-1.5, 1.51, 0.25)
-"""Values that are tried for the bias of a mark."""
+BIASES = np.arange(-3.0, 3.01, 0.25)
+"""Values that are tried for the bias of a label."""
+MIN_PRECISION = 0.5
+"""A bias with a lower precision of its label is not chosen: most marks in a text should be right."""
 ROUNDS = 3
-"""Times that the bias of every mark is chosen anew."""
+"""Times that the bias of every label is chosen anew."""
 
 
 @dataclass(frozen=True)
@@ -97,32 +100,59 @@ def read_written(path: Path) -> list[list[LabelledWord]]:
     return [book for book in books if book]
 
 
-def choose_biases(punctuator: Punctuator, text: Path) -> dict[str, float]:
-    """Choose the bias of each mark that gives the highest macro F1 of the marks on a validation text.
+def tune(model: str | Path, text: Path, output: Path) -> Path:
+    """Write a model with biases that are chosen on a validation text, and return its path.
 
-    The biases are chosen one after the other, several times (coordinate ascent).
+    Raises:
+        CheckpointError: the model cannot be read, or is for another task.
+        DataError: the text cannot be read.
+        FileError: the file cannot be written.
     """
-    books = read_written(text)
-    scores = np.concatenate(
-        [
-            part.marks.float().cpu().numpy()
-            for book in books
-            for part in punctuator.score([word.word for word in book])
-        ]
-    )
-    reference = np.array([word.mark for book in books for word in book])
-    bias = np.zeros(len(NAMES))
+    stored = checkpoint.load(models.resolve(model, task="punctuation"), task="punctuation")
+    plain = {**stored.header.config, "mark_bias": {}, "case_bias": {}}
+    checkpoint.save(output, stored.weights, replace(stored.header, config=plain))
+    books, punctuator = read_written(text), load_punctuator(output)
+    scores = [part for book in books for part in punctuator.score([word.word for word in book])]
+    words = [word for book in books for word in book]
+    biases = {}
+    for key, column, names in ("mark_bias", "marks", NAMES), ("case_bias", "cases", CASES):
+        biases[key] = choose_biases(
+            np.concatenate([getattr(part, column) for part in scores]),
+            np.array([getattr(word, column.removesuffix("s")) for word in words]),
+            names,
+        )
+    checkpoint.save(output, stored.weights, replace(stored.header, config={**plain, **biases}))
+    return output
+
+
+def choose_biases(
+    scores: NDArray[np.floating], reference: NDArray[np.int64], names: Sequence[str]
+) -> dict[str, float]:
+    """Choose the bias of each label but the first that gives the highest macro F1 of these labels.
+
+    The biases are chosen one after the other, several times (coordinate ascent). A label whose precision is
+    too low with every bias gets the lowest bias.
+
+    Args:
+        scores: unnormalised log probabilities of the labels `[N, L]`.
+        reference: the correct labels `[N]`.
+        names: names of the labels.
+    """
+    bias = np.zeros(len(names))
     for _ in range(ROUNDS):
-        for mark in range(1, len(NAMES)):
-            found = []
+        for label in range(1, len(names)):
+            qualities = []
             for value in BIASES:
-                bias[mark] = value
-                found.append(_macro_f1(reference, (scores + bias).argmax(1)))
-            bias[mark] = BIASES[int(np.argmax(found))]
-    return {name: float(value) for name, value in zip(NAMES, bias, strict=True) if value}
+                bias[label] = value
+                found = (scores + bias).argmax(1)
+                chosen = found == label
+                is_precise = (reference[chosen] == label).sum() >= MIN_PRECISION * chosen.sum()
+                qualities.append(_macro_f1(reference, found, len(names)) if is_precise else -1.0)
+            bias[label] = BIASES[int(np.argmax(qualities))]
+    return {name: float(value) for name, value in zip(names, bias, strict=True) if value}
 
 
-def _macro_f1(reference: NDArray[np.int64], found: NDArray[np.int64]) -> float:
-    correct = np.bincount(reference[reference == found], minlength=len(NAMES))[1:]
-    total = (np.bincount(reference, minlength=len(NAMES)) + np.bincount(found, minlength=len(NAMES)))[1:]
+def _macro_f1(reference: NDArray[np.int64], found: NDArray[np.int64], labels: int) -> float:
+    correct = np.bincount(reference[reference == found], minlength=labels)[1:]
+    total = (np.bincount(reference, minlength=labels) + np.bincount(found, minlength=labels))[1:]
     return float(np.mean(2 * correct / np.maximum(1, total)))

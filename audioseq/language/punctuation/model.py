@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from math import isnan
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from audioseq.data import pad
+from audioseq.language.punctuation.batch import PAUSE_BOUNDS, UNKNOWN_PAUSE, ScoreArrays, pad_words
 from audioseq.language.punctuation.config import PunctuationConfig
 from audioseq.language.punctuation.labels import CASES, MARKS
 from audioseq.nn import CellName, LockedDropout, RecurrentStack, States
-
-PAUSE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.5)
-"""Bounds between the classes of pauses, seconds."""
-UNKNOWN_PAUSE = 0
-"""Class of a pause that is not known; the others are 1 to `len(PAUSE_BOUNDS) + 1`."""
-MAX_PIECES = 12
-"""Subwords of a word that the model reads; those after them are left out."""
 
 
 class Words(NamedTuple):
@@ -114,6 +105,37 @@ class PunctuationModel(nn.Module):
         scores, _ = self(extend(words, self.lookahead))
         return Scores(scores.cases[:, self.lookahead :], scores.marks[:, self.lookahead :])
 
+    @torch.no_grad()
+    def score_rows(
+        self, rows: Sequence[Sequence[Sequence[int]]], pauses: Sequence[Sequence[float] | None]
+    ) -> ScoreArrays:
+        """Score the labels of each word of texts `[B, T, ...]`.
+
+        Args:
+            rows, pauses: as in `pad_words`.
+        """
+        device = self.head.weight.device
+        scores = self.score(Words(*(part.to(device) for part in batch_words(rows, pauses))))
+        return ScoreArrays(*(part.cpu().numpy() for part in scores))
+
+    @torch.no_grad()
+    def score_part(
+        self,
+        row: Sequence[Sequence[int]],
+        pauses: Sequence[float] | None,
+        state: States | None,
+        is_last: bool,
+    ) -> tuple[ScoreArrays, States | None]:
+        """Score the labels of a part of a text `[T, ...]`, from the state after the part before it.
+
+        The scores are those of the words `lookahead` steps before; the last part has as many steps more.
+        """
+        device = self.head.weight.device
+        batch = batch_words([row], [pauses])
+        batch = extend(batch, self.lookahead or 0) if is_last else batch
+        scores, state = self(Words(*(part.to(device) for part in batch)), state)
+        return ScoreArrays(*(part[0].cpu().numpy() for part in scores)), state
+
 
 def build(config: PunctuationConfig, vocabulary: int) -> PunctuationModel:
     """Build the model of a recipe with random weights."""
@@ -127,31 +149,10 @@ def batch_words(rows: Sequence[Sequence[Sequence[int]]], pauses: Sequence[Sequen
         rows: the subwords of each word of each text.
         pauses: seconds of silence after each word of each text; None if they are not known.
     """
-    width = max((len(pieces) for row in rows for pieces in row), default=1)
-    width = max(1, min(width, MAX_PIECES))
-    padded = [
-        torch.tensor([[*pieces[:width], *[0] * (width - len(pieces))] for pieces in row]).view(-1, width)
-        for row in rows
-    ]
-    classes = [
-        torch.tensor([UNKNOWN_PAUSE] * len(row) if each is None else [pause_class(pause) for pause in each])
-        for row, each in zip(rows, pauses, strict=True)
-    ]
-    pieces, lengths = pad([row.long() for row in padded])
-    return Words(pieces, pad([row.long() for row in classes])[0], lengths)
+    return Words(*map(torch.from_numpy, pad_words(rows, pauses)))
 
 
 def extend(words: Words, count: int) -> Words:
     """Return a batch in which `count` steps without a word follow each text."""
     pieces = nn.functional.pad(words.pieces, (0, 0, 0, count))
     return Words(pieces, nn.functional.pad(words.pauses, (0, count)), words.lengths + count)
-
-
-def pause_class(seconds: float) -> int:
-    """Return the class of a pause; that of NaN is `UNKNOWN_PAUSE`.
-
-    Example:
-        >>> pause_class(0.0), pause_class(0.25), pause_class(9.0)
-        (1, 3, 9)
-    """
-    return UNKNOWN_PAUSE if isnan(seconds) else 1 + bisect_right(PAUSE_BOUNDS, seconds)

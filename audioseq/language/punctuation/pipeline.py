@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import nan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 
 from audioseq.checkpoint import Header
-from audioseq.device import choose_device
 from audioseq.errors import DataError
+from audioseq.language.punctuation.batch import ScoreArrays
 from audioseq.language.punctuation.config import PunctuationConfig
-from audioseq.language.punctuation.labels import MARKS, NAMES, has_capital, has_mark, write_word
-from audioseq.language.punctuation.model import PunctuationModel, Scores, batch_words, build, extend
+from audioseq.language.punctuation.graph import OnnxModel
+from audioseq.language.punctuation.labels import CASES, MARKS, NAMES, has_capital, has_mark, write_word
 from audioseq.models import open_model
-from audioseq.nn import States
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer, normalise
+
+if TYPE_CHECKING:
+    from audioseq.language.punctuation.model import PunctuationModel
+    from audioseq.nn import States
 
 TASK = "punctuation"
 WINDOW_WORDS = 192
@@ -41,34 +46,32 @@ class Punctuator:
         tokenizer: its subwords.
         config: its config, with the written forms of words in mixed case.
         header: header of the model file.
-        device: device to run on.
     """
 
     def __init__(
         self,
-        model: PunctuationModel,
+        model: PunctuationModel | OnnxModel,
         tokenizer: Tokenizer,
         config: PunctuationConfig,
         header: Header,
-        device: torch.device,
     ) -> None:
-        self.model = model.to(device).eval()
+        self.model = model
         self.tokenizer = tokenizer
         self.config = config
         self.header = header
-        self.device = device
-        self._bias = torch.tensor([config.mark_bias.get(name, 0.0) for name in NAMES], device=device)
+        self._mark_bias = np.array([config.mark_bias.get(name, 0.0) for name in NAMES])
+        self._case_bias = np.array([config.case_bias.get(name, 0.0) for name in CASES])
         self._pieces: dict[str, list[int]] = {}
         self._has_warned = False
 
     def punctuate(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> list[str]:
         """Write words with their case and marks.
 
-        A word that has a capital keeps its case, and one that has a mark gets no other. Words without a letter
-        of the model's alphabet are returned unchanged. The labels of a word depend on a window of words around
-        it: the memory does not grow with the text, and a change of the text has no effect on words that are
-        further away than `WINDOW_WORDS + CONTEXT_WORDS`. With a model that has `lookahead`, they depend on all
-        words before it and on `lookahead` words after it, wherever the text is cut.
+        A word that has a capital keeps its case, and one that has a mark gets no other. Words without a
+        letter of the model's alphabet are returned unchanged. The labels of a word depend on a window of
+        words around it: the memory does not grow with the text, and a change of the text has no effect on
+        words that are further away than `WINDOW_WORDS + CONTEXT_WORDS`. With a model that has `lookahead`,
+        they depend on all words before it and on `lookahead` words after it, wherever the text is cut.
 
         Args:
             words: words in order, usually in lower case and without marks.
@@ -110,19 +113,28 @@ class Punctuator:
         return re.sub(r"\S+", lambda _: next(written), text)
 
     def label(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[tuple[int, int]]:
-        """Yield the case and the mark of each word, as indices into `CASES` and `MARKS`."""
+        """Yield the case and the mark of each word, as indices into `CASES` and `MARKS`.
+
+        A word after a full stop is not in lower case. After other marks it may be: "What?" he said.
+        """
+        starts_sentence = False
         for scores in self.score(words, pauses):
-            cases = scores.cases.argmax(-1).tolist()
-            marks = (scores.marks + self._bias).argmax(-1).tolist()
-            yield from zip(cases, marks, strict=True)
+            cases = (scores.cases + self._case_bias).argmax(-1).tolist()
+            marks = (scores.marks + self._mark_bias).argmax(-1).tolist()
+            for case, mark in zip(cases, marks, strict=True):
+                yield (case or CASES.index("title") if starts_sentence else case), mark
+                starts_sentence = MARKS[mark] == "."
 
-    @torch.no_grad()
-    def score(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[Scores]:
+    def score(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[ScoreArrays]:
         """Yield the scores `[T, ...]` of consecutive words, part by part."""
-        in_both_directions = self.model.lookahead is None
-        yield from (self._score_in_windows if in_both_directions else self._score_in_parts)(words, pauses)
+        if self.model.lookahead is None:
+            yield from self._score_in_windows(words, pauses)
+        else:
+            yield from self._score_in_parts(self.model, words, pauses)
 
-    def _score_in_windows(self, words: Sequence[str], pauses: Sequence[float] | None) -> Iterator[Scores]:
+    def _score_in_windows(
+        self, words: Sequence[str], pauses: Sequence[float] | None
+    ) -> Iterator[ScoreArrays]:
         """Yield the scores of consecutive words, from windows that overlap."""
         starts = range(0, len(words), WINDOW_WORDS)
         for first in range(0, len(starts), BATCH_WINDOWS):
@@ -130,31 +142,25 @@ class Punctuator:
             spans = [
                 slice(max(0, start - CONTEXT_WORDS), start + WINDOW_WORDS + CONTEXT_WORDS) for start in batch
             ]
-            scores = self._score_spans(words, pauses, spans)
+            rows = [[self._encode(word) for word in words[span]] for span in spans]
+            scores = self.model.score_rows(rows, [None if pauses is None else pauses[span] for span in spans])
             for row, (start, span) in enumerate(zip(batch, spans, strict=True)):
                 inner = slice(start - span.start, min(start + WINDOW_WORDS, len(words)) - span.start)
-                yield Scores(scores.cases[row, inner], scores.marks[row, inner])
+                yield ScoreArrays(scores.cases[row, inner], scores.marks[row, inner])
 
-    def _score_spans(
-        self, words: Sequence[str], pauses: Sequence[float] | None, spans: Sequence[slice]
-    ) -> Scores:
-        rows = [[self._encode(word) for word in words[span]] for span in spans]
-        batch = batch_words(rows, [None if pauses is None else pauses[span] for span in spans])
-        return self.model.score(type(batch)(*(part.to(self.device) for part in batch)))
-
-    def _score_in_parts(self, words: Sequence[str], pauses: Sequence[float] | None) -> Iterator[Scores]:
+    def _score_in_parts(
+        self, model: PunctuationModel, words: Sequence[str], pauses: Sequence[float] | None
+    ) -> Iterator[ScoreArrays]:
         """Yield the scores of consecutive words, from parts of which each continues the state of the last."""
         state: States | None = None
-        delay = self.model.lookahead or 0
+        delay = model.lookahead or 0
         for start in range(0, len(words), WINDOW_WORDS):
             part = slice(start, start + WINDOW_WORDS)
-            rows = [[self._encode(word) for word in words[part]]]
-            batch = batch_words(rows, [None if pauses is None else pauses[part]])
-            if start + WINDOW_WORDS >= len(words):
-                batch = extend(batch, self.model.lookahead or 0)
-            scores, state = self.model(type(batch)(*(part.to(self.device) for part in batch)), state)
-            skipped, delay = min(delay, scores.cases.shape[1]), max(0, delay - scores.cases.shape[1])
-            yield Scores(scores.cases[0, skipped:], scores.marks[0, skipped:])
+            row = [self._encode(word) for word in words[part]]
+            is_last = start + WINDOW_WORDS >= len(words)
+            scores, state = model.score_part(row, None if pauses is None else pauses[part], state, is_last)
+            skipped, delay = min(delay, len(scores.cases)), max(0, delay - len(scores.cases))
+            yield ScoreArrays(scores.cases[skipped:], scores.marks[skipped:])
 
     def _is_foreign(self, word: str) -> bool:
         return not self._encode(word) and any(map(str.isalpha, word))
@@ -178,14 +184,23 @@ class Punctuator:
 def load_punctuator(name_or_path: str | Path | None = None, device: str = "auto") -> Punctuator:
     """Load a model that restores punctuation by its name or path; the default model if not given.
 
+    On the CPU, a model that reads in both directions runs in ONNX Runtime, which starts faster than torch.
+
     Raises:
         CheckpointError: the model does not exist, is damaged, or is for another task.
         ConfigError: the device does not exist.
     """
     config, stored = open_model(name_or_path, TASK, PunctuationConfig)
     tokenizer = restore_tokenizer(stored.header.tokenizer)
-    network = stored.restore(lambda: build(config, tokenizer.size))
-    return Punctuator(network, tokenizer, config, stored.header, choose_device(device))
+    on_cpu = device == "cpu" or (device == "auto" and shutil.which("nvidia-smi") is None)
+    if on_cpu and config.model.lookahead is None:
+        return Punctuator(OnnxModel(config, stored), tokenizer, config, stored.header)
+
+    from audioseq.device import choose_device
+    from audioseq.language.punctuation.model import build
+
+    network = stored.restore(lambda: build(config, tokenizer.size)).to(choose_device(device)).eval()
+    return Punctuator(network, tokenizer, config, stored.header)
 
 
 def punctuate_text(text: str, model: str | Path | None = None) -> str:

@@ -16,18 +16,12 @@ from audioseq.config import read_recipe, resolve
 from audioseq.data import length_batches, pad
 from audioseq.errors import CheckpointError
 from audioseq.language.punctuation.augment import read_errors, read_pauses
+from audioseq.language.punctuation.batch import MAX_PIECES, UNKNOWN_PAUSE, pause_class
 from audioseq.language.punctuation.books import Books, Labels, cut_examples, read_books
 from audioseq.language.punctuation.config import PunctuationConfig
 from audioseq.language.punctuation.labels import LabelledWord
 from audioseq.language.punctuation.metrics import Score
-from audioseq.language.punctuation.model import (
-    MAX_PIECES,
-    UNKNOWN_PAUSE,
-    PunctuationModel,
-    Words,
-    build,
-    pause_class,
-)
+from audioseq.language.punctuation.model import PunctuationModel, Words, build
 from audioseq.text.subwords import SubwordTokenizer, restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer, normalise
 from audioseq.training import HasConfig, Loss, TrainingResult, fit

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +14,10 @@ import audioseq
 from audioseq.errors import DataError
 from audioseq.language.punctuation import pipeline
 from audioseq.language.punctuation.labels import CASES, MARKS
-from audioseq.language.punctuation.model import batch_words
 from audioseq.language.punctuation.pipeline import Punctuator
 from tests.language.punctuation.tiny import punctuator, save
 
-WORDS = "the cat sat on that flat hat mcdonald mr don't i it's zebra".split()
+WORDS = ["the", "cat", "sat", "on", "that", "flat", "hat", "mcdonald", "mr", "don't", "i", "it's", "zebra"]
 BARE = re.compile(r"[^\w\s']")
 
 
@@ -98,17 +96,32 @@ def test_windows_give_the_result_of_their_surroundings(
     for start in range(0, 67, 10):
         first = max(0, start - 4)
         rows = [[tiny.tokenizer.encode(word) for word in words[first : start + 14]]]
-        with torch.no_grad():
-            scores = tiny.model.score(batch_words(rows, [None]))
+        scores = tiny.model.score_rows(rows, [None])
         found = zip(scores.cases[0].argmax(1).tolist(), scores.marks[0].argmax(1).tolist(), strict=True)
         expected += list(found)[start - first :][:10]
     labels = list(tiny.label(words))
-    assert labels == expected
+    stop = MARKS.index(".")
+    starts = [False, *(mark == stop for _, mark in expected)]
+    assert labels == [
+        (case or int(start), mark) for (case, mark), start in zip(expected, starts, strict=False)
+    ]
     assert len({case for case, _ in labels}) == len(CASES)
     assert len({mark for _, mark in labels}) >= len(MARKS) / 2
     changed = list(tiny.label([*words[:40], "zebra", *words[41:]]))
     assert changed[:30] == labels[:30]
     assert changed[50:] == labels[50:]
+
+
+def test_a_bias_changes_how_often_a_label_is_chosen(tiny: Punctuator) -> None:
+    words = text_of(200)
+    counts = []
+    for bias in -50.0, 0.0, 50.0:
+        biases = {"mark_bias": {"question": bias}, "case_bias": {"upper": bias}}
+        config = tiny.config.model_copy(update=biases)
+        written = Punctuator(tiny.model, tiny.tokenizer, config, tiny.header).punctuate(words)
+        counts.append((sum(each.endswith("?") for each in written), sum(each.isupper() for each in written)))
+    assert counts[0][0] == 0 < counts[1][0] < counts[2][0] == 200
+    assert counts[0][1] < counts[1][1] < counts[2][1] == 200
 
 
 @pytest.mark.parametrize("window", [1, 2, 5, 100])
