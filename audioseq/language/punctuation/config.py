@@ -57,5 +57,7 @@ class PunctuationConfig(Config):
     """Written forms of words in mixed case; learnt from the training texts."""
     mark_bias: dict[str, float] = Field(default_factory=dict)
     """Added to the scores of the marks, by name; chosen on validation texts."""
+    case_bias: dict[str, float] = Field(default_factory=dict)
+    """Added to the scores of the cases, by name; chosen on validation texts."""
     card: dict[str, Any] = Field(default_factory=dict)
     """Entries of the model card that training does not fill in: data, licences, limits."""
