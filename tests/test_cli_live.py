@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import queue
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -111,13 +112,13 @@ def test_a_microphone_is_transcribed_until_it_is_interrupted(
 ) -> None:
     data = samples()
 
-    def end(self: Any, *_: object) -> bytes:
+    def end(self: Any, *_: object) -> Any:
         if self.empty():
             raise KeyboardInterrupt
         return get(self, False)
 
-    get = live.queue.Queue.get
-    monkeypatch.setattr(live.queue.Queue, "get", lambda self, **_: end(self))
+    get = queue.Queue.get
+    monkeypatch.setattr(queue.Queue, "get", lambda self, **_: end(self))
     microphone([data[start : start + 3200] for start in range(0, len(data), 3200)])
     assert run_command([*LIVE, "--raw", "--microphone", "Desk"], monkeypatch) == 0
     captured = capsys.readouterr()

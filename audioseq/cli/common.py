@@ -104,7 +104,7 @@ def decoding_options(
     Raises:
         DataError: the hotword file cannot be read.
     """
-    from audioseq.speech.decoding.beam import BeamLimits
+    from audioseq.speech.decoding.beam_search import BeamLimits
     from audioseq.speech.decoding.decoder import DecodingOptions
 
     boosted = list(hotwords or ())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
@@ -36,6 +36,7 @@ class LiveOptions:
     """`txt`, `json`, `srt` or `vtt`."""
     model: str
     device: str
+    runtime: Literal["auto", "onnx", "torch"]
     from_stdin: bool
     """Whether the samples come from stdin, not from a microphone."""
     sample_rate: int | None
@@ -70,7 +71,7 @@ def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser]
     from audioseq.speech.streaming.endpointing import Endpointing
     from audioseq.speech.streaming.options import StreamOptions
 
-    recogniser = load_recogniser(options.model, options.device, runtime="torch")
+    recogniser = load_recogniser(options.model, options.device, options.runtime)
     endpointing = Endpointing() if options.pause is None else Endpointing(trailing_silence=options.pause)
     session = recogniser.stream(
         rate,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -194,17 +195,14 @@ def transcribe(
 
         _check_language(language)
         options = LiveOptions(
-            form=(form or "txt").lower(), model=model, device=device, from_stdin=bool(inputs),
-            sample_rate=sample_rate, microphone=microphone, pause=pause, raw=raw,
+            form=(form or "txt").lower(), model=model, device=device, runtime=runtime,
+            from_stdin=bool(inputs), sample_rate=sample_rate, microphone=microphone, pause=pause, raw=raw,
         )  # fmt: skip
-        search = {
-            "beam": beam,
-            "lm": lm,
-            "rescorer": rescorer,
-            "hotwords": hotwords,
-            "hotword_file": hotword_file,
-        }
-        transcribe_live(options, lambda recogniser: decoding_options(recogniser, **search))
+        choose = partial(
+            decoding_options, beam=beam, lm=lm, rescorer=rescorer, hotwords=hotwords,
+            hotword_file=hotword_file,
+        )  # fmt: skip
+        transcribe_live(options, choose)
         return
     if microphone is not None or sample_rate is not None or pause is not None:
         raise typer.BadParameter("--microphone, --sample-rate and --pause need --live", param_hint="--live")

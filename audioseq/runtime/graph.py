@@ -7,7 +7,7 @@ ONNX take the length of each sequence, and read backward within it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from audioseq.runtime.onnx_format import MICROSOFT, Attribute
 
 Weights = Mapping[str, NDArray[np.float32]]
 
+DIRECTIONS = "forward_layer.", "backward_layer."
+"""Prefixes of the weights of the directions of a layer."""
 NORM_EPSILON = 1e-5
 """Added to variances by layer norm, as in torch."""
 ZERO = 128
@@ -84,10 +86,14 @@ class Graph:
 
     def op(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
         """Apply an operator with attributes, and return the name of its first output."""
-        name = self._new_name()
+        return self.ops(operator, 1, *inputs, **attributes)[0]
+
+    def ops(self, operator: str, count: int, *inputs: str, **attributes: Attribute) -> list[str]:
+        """Apply an operator with attributes, and return the names of its first `count` outputs."""
+        names = [self._new_name() for _ in range(count)]
         domain = MICROSOFT if operator in _MICROSOFT_OPERATORS else ""
-        self._nodes.append(onnx_format.node(operator, inputs, [name], domain, attributes))
-        return name
+        self._nodes.append(onnx_format.node(operator, inputs, names, domain, attributes))
+        return names
 
     def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
         """Return the content of an ONNX file with the graph and named texts."""
@@ -148,19 +154,30 @@ def recurrent_stack(
 ) -> str:
     """Run a stack as `audioseq.nn.RecurrentStack` from the zero state: `[B, T, F]` to `[B, T, H]`."""
     valid_frames = graph.op("Cast", lengths, to=onnx_format.DATA_TYPES["int32"])
-    y, width = graph.op("Transpose", x, perm=[1, 0, 2]), 0
-    layer, i = select(weights, "layers.0."), 0
-    while layer:
+
+    def run(x: str, layer: Weights) -> str:
+        parts = [select(layer, name) for name in DIRECTIONS[: _directions(layer)]]
+        direction = "bidirectional" if len(parts) == 2 else "forward"
+        (y,) = RecurrentOperator(graph, parts, cell, direction)(x, lengths=valid_frames)
+        return directions_last(graph, y, parts[0]["weight_hh_l0"].shape[1] * len(parts))
+
+    return clear(graph, run_layers(graph, x, weights, run, residual=residual), lengths)
+
+
+def run_layers(
+    graph: Graph, x: str, weights: Weights, run: Callable[[str, Weights], str], *, residual: bool
+) -> str:
+    """Connect the layers of a stack `[B, T, F]`; `run` adds a layer to `[T, B, F]`, given its weights."""
+    y, i = graph.op("Transpose", x, perm=[1, 0, 2]), 0
+    while layer := select(weights, f"layers.{i}."):
         before, size = y, layer["forward_layer.weight_ih_l0"].shape[1]
-        y = _recurrent(graph, y, valid_frames, layer, cell)
-        width = layer["forward_layer.weight_hh_l0"].shape[1] * _directions(layer)
+        y = run(y, layer)
         if norm := select(weights, f"norms.{i}."):
             y = layer_norm(graph, y, norm)
-        if residual and size == width:
+        if residual and size == layer["forward_layer.weight_hh_l0"].shape[1] * _directions(layer):
             y = graph.op("Add", before, y)
         i += 1
-        layer = select(weights, f"layers.{i}.")
-    return clear(graph, graph.op("Transpose", y, perm=[1, 0, 2]), lengths)
+    return graph.op("Transpose", y, perm=[1, 0, 2])
 
 
 def stack_frames(graph: Graph, x: str, lengths: str, size: int, width: int) -> tuple[str, str]:
@@ -178,41 +195,60 @@ def _at_end_of_time(graph: Graph, count: str) -> str:
 
 
 def _directions(layer: Weights) -> int:
-    return 2 if "backward_layer.weight_ih_l0" in layer else 1
+    return 2 if f"{DIRECTIONS[1]}weight_ih_l0" in layer else 1
 
 
-def _recurrent(graph: Graph, x: str, lengths: str, layer: Weights, cell: str) -> str:
-    """Run a layer over `[T, B, F]`; return `[T, B, D H]` for D directions, the forward one first."""
-    names = ["forward_layer.", "backward_layer."][: _directions(layer)]
-    parts = [select(layer, name) for name in names]
-    size = parts[0]["weight_hh_l0"].shape[1]
-    rows = np.concatenate([np.arange(size) + gate * size for gate in _GATES[cell]])
-    inputs, hidden, *biases = (
-        np.stack([part[f"{name}_l0"][rows] for part in parts])
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    bias = graph.constant(np.concatenate(biases, axis=1))
-    options: dict[str, Attribute] = {
-        "hidden_size": size,
-        "direction": "bidirectional" if len(parts) == 2 else "forward",
-    }
-    if cell == "lstm" and graph.int8:
-        (w, *w_scale), (r, *r_scale) = _quantised(graph, inputs), _quantised(graph, hidden)
-        y = graph.op("DynamicQuantizeLSTM", x, w, r, bias, lengths, "", "", "", *w_scale, *r_scale, **options)
-    else:
-        w, r = graph.constant(inputs), graph.constant(hidden)
+def directions_last(graph: Graph, y: str, size: int) -> str:
+    """Turn outputs of a recurrent operator `[T, D, B, H]` to `[T, B, D H]`; D H is `size`."""
+    return graph.op("Reshape", graph.op("Transpose", y, perm=[0, 2, 1, 3]), graph.constant([0, 0, size]))
+
+
+class RecurrentOperator:
+    """A recurrent operator with its weights, which can be applied several times.
+
+    Args:
+        graph: the graph.
+        parts: weights of each direction.
+        cell: as in `audioseq.nn`.
+        direction: `forward`, `reverse` or `bidirectional`.
+    """
+
+    def __init__(self, graph: Graph, parts: Sequence[Weights], cell: str, direction: str) -> None:
+        size = parts[0]["weight_hh_l0"].shape[1]
+        rows = np.concatenate([np.arange(size) + gate * size for gate in _GATES[cell]])
+        inputs, hidden, *biases = (
+            np.stack([part[f"{name}_l0"][rows] for part in parts])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        self._graph = graph
+        self._options: dict[str, Attribute] = {"hidden_size": size, "direction": direction}
+        self._scales: list[str] = []
+        if cell == "lstm" and graph.int8:
+            self._operator = "DynamicQuantizeLSTM"
+            (w, *w_scale), (r, *r_scale) = _quantised(graph, inputs), _quantised(graph, hidden)
+            self._scales = ["", *w_scale, *r_scale]  # after the peephole weights, which are missing
+        else:
+            self._operator = {"lstm": "LSTM", "gru": "GRU"}.get(cell, "RNN")
+            w, r = graph.constant(inputs), graph.constant(hidden)
         if cell == "gru":
-            options["linear_before_reset"] = 1
+            self._options["linear_before_reset"] = 1
         elif cell != "lstm":
-            options["activations"] = ["Tanh" if cell == "rnn_tanh" else "Relu"] * len(parts)
-        operator = {"lstm": "LSTM", "gru": "GRU"}.get(cell, "RNN")
-        y = graph.op(operator, x, w, r, bias, lengths, **options)
-    y = graph.op("Transpose", y, perm=[0, 2, 1, 3])  # [T, D, B, H] to [T, B, D, H]
-    return graph.op("Reshape", y, graph.constant([0, 0, size * len(parts)]))
+            self._options["activations"] = ["Tanh" if cell == "rnn_tanh" else "Relu"] * len(parts)
+        self._weights = [w, r, graph.constant(np.concatenate(biases, axis=1))]
+
+    def __call__(
+        self, x: str, *, lengths: str = "", state: Sequence[str] = (), outputs: int = 1
+    ) -> list[str]:
+        """Apply the operator to `[T, B, F]`; return the first of its outputs `[T, D, B, H]`, h and c."""
+        initial = state if not self._scales else [*state, *[""] * (2 - len(state))]
+        inputs = [x, *self._weights, lengths, *initial, *self._scales]
+        while not inputs[-1]:
+            inputs.pop()
+        return self._graph.ops(self._operator, outputs, *inputs, **self._options)
 
 
 def _quantised(graph: Graph, weights: NDArray[np.float32]) -> tuple[str, str, str]:
-    """Add weights `[..., G, F]` as integers, transposed to `[..., F, G]`; return them, their scales and zeros.
+    """Add weights `[..., G, F]` as integers `[..., F, G]`; return them, their scales and zeros.
 
     The integers are unsigned: processors without VNNI instructions add products of unsigned inputs and signed
     weights with saturation, which changed probabilities of english-small by up to 0.6.

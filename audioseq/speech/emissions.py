@@ -18,6 +18,8 @@ from audioseq.errors import CheckpointError, ConfigError
 from audioseq.runtime.session import Session, pad
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.graph import FRAMES, LENGTHS, LOG_PROBS, WAVEFORMS, build_graph, frame_seconds
+from audioseq.speech.stream_graph import OnnxWindowModel
+from audioseq.speech.windows import WindowModel
 
 Runtime = Literal["auto", "onnx", "torch"]
 """Library that runs a model; `auto` is ONNX Runtime on the CPU, and torch on a GPU."""
@@ -36,6 +38,13 @@ class EmissionModel(Protocol):
     def compute(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Return the log-probabilities `[T, V]` of each waveform `[N]` at 16 kHz, computed as one batch."""
 
+    def window_model(self) -> WindowModel:
+        """Return the model for streams.
+
+        Raises:
+            ConfigError: the model file has the graph for whole recordings only.
+        """
+
     def weights(self) -> Mapping[str, NDArray[Any]]:
         """Return the weights by name, which identify the model."""
 
@@ -50,7 +59,8 @@ class OnnxModel:
     """
 
     def __init__(self, session: Session, config: SpeechConfig, path: Path) -> None:
-        self._session, self._path = session, path
+        self._session, self._config, self._path = session, config, path
+        self._window_model: OnnxWindowModel | None = None
         self.frame_seconds = frame_seconds(config)
 
     def compute(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -58,6 +68,18 @@ class OnnxModel:
         padded, lengths = pad(waveforms)
         log_probs, frames = self._session([LOG_PROBS, FRAMES], {WAVEFORMS: padded, LENGTHS: lengths})
         return [row[:count] for row, count in zip(log_probs, frames, strict=True)]
+
+    def window_model(self) -> WindowModel:
+        """Return the model for streams, which is built at the first call."""
+        if checkpoint.is_onnx(self._path):
+            raise ConfigError(
+                f"{self._path}: has the graph for whole recordings only; give the model file that it was "
+                "exported from"
+            )
+        if self._window_model is None:
+            weights = checkpoint.load(self._path).arrays
+            self._window_model = OnnxWindowModel(self._config, weights, str(self._path))
+        return self._window_model
 
     def weights(self) -> Mapping[str, NDArray[Any]]:
         """Read the weights again: the session has them in another form."""
@@ -83,12 +105,14 @@ def load_emission_model(
     if checkpoint.is_onnx(path):
         return _open_onnx(path, device, runtime)
     config, stored = models.open_model(path, "speech", SpeechConfig)
+    header = stored.header
     if choose_runtime(device, runtime) == "onnx":
-        session = Session(to_onnx(config, stored), str(path))
-        return OnnxModel(session, config, path), stored.header
+        content = to_onnx(config, stored)
+        del stored  # its memory is free for the session
+        return OnnxModel(Session(content, str(path)), config, path), header
     from audioseq.speech.model import restore
 
-    return restore(config, stored, device), stored.header
+    return restore(config, stored, device), header
 
 
 def to_onnx(config: SpeechConfig, stored: Checkpoint, *, int8: bool = False) -> bytes:

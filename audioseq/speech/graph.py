@@ -54,7 +54,7 @@ def build_graph(
     frames = graph.op(
         "Add", graph.op("Div", samples, graph.constant([model.hop_length])), graph.constant([1])
     )
-    x = _log_mel(graph, waveforms, samples, model, select(weights, "log_mel."))
+    x = log_mel(graph, waveforms, samples, model, select(weights, "log_mel."))
     lengths = frames
     if model.p2g_layers:
         x, lengths = _both_passes(graph, clear(graph, x, frames), frames)
@@ -66,7 +66,7 @@ def build_graph(
     if model.p2g_layers:
         x, lengths, stacked_lengths = _decode_phones(graph, x, lengths, weights, model)
     fine = not config.subwords
-    x = _head(graph, x, weights, "head", model.frame_stacking if fine else 1)
+    x = head(graph, x, weights, "head", model.frame_stacking if fine else 1)
     graph.output(
         LOG_PROBS,
         log_softmax(graph, x),
@@ -83,7 +83,7 @@ def frame_seconds(config: SpeechConfig) -> float:
     return config.model.hop_length * (1 << len(config.model.channels)) * stacked / SAMPLE_RATE
 
 
-def _log_mel(graph: Graph, waveforms: str, samples: str, model: ModelConfig, weights: Weights) -> str:
+def log_mel(graph: Graph, waveforms: str, samples: str, model: ModelConfig, weights: Weights) -> str:
     """Compute normalised log-mel energies `[B, T, F]` as `audio.features.LogMel`.
 
     The Fourier transform of the frames is a convolution with windowed sines and cosines. It is more than ten
@@ -126,7 +126,7 @@ def _decode_phones(
     Returns:
         the output of the decoder, and the lengths before and after the stacking of frames.
     """
-    phones = log_softmax(graph, _head(graph, x, weights, "phone_head", model.frame_stacking))
+    phones = log_softmax(graph, head(graph, x, weights, "phone_head", model.frame_stacking))
     units = len(weights["phone_head.linear.bias"]) // model.frame_stacking
     both = graph.constant([2])
     rows = graph.op("Div", graph.op("Shape", lengths), both)
@@ -153,7 +153,7 @@ def _stack(graph: Graph, x: str, lengths: str, weights: Weights, name: str, mode
     return recurrent_stack(graph, x, lengths, select(weights, f"{name}."), model.cell, residual=True)
 
 
-def _head(graph: Graph, x: str, weights: Weights, name: str, frames: int) -> str:
+def head(graph: Graph, x: str, weights: Weights, name: str, frames: int) -> str:
     """Compute the scores of `audioseq.nn.FrameHead`, several frames per step."""
     layer = select(weights, f"{name}.linear.")
     scores = linear(graph, x, layer)

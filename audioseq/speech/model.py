@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from audioseq.nn import CellName, FrameHead, RecurrentStack, States, Subsample
 from audioseq.nn.masking import Padding
 from audioseq.speech.config import PHONE_TEMPERATURE, SECOND_PASS_SHIFT_FRAMES, SpeechConfig
 from audioseq.speech.pronunciation import NUM_PHONE_UNITS
+from audioseq.speech.windows import Framing, Window, WindowModel
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.text.tokenizer import Tokenizer
 
@@ -229,6 +230,30 @@ class AcousticModel(nn.Module):
         emissions = self.compute_emissions(padded.to(device), lengths.to(device))
         rows = emissions.log_probs.cpu().numpy()
         return [row[:length] for row, length in zip(rows, emissions.lengths.tolist(), strict=True)]
+
+    @property
+    def framing(self) -> Framing:
+        """How the model divides time."""
+        convolutions = len(self.subsample.convolutions)
+        return Framing(self.log_mel.hop_length, self.log_mel.n_fft, convolutions, self.frame_stacking)
+
+    @torch.no_grad()
+    def compute_window(
+        self, waveform: NDArray[np.float32], window: Window, states: Sequence[Any] | None
+    ) -> tuple[NDArray[np.float32], Sequence[Any]]:
+        """Compute the emissions of a window of a stream, see `WindowModel`."""
+        samples = torch.as_tensor(waveform, device=self.log_mel.mean.device)
+        first = window.skipped_features
+        energies = self.log_mel.log_energies(samples)[first : first + window.features]
+        features = (energies - self.log_mel.mean) / self.log_mel.std
+        x, _ = self.subsample(features[None], torch.tensor([len(features)], device=samples.device))
+        x = x[:, window.skipped_frames : window.skipped_frames + window.frames]
+        log_probs, after = self.forward_window(x, window.steps, cast(StackStates | None, states))
+        return log_probs[0].cpu().numpy(), after
+
+    def window_model(self) -> WindowModel:
+        """Return the model itself, which also computes streams, see `EmissionModel`."""
+        return self
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights by name, see `EmissionModel`."""

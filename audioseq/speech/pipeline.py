@@ -12,7 +12,7 @@ import numpy as np
 
 from audioseq import audio
 from audioseq.checkpoint import Header
-from audioseq.errors import AudioseqError, ConfigError
+from audioseq.errors import AudioseqError
 from audioseq.memory import release_freed_memory
 from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
 from audioseq.speech.decoding.decoder import Decoder, Decoding, DecodingOptions, recommended_options
@@ -136,7 +136,7 @@ class Recogniser:
             decoding, raw: as in `transcribe`.
             options: delay of the text, and where segments end.
         Raises:
-            ConfigError: the model was not loaded with `runtime="torch"`.
+            ConfigError: the model is an ONNX file, which has the graph for whole recordings only.
         Example:
             with recogniser.stream(44_100) as stream:
                 for block in microphone:
@@ -145,11 +145,8 @@ class Recogniser:
                     for final in stream.finals():
                         print(final.segment.text)
         """
-        from audioseq.speech.model import AcousticModel
         from audioseq.speech.streaming.session import Session
 
-        if not isinstance(self.model, AcousticModel):
-            raise ConfigError("streams need torch; load the model with runtime='torch'")
         return Session(
             self.model,
             self.tokenizer,

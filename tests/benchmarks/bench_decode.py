@@ -20,7 +20,7 @@ from pathlib import Path
 from audioseq.data import read_manifest
 from audioseq.models import default_for
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.beam import BeamLimits
+from audioseq.speech.decoding.beam_search import BeamLimits
 from audioseq.speech.decoding.decoder import DecodingOptions
 from audioseq.speech.evaluation.evaluate import utterance_emissions
 from audioseq.speech.metrics import word_errors

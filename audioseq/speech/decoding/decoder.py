@@ -15,7 +15,8 @@ from audioseq.errors import ConfigError
 from audioseq.language.ngram import binary
 from audioseq.language.ngram.files import load_cached
 from audioseq.language.prefix_scoring import load_prefix_scorer
-from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
+from audioseq.speech.decoding.beam import BeamDecoder
+from audioseq.speech.decoding.beam_search import BeamLimits
 from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
 from audioseq.speech.decoding.forced_alignment import align_words
 from audioseq.speech.decoding.greedy import greedy

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.speech.model import AcousticModel, StackStates
 from audioseq.speech.streaming.options import Latency
+from audioseq.speech.windows import Window, WindowModel
 
 EDGE_FRAMES = 2
-"""Subsampled frames at the start of a slice of features that its missing past changes."""
+"""Subsampled frames at the start of a slice that lack the features before it: convolutions have 5 frames."""
 
 
 class StreamingEncoder:
@@ -20,13 +21,13 @@ class StreamingEncoder:
 
     Forward layers continue from the window before, backward layers read a limited lookahead
     (`Recurrent.window`), so a bidirectional model needs no other weights. The windows depend only on the
-    position in the stream, not on the blocks in which it arrives. Features are computed once; convolutions
-    repeat the frames of the lookahead.
+    position in the stream, not on the blocks in which it arrives.
 
     Args:
         model: the acoustic model.
-        latency: the windows.
+        latency: length and lookahead of the windows.
     Example:
+        >>> from audioseq.speech.model import AcousticModel
         >>> model = AcousticModel(29, 29, lower_size=8, upper_size=8, channels=(4, 8)).eval()
         >>> encoder = StreamingEncoder(model, Latency(2, 2))
         >>> waveform = np.zeros(16_000, np.float32)
@@ -36,26 +37,27 @@ class StreamingEncoder:
         ((4, 29), (22, 29))
     """
 
-    def __init__(self, model: AcousticModel, latency: Latency) -> None:
-        self._model, self._latency = model, latency
-        self._hop, self._reach = model.log_mel.hop_length, model.log_mel.n_fft // 2
-        self._frames_per_step = model.subsample.factor * model.frame_stacking
+    def __init__(self, model: WindowModel, latency: Latency) -> None:
+        self._model, self._latency, self._framing = model, latency, model.framing
+        self._factor = 1 << self._framing.convolutions
         self._step = 0  # the first step of the next window
-        self._first_frame = 0  # of the features
-        self._features = torch.zeros(0, model.log_mel.options["n_mels"], device=model.log_mel.mean.device)
-        self._states: StackStates | None = None
+        self._states: Sequence[Any] | None = None
 
     @property
     def samples_needed(self) -> int:
         """Samples from the start of the stream that the next window needs."""
-        return (self._frames_needed - 1) * self._hop + self._reach
+        return (self._features_needed - 1) * self._framing.hop_length + self._framing.n_fft // 2
 
     @property
     def _frames_needed(self) -> int:
-        end = self._step + self._latency.chunk_steps + self._latency.lookahead_steps
-        return end * self._frames_per_step + self._model.subsample.factor - 1  # read by the convolutions
+        steps = self._step + self._latency.chunk_steps + self._latency.lookahead_steps
+        return steps * self._framing.frame_stacking
 
-    def advance(self, waveform: NDArray[np.floating]) -> NDArray[np.float32] | None:
+    @property
+    def _features_needed(self) -> int:
+        return self._frames_needed * self._factor + self._factor - 1  # the last are read by the convolutions
+
+    def advance(self, waveform: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Return the emissions of the next window `[T, V]`; None if it needs more samples.
 
         Args:
@@ -63,57 +65,35 @@ class StreamingEncoder:
         """
         if len(waveform) < self.samples_needed:
             return None
-        self._extend_features(waveform[: self.samples_needed], self._frames_needed)
         steps = self._latency.chunk_steps
-        window = self._subsample()[:, : (steps + self._latency.lookahead_steps) * self._model.frame_stacking]
-        emissions = self._encode(window, steps)
+        emissions = self._compute(
+            waveform[: self.samples_needed], self._features_needed, self._frames_needed, steps
+        )
         self._step += steps
-        # The features that no later window reads are dropped.
-        factor = self._model.subsample.factor
-        first = max(0, self._step * self._frames_per_step - EDGE_FRAMES * factor)
-        self._features = self._features[first - self._first_frame :]
-        self._first_frame = first
         return emissions
 
-    def finish(self, waveform: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the remaining emissions `[T, V]` of a stream that ends after `waveform` `[N]`."""
-        none = np.zeros((0, self._model.head.vocabulary), np.float32)
-        if not len(waveform):
-            return none
-        self._extend_features(waveform, len(waveform) // self._hop + 1)
-        window = self._subsample()
-        if not window.shape[1]:
-            return none
-        return self._encode(window, -(-window.shape[1] // self._model.frame_stacking))
+    def finish(self, waveform: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return the last emissions `[T, V]` of a stream that ends after `waveform`; None without any."""
+        features = len(waveform) // self._framing.hop_length + 1 if len(waveform) else 0
+        frames = -(-features // self._factor)
+        steps = -(-frames // self._framing.frame_stacking) - self._step
+        return self._compute(waveform, features, frames, steps) if steps > 0 else None
 
-    @torch.no_grad()
-    def _extend_features(self, waveform: NDArray[np.floating], end: int) -> None:
-        """Compute the features up to frame `end`."""
-        log_mel = self._model.log_mel
-        begin = self._first_frame + len(self._features)
-        if end <= begin:
-            return
-        # The first frames of a slice lack the samples before it.
-        skipped = min(begin, -(-self._reach // self._hop))
-        samples = torch.as_tensor(waveform[(begin - skipped) * self._hop :], device=self._features.device)
-        energies = log_mel.log_energies(samples)[skipped : skipped + end - begin]
-        self._features = torch.cat([self._features, (energies - log_mel.mean) / log_mel.std])
-
-    @torch.no_grad()
-    def _subsample(self) -> Tensor:
-        """Return the subsampled frames of the next window, and of the future that is known `[1, W, F]`."""
-        frames = torch.tensor([len(self._features)], device=self._features.device)
-        x: Tensor = self._model.subsample(self._features[None], frames)[0]
-        first = self._step * self._model.frame_stacking - self._first_frame // self._model.subsample.factor
-        return x[:, first:]
-
-    @torch.no_grad()
-    def _encode(self, window: Tensor, steps: int) -> NDArray[np.float32]:
-        log_probs, self._states = self._model.forward_window(window, steps, self._states)
-        emissions: NDArray[np.float32] = log_probs[0].cpu().numpy()
+    def _compute(
+        self, waveform: NDArray[np.float32], features: int, frames: int, steps: int
+    ) -> NDArray[np.float32]:
+        """Compute the next steps, from the features and frames before the given counts of the stream."""
+        first_frame = self._step * self._framing.frame_stacking
+        edge = min(first_frame, EDGE_FRAMES)
+        first_feature = (first_frame - edge) * self._factor
+        # The first features of a slice lack the samples before it.
+        skipped = min(first_feature, -(-self._framing.n_fft // (2 * self._framing.hop_length)))
+        window = Window(skipped, features - first_feature, edge, frames - first_frame, steps)
+        part = waveform[(first_feature - skipped) * self._framing.hop_length :]
+        emissions, self._states = self._model.compute_window(part, window, self._states)
         return emissions
 
 
-def maximum_delay(model: AcousticModel, latency: Latency) -> float:
+def maximum_delay(model: WindowModel, latency: Latency) -> float:
     """Return the maximum time from a sound to its emissions in seconds, without the time of computation."""
     return StreamingEncoder(model, latency).samples_needed / SAMPLE_RATE

@@ -16,10 +16,10 @@ from audioseq.audio.io import MAX_RATE_HZ, MIN_RATE_HZ
 from audioseq.errors import AudioError
 from audioseq.speech.decoding.decoder import N_BEST, Decoder
 from audioseq.speech.decoding.greedy import greedy
+from audioseq.speech.emissions import EmissionModel
 from audioseq.speech.longform.chunking import Chunk
 from audioseq.speech.longform.merging import SegmentEmissions
 from audioseq.speech.longform.speech_detection import SpeechDetector
-from audioseq.speech.model import AcousticModel
 from audioseq.speech.readable import Punctuator, write_readable
 from audioseq.speech.streaming.encoder import StreamingEncoder
 from audioseq.speech.streaming.options import StreamOptions
@@ -63,7 +63,7 @@ class Session:
 
     def __init__(
         self,
-        model: AcousticModel,
+        model: EmissionModel,
         tokenizer: Tokenizer,
         decode_segments: DecodeSegments,
         sample_rate: int,
@@ -76,7 +76,8 @@ class Session:
             raise AudioError(
                 f"stream: has a sample rate of {sample_rate} Hz; use {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
             )
-        self._model, self._tokenizer, self._decode_segments = model, tokenizer, decode_segments
+        self._tokenizer, self._decode_segments = tokenizer, decode_segments
+        self._frame_seconds, self._windows = model.frame_seconds, model.window_model()
         self._decoder, self._punctuator, self._options = decoder, punctuator, options
         self._resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, num_channels=1, dtype="float32")
         self._resamples = sample_rate != SAMPLE_RATE
@@ -138,8 +139,10 @@ class Session:
         if self._resamples:
             self._add(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
         waveform = self._waveform()
-        self._append(self._encoder.finish(waveform))
-        self._finish_segment(waveform, len(self._best))
+        if (emissions := self._encoder.finish(waveform)) is not None:
+            self._append(emissions)
+        if self._emissions:
+            self._finish_segment(waveform, len(self._best))
 
     def _to_float(self, samples: NDArray[Any] | bytes) -> NDArray[np.float32]:
         if isinstance(samples, bytes):
@@ -166,7 +169,7 @@ class Session:
             emissions = self._encoder.advance(waveform)
             assert emissions is not None
             self._append(emissions)
-            frame = self._options.endpointing.find(self._best, self._model.frame_seconds)
+            frame = self._options.endpointing.find(self._best, self._frame_seconds)
             if frame is not None:
                 self._finish_segment(waveform, frame)
 
@@ -177,7 +180,7 @@ class Session:
         return self._blocks[0]
 
     def _start_segment(self) -> None:
-        self._encoder = StreamingEncoder(self._model, self._options.latency)
+        self._encoder = StreamingEncoder(self._windows, self._options.latency)
         self._search = None if self._decoder is None else self._decoder.beam_decoder.start()
         self._emissions: list[NDArray[np.float32]] = []
         self._best = np.zeros(0, np.int64)
@@ -196,14 +199,14 @@ class Session:
 
     def _finish_segment(self, waveform: NDArray[np.float32], frame: int) -> None:
         """Make the text so far final, and start the next segment at a frame of this one."""
-        end = min(round(frame * self._model.frame_seconds * SAMPLE_RATE), len(waveform))
+        end = min(round(frame * self._frame_seconds * SAMPLE_RATE), len(waveform))
         if self._closed:
             end = len(waveform)
         log_probs = np.concatenate(self._emissions)
         start, chunk = self._start / SAMPLE_RATE, Chunk(self._start, waveform[:end])
         segment = SegmentEmissions(start, start + end / SAMPLE_RATE, log_probs, chunk)
         decoder = None if self._decoder is None else _FinishedSearch(self._decoder, self._finish_search)
-        found = self._decode_segments([segment], decoder, self._detector) if end else []
+        found = self._decode_segments([segment], decoder, self._detector)
         for _, written in write_readable(filter(None, found), self._punctuator):
             self._finals.append(FinalResult(to_segment(written), tuple(written)))
         self._start += end

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
+from audioseq.speech.decoding.beam import BeamDecoder
+from audioseq.speech.decoding.beam_search import BeamLimits
 from audioseq.speech.decoding.weights import DecodingWeights
 from audioseq.text.tokenizer import BLANK
 from tests.speech.words import Bigrams

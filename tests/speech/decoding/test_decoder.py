@@ -25,7 +25,7 @@ from audioseq.language.ngram.kneser_ney import estimate
 from audioseq.language.units import Units
 from audioseq.language.vocabulary import Vocabulary
 from audioseq.speech import pipeline
-from audioseq.speech.decoding.beam import BeamLimits
+from audioseq.speech.decoding.beam_search import BeamLimits
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
 from audioseq.speech.decoding.nbest import HOTWORD_FACTOR, Hypothesis, rescore, word_posteriors
 from audioseq.speech.decoding.weights import DecodingWeights, RescoringWeights

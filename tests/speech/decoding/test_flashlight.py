@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
+from audioseq.speech.decoding.beam import BeamDecoder
+from audioseq.speech.decoding.beam_search import BeamLimits
 from audioseq.speech.decoding.weights import DecodingWeights
 from tests.speech.decoding.test_beam import CHARACTERS, random_log_probs
 from tests.speech.words import Bigrams

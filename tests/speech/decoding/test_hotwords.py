@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.speech.decoding.beam import BeamDecoder, BeamLimits
+from audioseq.speech.decoding.beam import BeamDecoder
+from audioseq.speech.decoding.beam_search import BeamLimits
 from audioseq.speech.decoding.hotwords import Hotwords
 from audioseq.speech.decoding.lexicon import Lexicon, append, append_space, hash_spellings
 from tests.speech.decoding.test_beam import CHARACTERS, boosts

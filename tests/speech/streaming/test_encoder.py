@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,45 +11,51 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audioseq.speech.config import DataConfig, ModelConfig, SpeechConfig
 from audioseq.speech.model import AcousticModel
+from audioseq.speech.stream_graph import OnnxWindowModel
 from audioseq.speech.streaming.encoder import StreamingEncoder, maximum_delay
 from audioseq.speech.streaming.options import Latency
+from audioseq.speech.windows import WindowModel
+
+
+def make(fine: bool = True, **options: Any) -> tuple[SpeechConfig, AcousticModel]:
+    torch.manual_seed(0)
+    config = SpeechConfig(
+        subwords=0 if fine else 30,
+        data=DataConfig(train=(), valid=()),
+        model=ModelConfig.model_validate({**SIZES, **options}),
+    )
+    model = AcousticModel(9, 7, fine=fine, **config.model.model_dump()).eval()
+    model.log_mel.set_statistics(torch.full((12,), -9.0), torch.full((12,), 2.0))
+    return config, model
+
 
 SIZES = {
-    "n_mels": 12,
-    "channels": (6, 8),
-    "lower_layers": 1,
-    "lower_size": 6,
-    "upper_layers": 2,
-    "upper_size": 5,
-}
-
-
-def make(**options: object) -> AcousticModel:
-    torch.manual_seed(0)
-    model = AcousticModel(9, 7, **{**SIZES, **options}).eval()  # type: ignore[arg-type]
-    model.log_mel.set_statistics(torch.full((12,), -9.0), torch.full((12,), 2.0))
-    return model
-
-
-MODELS = {
+    "n_mels": 12, "channels": (6, 8), "lower_layers": 1, "lower_size": 6, "upper_layers": 2, "upper_size": 5
+}  # fmt: skip
+NAMED = {
     "fine": make(),
-    "phones": make(p2g_layers=2, p2g_size=4, fine=False, hop_length=112),
-    "unidirectional": make(bidirectional=False, frame_stacking=3, fine=False),
+    "phones": make(fine=False, p2g_layers=2, p2g_size=4, hop_length=112),
+    "unidirectional": make(fine=False, bidirectional=False, frame_stacking=3),
     "one convolution": make(channels=(6,), frame_stacking=1),
+    "GRU": make(cell="gru"),
 }
+MODELS = {name: model for name, (_, model) in NAMED.items()}
 
 
 def noise(samples: int) -> np.ndarray:
     return np.random.default_rng(samples).normal(0, 0.1, samples).astype(np.float32)
 
 
-def stream(model: AcousticModel, waveform: np.ndarray, latency: Latency) -> np.ndarray:
+def stream(model: WindowModel, waveform: np.ndarray, latency: Latency) -> np.ndarray:
     encoder = StreamingEncoder(model, latency)
     parts = []
     while (emissions := encoder.advance(waveform)) is not None:
         parts.append(emissions)
-    return np.concatenate([*parts, encoder.finish(waveform)])
+    if (emissions := encoder.finish(waveform)) is not None:
+        parts.append(emissions)
+    return np.concatenate(parts)
 
 
 def offline(model: AcousticModel, waveform: np.ndarray) -> np.ndarray:
@@ -93,11 +100,21 @@ def test_emissions_do_not_depend_on_later_samples(name: str) -> None:
 
 
 def test_the_shipped_size_stays_below_600_ms() -> None:
-    assert maximum_delay(make(hop_length=112), Latency()) <= 0.6
+    assert maximum_delay(MODELS["phones"], Latency()) <= 0.6
 
 
 def test_an_empty_stream_has_no_emissions() -> None:
-    assert StreamingEncoder(MODELS["fine"], Latency()).finish(np.zeros(0, np.float32)).shape == (0, 9)
+    assert StreamingEncoder(MODELS["fine"], Latency()).finish(np.zeros(0, np.float32)) is None
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_onnx_runtime_gives_the_emissions_of_torch(name: str) -> None:
+    config, model = NAMED[name]
+    onnx = OnnxWindowModel(config, model.weights(), "test")
+    assert onnx.framing == model.framing
+    for samples in (900, 12_345, 30_000):
+        expected = stream(model, noise(samples), Latency(2, 3))
+        np.testing.assert_allclose(stream(onnx, noise(samples), Latency(2, 3)), expected, atol=5e-5)
 
 
 @pytest.mark.parametrize("change", [{"chunk_steps": 0}, {"lookahead_steps": -1}])

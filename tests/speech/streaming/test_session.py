@@ -13,10 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq import audio, checkpoint
+from audioseq import audio, checkpoint, models
 from audioseq.errors import AudioError, ConfigError
 from audioseq.speech import pipeline
+from audioseq.speech.config import SpeechConfig
 from audioseq.speech.decoding.decoder import Decoding, DecodingOptions
+from audioseq.speech.emissions import to_onnx
 from audioseq.speech.streaming.encoder import StreamingEncoder
 from audioseq.speech.streaming.endpointing import Endpointing
 from audioseq.speech.streaming.options import Latency, StreamOptions
@@ -95,10 +97,12 @@ def test_a_segment_is_decoded_as_its_emissions_are_offline(recogniser: pipeline.
     waveform, whole = speech(2.0), replace(OPTIONS, endpointing=Endpointing(10.0, 60.0, 10.0))
     (final,) = run(recogniser.stream(RATE, decoding=BEAM, options=whole), waveform, [])
     model = recogniser.model
-    encoder, parts = StreamingEncoder(model, whole.latency), []  # type: ignore[arg-type]
+    encoder, parts = StreamingEncoder(model.window_model(), whole.latency), []
     while (emissions := encoder.advance(waveform)) is not None:
         parts.append(emissions)
-    log_probs = np.concatenate([*parts, encoder.finish(waveform)])
+    rest = encoder.finish(waveform)
+    assert rest is not None
+    log_probs = np.concatenate([*parts, rest])
     (words,) = recogniser.load_decoder(BEAM).decode_words([log_probs], model.frame_seconds)
     assert [(word.word, word.confidence) for word in final.words] == [(w.word, w.confidence) for w in words]
 
@@ -183,8 +187,22 @@ def test_a_stream_that_has_ended_takes_no_samples(recogniser: pipeline.Recognise
         session.feed(np.zeros(10))
 
 
-def test_impossible_rates_and_models_are_refused(recogniser: pipeline.Recogniser, path: Path) -> None:
+def test_impossible_rates_are_refused(recogniser: pipeline.Recogniser) -> None:
     with pytest.raises(AudioError, match="sample rate"):
         recogniser.stream(10)
-    with pytest.raises(ConfigError, match="torch"):
-        pipeline.load_recogniser(path, "cpu", runtime="onnx").stream(RATE)
+
+
+def test_a_graph_for_whole_recordings_is_refused(path: Path, tmp_path: Path) -> None:
+    config, stored = models.open_model(path, "speech", SpeechConfig)
+    exported = tmp_path / "tiny.onnx"
+    exported.write_bytes(to_onnx(config, stored))
+    with pytest.raises(ConfigError, match="whole recordings only"):
+        pipeline.load_recogniser(exported).stream(RATE)
+
+
+def test_both_runtimes_give_the_same_words(path: Path) -> None:
+    results = []
+    for runtime in ("onnx", "torch"):
+        session = pipeline.load_recogniser(path, "cpu", runtime).stream(RATE, decoding=BEAM, options=OPTIONS)
+        results.append([final.segment.text for final in run(session, speech(4.0), [])])
+    assert results[0] == results[1] and results[0]
