@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections import deque
 from contextlib import ExitStack
 from functools import partial
@@ -18,7 +19,7 @@ from audioseq.server.composing import MAX_BARS, MAX_PIECES, ComposeOptions
 from audioseq.server.service import Service
 from audioseq.server.web.files import SharedFiles, SharedFolder, download_link
 from audioseq.server.web.messages import Messages
-from audioseq.server.web.pieces import Piece, write_piece
+from audioseq.server.web.pieces import Piece, write_piece, write_sheet
 from audioseq.server.web.uploads import uploader
 
 SAMPLE_RATE = 44_100
@@ -52,7 +53,7 @@ class ComposePart:
                 self._bars = ui.number("Bars", value=16, min=1, max=MAX_BARS, precision=0)
                 self._tempo = ui.number("Tempo, quarters/min", placeholder=ANY, min=20, max=400)
                 self._density = ui.number(
-                    "Density, notes/quarter", placeholder=ANY, min=0.1, max=50, step=0.5
+                    "Density, notes/quarter", placeholder=ANY, min=0.5, max=16, step=0.5
                 )
                 self._count = ui.number("Pieces", value=1, min=1, max=MAX_PIECES, precision=0)
                 self._seed = ui.number("Seed", placeholder="random", min=0, precision=0)
@@ -130,6 +131,10 @@ class ComposePart:
         with self._messages.catch():
             await self._compose(wanted)
 
+    async def _save_sheet(self, piece: Piece) -> None:
+        with self._messages.catch():
+            ui.download.from_url(await self._service.run(partial(write_sheet, piece)))
+
     async def _compose(self, wanted: ComposeOptions) -> None:
         """Compose, and show the pieces above the others."""
         self._task = asyncio.current_task()
@@ -156,13 +161,17 @@ class ComposePart:
             ui.html(
                 f'<div class="roll" tabindex="0" role="group" aria-label="Piano roll">'
                 f'<img src="{piece.image}" alt="Piano roll of {escape(piece.heading)}"'
-                f' style="--seconds: {piece.seconds:.0f}"></div>'
+                f' style="--seconds: {piece.score.end:.0f}"></div>'
                 f'<audio controls preload="metadata" src="{piece.wav}"></audio>',
                 sanitize=False,
             ).classes("wide")
             with ui.row().classes("downloads"):
                 download_link("MIDI", piece.midi)
                 download_link("WAV", piece.wav)
+                if importlib.util.find_spec("music21"):
+                    ui.button("MusicXML", icon="download", on_click=partial(self._save_sheet, piece)).props(
+                        "flat no-caps dense"
+                    )
                 another = partial(self._compose_another, piece.another)
                 ui.button("Another like this", icon="casino", on_click=another).props("flat no-caps dense")
         card.move(target_index=0)

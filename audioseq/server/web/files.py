@@ -85,4 +85,4 @@ class SharedFolder:
 
 def download_link(text: str, address: str) -> None:
     """Add a button that saves a file."""
-    ui.button(text, icon="download").props(f'flat no-caps dense href="{address}" download')
+    ui.button(text, icon="download").props(f'flat no-caps dense href="{address}" download=""')

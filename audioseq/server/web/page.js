@@ -86,6 +86,45 @@ document.addEventListener("keydown", (event) => {
   if (words[next]) focusWord(words[next]);
 });
 
+const WORKLET = `registerProcessor("samples", class extends AudioWorkletProcessor {
+  process([[samples]]) {
+    if (samples) this.port.postMessage(samples.slice());
+    return true;
+  }
+})`;
+const BLOCK_SECONDS = 0.25; // sound in a message of the live stream
+
+// Send the sound of a stream to the server, in Vosk's protocol, and show the words so far.
+// Returns a function that stops it. Without an answer the recording goes on: it is transcribed at its end.
+async function showLiveText(stream) {
+  const context = new AudioContext();
+  const address = new URL("vosk", document.baseURI);
+  address.protocol = address.protocol.replace("http", "ws");
+  const socket = new WebSocket(address);
+  const finals = [];
+  let block = [];
+  socket.onopen = () => socket.send(JSON.stringify({ config: { sample_rate: context.sampleRate, words: false } }));
+  socket.onmessage = ({ data }) => {
+    const { text, partial } = JSON.parse(data);
+    if (text) finals.push(text);
+    $("#live-text").textContent = [...finals, partial].filter(Boolean).join(" ");
+  };
+  await context.audioWorklet.addModule(URL.createObjectURL(new Blob([WORKLET], { type: "text/javascript" })));
+  const node = new AudioWorkletNode(context, "samples");
+  node.port.onmessage = ({ data }) => {
+    for (const sample of data) block.push(Math.max(-1, Math.min(1, sample)) * 32767);
+    if (block.length < BLOCK_SECONDS * context.sampleRate || socket.readyState !== WebSocket.OPEN) return;
+    socket.send(Int16Array.from(block));
+    block = [];
+  };
+  context.createMediaStreamSource(stream).connect(node);
+  return () => {
+    socket.close();
+    context.close();
+    $("#live-text").textContent = "";
+  };
+}
+
 let recorder = null;
 
 // Start recording from the microphone, or stop it and hand the recording to an uploader.
@@ -111,6 +150,7 @@ async function toggleRecording(uploader) {
   const parts = [];
   const began = Date.now();
   recorder = new MediaRecorder(stream);
+  const stopLiveText = showLiveText(stream);
   recorder.ondataavailable = (event) => parts.push(event.data);
   const timer = setInterval(() => {
     const seconds = Math.floor((Date.now() - began) / 1000);
@@ -119,6 +159,7 @@ async function toggleRecording(uploader) {
   recorder.onstop = () => {
     clearInterval(timer);
     $("#record-time").textContent = "";
+    stopLiveText.then((stop) => stop());
     stream.getTracks().forEach((track) => track.stop());
     const type = recorder.mimeType.split(";")[0]; // audio/webm, audio/ogg or audio/mp4
     recorder = null;

@@ -62,6 +62,7 @@ class TranscribePart:
                     "click", js_handler=f"() => toggleRecording(getElement({self._uploader.id}).$refs.qRef)"
                 )
                 ui.html('<span id="record-time" role="timer"></span>', sanitize=False)
+            ui.html('<p id="live-text" class="live" aria-live="polite"></p>', sanitize=False)
             ui.on("recording", self._show_microphone)
             with ui.row().classes("controls"):
                 self._hotwords = ui.input(
