@@ -15,11 +15,13 @@ from audioseq import checkpoint
 from audioseq.config import merge
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.language.pipeline import load_predictor
+from audioseq.language.punctuation.pipeline import load_punctuator
 from audioseq.music.harmony.pipeline import load_harmoniser
 from audioseq.music.pipeline import load_composer
 from audioseq.speech.pipeline import load_recogniser
 from tests.fuzz import seeds
 from tests.language import tiny as tiny_language
+from tests.language.punctuation import tiny as tiny_punctuation
 from tests.music import tiny as tiny_music
 from tests.music.harmony import tiny as tiny_harmony
 
@@ -28,6 +30,7 @@ MODELS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "music": (tiny_music.model_file, load_composer),
     "harmony": (tiny_harmony.model_file, load_harmoniser),
     "language": (lambda path: tiny_language.save(path, "words"), load_predictor),
+    "punctuation": (tiny_punctuation.save, load_punctuator),
 }
 
 
@@ -53,6 +56,7 @@ SIZES: dict[str, tuple[str, ...]] = {
     "music": ("width", "hidden_size", "num_layers"),
     "harmony": ("reading_size", "hidden_size", "reading_layers", "head_size"),
     "language": ("embedding_size", "hidden_size", "num_layers"),
+    "punctuation": ("embedding_size", "hidden_size", "num_layers"),
 }
 
 

@@ -116,10 +116,10 @@ def test_a_bias_changes_how_often_a_label_is_chosen(tiny: Punctuator) -> None:
     words = text_of(200)
     counts = []
     for bias in -50.0, 0.0, 50.0:
-        biases = {"mark_bias": {"question": bias}, "case_bias": {"upper": bias}}
+        biases = {"mark_bias": {"comma": bias}, "case_bias": {"upper": bias}}
         config = tiny.config.model_copy(update=biases)
         written = Punctuator(tiny.model, tiny.tokenizer, config, tiny.header).punctuate(words)
-        counts.append((sum(each.endswith("?") for each in written), sum(each.isupper() for each in written)))
+        counts.append((sum(each.endswith(",") for each in written), sum(each.isupper() for each in written)))
     assert counts[0][0] == 0 < counts[1][0] < counts[2][0] == 200
     assert counts[0][1] < counts[1][1] < counts[2][1] == 200
 
