@@ -198,11 +198,11 @@ def transcribe(
             form=(form or "txt").lower(), model=model, device=device, runtime=runtime,
             from_stdin=bool(inputs), sample_rate=sample_rate, microphone=microphone, pause=pause, raw=raw,
         )  # fmt: skip
-        choose = partial(
+        choose_decoding = partial(
             decoding_options, beam=beam, lm=lm, rescorer=rescorer, hotwords=hotwords,
             hotword_file=hotword_file,
         )  # fmt: skip
-        transcribe_live(options, choose)
+        transcribe_live(options, choose_decoding)
         return
     if microphone is not None or sample_rate is not None or pause is not None:
         raise typer.BadParameter("--microphone, --sample-rate and --pause need --live", param_hint="--live")
