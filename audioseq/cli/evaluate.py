@@ -30,6 +30,7 @@ OPTIONS = {
     "speech": {"--beam", "--lm", "--rescore", "--hotword", "--hotwords", "--device"},
     "music": {"--device"},
     "language": {"--lm"},
+    "punctuation": {"--device"},
     "ngram": set(),
     MIDI: {"--training", "--plot"},
 }
@@ -57,8 +58,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="For a speech or music model, a manifest (.jsonl); for a language model, a text file; "
-            "for MIDI files, a manifest or a folder of MIDI files to compare them with.",
+            help="For a speech or music model, a manifest (.jsonl); for a language or punctuation model, a text "
+            "file; for MIDI files, a manifest or a folder of MIDI files to compare them with.",
         ),
     ],
     as_json: Json = False,
@@ -84,6 +85,7 @@ def evaluate(
                     frequent confusions, the worst utterances
     Music model     negative log-likelihood per note and per event, in nats
     Language model  perplexity; with --lm, beside that of an n-gram model
+    Punctuation     precision, recall and F1 of each mark and of capitals
     MIDI files      statistics beside those of DATA; the longest copied runs
     """
     given = {
@@ -117,6 +119,10 @@ def evaluate(
         from audioseq.music import evaluate as music
 
         report = music.evaluate(subject, data, device)
+    elif kind == "punctuation":
+        from audioseq.language.punctuation import evaluate as punctuation
+
+        report = punctuation.evaluate(subject, data, device)
     elif kind == MIDI:
         report = _compare_midi(Path(subject), data, training, plot)
     else:
