@@ -58,8 +58,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="For a speech or music model, a manifest (.jsonl); for a language or punctuation model, a text "
-            "file; for MIDI files, a manifest or a folder of MIDI files to compare them with.",
+            help="For a speech or music model, a manifest (.jsonl); for a language or punctuation model, a "
+            "text file; for MIDI files, a manifest or a folder of MIDI files to compare them with.",
         ),
     ],
     as_json: Json = False,
