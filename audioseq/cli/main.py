@@ -32,6 +32,11 @@ from audioseq.cli.transcribe import transcribe
 from audioseq.cli.tune import tune
 from audioseq.errors import AudioseqError, FileError
 
+PACKAGES_OF_FULL_INSTALLATION = (
+    "torch", "torchaudio", "scipy", "librosa", "matplotlib", "mido", "pretty_midi"
+)  # fmt: skip
+"""Packages that the light installation leaves out."""
+
 app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -84,6 +89,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         app(arguments if arguments is None else list(arguments), prog_name="audioseq")
     except AudioseqError as error:
         print_error(error)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in PACKAGES_OF_FULL_INSTALLATION:
+            raise
+        print_error(
+            AudioseqError(
+                f"this command needs {error.name}, which is not installed; run: pip install audioseq "
+                "(without --no-deps)"
+            )
+        )
         return 1
     except OSError as error:  # the help, on a full disk
         if error.errno != errno.ENOSPC or error.filename is not None:

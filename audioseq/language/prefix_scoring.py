@@ -12,7 +12,7 @@ from audioseq.language.config import LanguageConfig
 from audioseq.language.units import Units, restore_units
 from audioseq.models import open_model
 from audioseq.runtime.graph import select
-from audioseq.runtime.step import ArrayState, StackStep, affine
+from audioseq.runtime.step import ArrayState, StackStep
 
 HEAD_ROWS = 256
 """Positions whose next tokens are scored at once; limits the memory of the scores to some megabytes."""
@@ -37,7 +37,7 @@ class PrefixScorer:
         self._embedding = weights["embedding.weight"]
         self._step = StackStep(select(weights, "stack."), cell)
         layers = [layer for name in ("projection.", "head.") if (layer := select(weights, name))]
-        self._maps = [affine(layer["weight"].T, layer["bias"]) for layer in layers]
+        self._maps = [(layer["weight"].T, layer["bias"]) for layer in layers]
 
     def __call__(self, texts: Sequence[str]) -> list[float]:
         """Compute the natural log probability of each sentence, including its end.
@@ -95,8 +95,8 @@ class PrefixScorer:
         for start in range(0, len(nodes), HEAD_ROWS):
             chosen = nodes[start : start + HEAD_ROWS]
             x = outputs[chosen]
-            for apply in self._maps:
-                x = apply(x)
+            for weight, bias in self._maps:
+                x = x @ weight + bias
             shift = x.max(axis=1)
             total = shift + np.log(np.exp(x - shift[:, None]).sum(axis=1))
             end = first[start + HEAD_ROWS] if start + HEAD_ROWS < len(nodes) else len(edges)

@@ -45,6 +45,8 @@ class Session:
                 f"{where}: is damaged or not a model file ({_reason(error)}); download or export it again"
             ) from None
 
+        vars(self._session)["_model_bytes"] = b""  # otherwise kept, although the session has its own copy
+
     def __call__(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Compute named outputs from named inputs."""
         return cast(list[NDArray[Any]], self._session.run(list(outputs), dict(inputs)))
