@@ -96,6 +96,7 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
         keys=tuple((seconds(tick), key) for tick, key in sorted(keys.items())),
         names=tuple(names.get(index, "") for index, *_ in voices) if names else (),
         text="\n".join(texts),
+        ticks_per_beat=file.ticks_per_beat,
     )
 
 

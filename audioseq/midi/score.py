@@ -17,7 +17,7 @@ from audioseq.errors import MidiError
 from audioseq.files import write_bytes
 from audioseq.midi.notes import Note, TempoMap
 from audioseq.midi.read import extract_score, parse_file
-from audioseq.midi.write import to_midi
+from audioseq.midi.write import TICKS_PER_BEAT, to_midi
 
 MAX_BARS = 100_000
 """Maximum number of bars; a score with more has wrong time signatures or tempos."""
@@ -44,6 +44,8 @@ class Score:
     """Names of the tracks; empty for tracks without a name."""
     text: str = ""
     """Text of the file, such as the origin of the piece."""
+    ticks_per_beat: int = TICKS_PER_BEAT
+    """Resolution of the file, ticks per quarter note."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
     """What was ignored or corrected when the score was read from a damaged file, one line."""
 
@@ -126,7 +128,7 @@ class Score:
         write_bytes(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """Return the content of the file that `save` writes; times are rounded to ticks (480 per beat).
+        """Return the content of the file that `save` writes; times are rounded to ticks.
 
         Raises:
             MidiError: a note is out of range.

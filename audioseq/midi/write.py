@@ -10,13 +10,14 @@ import mido
 import numpy as np
 
 from audioseq.errors import MidiError
+from audioseq.midi.instruments import INSTRUMENTS
 from audioseq.midi.notes import DRUM_CHANNEL, Note, TempoMap, TickNote, resolve_overlaps, tick_tempo_map
 
 if TYPE_CHECKING:
     from audioseq.midi.score import Score
 
 TICKS_PER_BEAT = 480
-"""Resolution of written files; a beat is a quarter note, and at 120 beats per minute a tick is about 1 ms."""
+"""Default resolution of files; a beat is a quarter note, and at 120 beats per minute a tick is about 1 ms."""
 
 
 def to_midi(score: Score) -> mido.MidiFile:
@@ -46,6 +47,8 @@ def to_midi(score: Score) -> mido.MidiFile:
         track = [mido.MetaMessage("midi_port", port=min(port, 255))] if port else []
         if number < len(score.names) and score.names[number]:
             track.append(mido.MetaMessage("track_name", name=score.names[number]))
+        name = "Drums" if drum else INSTRUMENTS[program].name
+        track.append(mido.MetaMessage("instrument_name", name=name))
         track.append(mido.Message("program_change", channel=channel, program=program))
         positions = tempo_map.position([(note.onset, note.end) for note in notes])
         spans: list[tuple[int, int]] = np.rint(positions).astype(np.int64).tolist()
@@ -59,7 +62,7 @@ def to_midi(score: Score) -> mido.MidiFile:
             track.append(mido.Message(kind, channel=channel, note=pitch, velocity=velocity, time=delta))
             previous = tick
         tracks.append(mido.MidiTrack(track))
-    return mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8", tracks=tracks)
+    return mido.MidiFile(type=1, ticks_per_beat=score.ticks_per_beat, charset="utf-8", tracks=tracks)
 
 
 def _conductor_track(score: Score) -> tuple[mido.MidiTrack, TempoMap]:
@@ -68,11 +71,11 @@ def _conductor_track(score: Score) -> tuple[mido.MidiTrack, TempoMap]:
     bpm = {0: _round_tempo(tempos[0][1])}
     tick, start = 0, 0.0
     for seconds, tempo in tempos[1:]:  # each change is rounded to a tick, from which the next one is counted
-        tick_seconds = 60 / bpm[tick] / TICKS_PER_BEAT
+        tick_seconds = 60 / bpm[tick] / score.ticks_per_beat
         steps = max(round((seconds - start) / tick_seconds), 0)
         tick, start = tick + steps, start + steps * tick_seconds
         bpm[tick] = _round_tempo(tempo)
-    tempo_map = tick_tempo_map(bpm, TICKS_PER_BEAT)
+    tempo_map = tick_tempo_map(bpm, score.ticks_per_beat)
     events = [(tick, mido.MetaMessage("set_tempo", tempo=round(6e7 / rate))) for tick, rate in bpm.items()]
     for index, (seconds, numerator, denominator) in enumerate(score.time_signatures):
         signature = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)

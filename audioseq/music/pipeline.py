@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -17,24 +18,43 @@ from audioseq.errors import AudioseqError, ConfigError
 from audioseq.midi import Score
 from audioseq.models import open_model
 from audioseq.music.config import MusicConfig
-from audioseq.music.generation.endings import is_stuck, resample_ending, trim_to_last_bar, without_first_notes
-from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.draft import Draft, parts_of
+from audioseq.music.generation.dynamics import refine
+from audioseq.music.generation.endings import (
+    end_at_next,
+    has_ending,
+    is_stuck,
+    release_together,
+    trim_to_last_bar,
+)
+from audioseq.music.generation.generate import generate
+from audioseq.music.generation.primer import Primer, Setting, choose_setting, place_events, settings_of
 from audioseq.music.generation.sampling import Sampling, resolve_seed
+from audioseq.music.generation.scores import compose_score, continue_score
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import TENSOR_NAME, Fingerprint
 from audioseq.music.model import MusicModel, build
 from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.chords import choose_key, parse_progression
 from audioseq.music.representation.event_state import Conditions
-from audioseq.music.representation.grid import Piece, to_grid, to_score
-from audioseq.music.representation.tokenizer import decode, encode
+from audioseq.music.representation.keys import key_name
+from audioseq.music.representation.tokenizer import decode
 
 DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
 """A temperature slightly above 1 adds variety; top-p removes the least likely values."""
 DEFAULT_SECONDS = 60.0
 """Length of a piece if neither bars nor seconds are given."""
+DEFAULT_BARS = 32
+"""Number of bars that the model expects at first if the length is given in seconds."""
+DRAWN_CONDITIONS = 3
+"""Number of training pieces from which the conditions are chosen."""
 MAX_BATCH_PIECES = 64
 """Pieces that are generated at once, and limit of `count` and `best_of`."""
 MAX_SECONDS = 3600.0
+DENSITIES = 0.5, 16.0
+"""Lowest and highest density that can be requested, notes per quarter."""
+MAX_DENSITY_ERROR = 2
+"""Density classes, a quarter of a doubling each, from which the difference to the request is reported."""
 MAX_BARS = 2000
 
 
@@ -48,9 +68,12 @@ class CompositionOptions:
         style: one of `vocabulary.STYLES`, except `other`, in any case.
         key: such as `D`, `Bb minor`, `f#`, `F#m` or `E-flat major`.
         tempo: quarter notes per minute, 20 to 400.
-        density: notes per quarter note, 0.1 to 50.
+        density: notes per quarter note, 0.5 to 16.
         bars: length in bars, 1 to `MAX_BARS`.
         seconds: length in seconds, 1 to `MAX_SECONDS`; the piece ends with the nearest bar. Excludes `bars`.
+        chords: chords bar by bar, repeated, such as `| C | Am7 | F G7 |` or `I vi ii V7`; see
+            `parse_progression`. The key is by default the one that fits them.
+        meter: time signature of new bars, such as `3/4`.
     Raises:
         ConfigError: a value is unknown or out of range, or both lengths are given.
     """
@@ -61,6 +84,8 @@ class CompositionOptions:
     density: float | None = None
     bars: int | None = None
     seconds: float | None = None
+    chords: str | None = None
+    meter: str | None = None
 
     def __post_init__(self) -> None:
         styles = v.STYLES[:-1]
@@ -71,11 +96,15 @@ class CompositionOptions:
         if self.key is not None:
             v.parse_key(self.key)
         _check("tempo", self.tempo, 20, 400, "quarter notes per minute")
-        _check("density", self.density, 0.1, 50, "notes per quarter note")
+        _check("density", self.density, *DENSITIES, "notes per quarter note")
         _check("bars", self.bars, 1, MAX_BARS, "bars")
         _check("seconds", self.seconds, 1, MAX_SECONDS, "seconds")
         if self.bars is not None and self.seconds is not None:
             raise ConfigError("bars and seconds both set the length; give one of them")
+        if self.chords is not None:
+            parse_progression(self.chords)
+        if self.meter is not None:
+            _parse_meter(self.meter)
 
 
 @dataclass(frozen=True)
@@ -87,19 +116,40 @@ class Composition:
         seed: the seed that reproduces the piece.
         number: index among the pieces of this seed, from 0.
         conditions: the requested properties, after sampling those that were left open.
+        tempo: quarter notes per minute; of the continuation if there is a primer.
         nats_per_event: negative log-likelihood of the model at temperature 1; lower is likelier.
+        density: notes per quarter note.
         copied: whether the piece shares a run of notes with the training data, up to false positives. If not,
             it shares no 17 consecutive notes with the pieces in the model's `Fingerprint`.
         resampled: how many events were rejected because they would have completed such a run.
+        warnings: messages for the user, one line each.
     """
 
     score: Score
     seed: int
     number: int
     conditions: Conditions
+    tempo: float
     nats_per_event: float
+    density: float
     copied: bool = False
     resampled: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def style(self) -> str:
+        """Style of the piece: as requested, sampled, or inferred from the primer."""
+        return v.STYLES[self.conditions.style]
+
+    @property
+    def key(self) -> str:
+        """Key of the piece, such as `Eb major`."""
+        return key_name(self.conditions.tonic, self.conditions.minor)
+
+    @property
+    def summary(self) -> str:
+        """Style, key, tempo and density in one line."""
+        return f"{self.style} in {self.key}, {self.tempo:.4g} bpm, {self.density:.2g} notes per quarter"
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; its text event records the seed."""
@@ -157,67 +207,153 @@ class Composer:
         seed = resolve_seed(seed)
         _check("count", count, 1, MAX_BATCH_PIECES, "pieces")
         _check("best-of", best_of, 1, MAX_BATCH_PIECES, "pieces")
-        start = to_grid(primer) if primer is not None else None
-        primer_events = encode(start)[:-1].tolist() if start is not None else []
+        start = self._read_primer(primer, options) if primer is not None else None
         jobs = list(product(range(count), range(best_of)))
-        drafts, tempos = [], []
-        for number, attempt in jobs:
-            conditions, bpm = self._sample_conditions(options, start, np.random.default_rng([seed, number]))
-            draft = Draft(conditions, np.random.default_rng([seed, number, attempt, 1]))
-            draft.events = primer_events.copy()
-            if options.bars is None:
-                primer_ticks = start.starts[-1] if start is not None else 0
-                seconds = options.seconds or DEFAULT_SECONDS
-                draft.target_ticks = primer_ticks + seconds * bpm / 60 * v.TICKS_PER_QUARTER
-            drafts.append(draft)
-            tempos.append(bpm)
+        plans = [self._plan(options, start, seed, number, attempt) for number, attempt in jobs]
+        drafts = [draft for draft, _ in plans]
         step = EventStep(self.model)
         for first in range(0, len(drafts), MAX_BATCH_PIECES):
-            batch = drafts[first : first + MAX_BATCH_PIECES]
-            generate(self.model, batch, sampling, step, self.training_runs)
-            resample_ending(self.model, batch, sampling, step, len(primer_events), self.training_runs)
-        skipped = len(start.notes) if start is not None and not with_primer else 0
+            generate(self.model, drafts[first : first + MAX_BATCH_PIECES], sampling, step, self.training_runs)
         candidates: list[tuple[int, float, Composition]] = []
-        for (number, _), draft, bpm in zip(jobs, drafts, tempos, strict=True):
-            piece = trim_to_last_bar(decode(draft.events, draft.conditions.programs, bpm))
-            piece = without_first_notes(piece, skipped)
-            score = to_score(piece, text=_description(seed, number, draft.conditions, bpm))
-            nats = draft.nats / max(draft.sampled, 1)
-            copied = self.training_runs is not None and self.training_runs.shares_run_with(piece)
-            made = Composition(score, seed, number, draft.conditions, nats, copied, draft.resampled)
-            candidates.append((is_stuck(draft.events) + copied, nats, made))
+        for job, (draft, bpm) in zip(jobs, plans, strict=True):
+            made = self._finish(draft, bpm, start, seed, job, with_primer)
+            rank = is_stuck(draft.events) + made.copied + (not has_ending(draft))
+            candidates.append((rank, draft.new_nats / max(draft.new, 1), made))
         groups = (candidates[first : first + best_of] for first in range(0, len(jobs), best_of))
         return [min(group, key=lambda candidate: candidate[:2])[-1] for group in groups]
 
+    def _read_primer(self, score: Score, options: CompositionOptions) -> _Start:
+        """Choose how the model reads a primer."""
+        primer = Primer(score)
+        tonic, minor = v.parse_key(options.key) if options.key else primer.key
+        programs = {
+            style: Counter(row.programs for row in rows).most_common(1)[0][0]
+            for style, rows in self.training_conditions.items()
+            if options.style in (None, style)
+        }
+        self._check_style(options)
+        density = v.density_class(options.density or primer.density)
+        bars = len(primer.piece.meters)
+        conditions = Conditions(0, tonic, minor, v.tempo_class(primer.bpm), density, bars, (0,))
+        setting = choose_setting(self.model, primer, settings_of(primer, programs), conditions)
+        conditions = replace(conditions, style=setting.style, programs=setting.programs)
+        return _Start(primer, setting, conditions, place_events(primer, setting))
+
+    def _check_style(self, options: CompositionOptions) -> None:
+        if options.style not in (None, *self.training_conditions):
+            known = ", ".join(sorted(self.training_conditions))
+            raise ConfigError(f"style is {options.style!r}; this model has only {known}")
+
+    def _plan(
+        self, options: CompositionOptions, start: _Start | None, seed: int, number: int, attempt: int
+    ) -> tuple[Draft, float]:
+        """Return the draft of a candidate, and its tempo in quarter notes per minute."""
+        random = np.random.default_rng([seed, number, attempt, 1])
+        bars = options.bars or DEFAULT_BARS
+        if start is None:
+            row, bpm = self._sample_conditions(options, np.random.default_rng([seed, number]))
+            draft = Draft(replace(row, bars=bars), random, density=options.density, ending=True)
+            begin = 0
+        else:
+            primer, row = start.primer, start.conditions
+            bpm = options.tempo or primer.bpm
+            row = replace(row, tempo=v.tempo_class(bpm), bars=bars + row.bars)
+            draft = Draft(
+                row, random, density=options.density or primer.density, ending=True,
+                events=[event.copy() for event in start.events],
+                parts=primer.parts(start.setting, parts_of(row), join=options.style is not None),
+                meters=primer.meters, first_tick=primer.end, grid=primer.grid, levels=primer.levels,
+                key_strength=primer.key_strength,
+                shares=() if options.style is not None else primer.shares(start.setting),
+            )  # fmt: skip
+            begin = primer.piece.starts[-1]
+        if options.chords is not None:
+            progression = parse_progression(options.chords, (row.tonic, row.minor))
+            draft.chords = progression.after(0 if start is None else len(start.primer.piece.meters))
+            draft.ending = False  # the chords end the piece
+        if options.meter is not None:
+            draft.meters = (_parse_meter(options.meter),)
+        if options.bars is None:
+            seconds = options.seconds or DEFAULT_SECONDS
+            draft.target_ticks = begin + seconds * bpm / 60 * v.TICKS_PER_QUARTER
+        return draft, float(bpm)
+
     def _sample_conditions(
-        self, options: CompositionOptions, primer: Piece | None, random: np.random.Generator
+        self, options: CompositionOptions, random: np.random.Generator
     ) -> tuple[Conditions, float]:
         """Return the conditions of a piece, and its exact tempo in quarter notes per minute.
 
-        All open options come from one training piece, so that they fit each other.
+        All open options come from one training piece, so that they fit each other. Of a few pieces, that with
+        the middle number of notes per second is taken, so that extremes are rare.
         """
+        self._check_style(options)
         styles = sorted(self.training_conditions)
         style = options.style or styles[int(random.integers(len(styles)))]
-        if style not in self.training_conditions:
-            raise ConfigError(f"style is {style!r}; this model has only {', '.join(styles)}")
         rows = self.training_conditions[style]
-        row = rows[int(random.integers(len(rows)))]
-        bpm, bars = v.class_tempo(row.tempo), options.bars or 32
-        if primer is not None:
-            style = options.style or "other"
-            programs = primer.programs + (row.programs[len(primer.programs) :] if options.style else ())
-            tonic, minor = primer.key(complete=False)
-            density = v.density_class(primer.density)
-            row = replace(row, tonic=tonic, minor=minor, density=density, programs=programs)
-            bpm, bars = primer.bpm, bars + len(primer.meters)
+        drawn = [rows[int(random.integers(len(rows)))] for _ in range(DRAWN_CONDITIONS)]
+        row = sorted(drawn, key=_notes_per_second)[(DRAWN_CONDITIONS - 1) // 2]
         if options.key is not None:
             tonic, minor = v.parse_key(options.key)
             row = replace(row, tonic=tonic, minor=minor)
+        elif options.chords is not None:
+            tonic, minor = choose_key(options.chords, (row.tonic, row.minor))
+            row = replace(row, tonic=tonic, minor=minor)
         if options.density is not None:
             row = replace(row, density=v.density_class(options.density))
-        bpm = options.tempo or bpm
-        row = replace(row, style=v.STYLES.index(style), tempo=v.tempo_class(bpm), bars=bars)
-        return row, float(bpm)
+        bpm = options.tempo or v.class_tempo(row.tempo)
+        return replace(row, style=v.STYLES.index(style), tempo=v.tempo_class(bpm)), float(bpm)
+
+    def _finish(
+        self,
+        draft: Draft,
+        bpm: float,
+        start: _Start | None,
+        seed: int,
+        job: tuple[int, int],
+        with_primer: bool,
+    ) -> Composition:
+        """Return the piece of a finished draft."""
+        number, attempt = job
+        conditions = draft.conditions
+        key = conditions.tonic, conditions.minor
+        piece = release_together(trim_to_last_bar(decode(draft.events, conditions.programs, bpm)))
+        copied = self.training_runs is not None and self.training_runs.shares_run_with(piece)
+        random = np.random.default_rng([seed, number, attempt, 2])
+        text = _describe(seed, number, conditions, bpm)
+        single = [track for track, part in enumerate(draft.parts) if part.most == 1]
+        if start is None:
+            piece = refine(end_at_next(piece, single), conditions.style, random)
+            score = compose_score(piece, conditions.style, key, text)
+        else:
+            new = replace(piece, notes=piece.notes[len(start.primer.piece.notes) :])
+            heard = [note.velocity for note in start.primer.score.notes if not note.drum]
+            new = refine(end_at_next(new, single), conditions.style, random, heard)
+            score = continue_score(start.primer, start.setting, new, key, text, with_primer)
+        nats = draft.nats / max(draft.sampled, 1)
+        density = piece.density
+        warnings = []
+        if copied:
+            warnings.append("probably repeats a run of notes of the training data")
+        if draft.density is not None and start is None:
+            asked = draft.density
+            if abs(v.density_scale(density) - v.density_scale(asked)) > MAX_DENSITY_ERROR:
+                warnings.append(
+                    f"{asked:g} notes per quarter were asked for; this style rarely has so "
+                    f"{'many' if asked > density else 'few'}"
+                )
+        return Composition(
+            score, seed, number, conditions, bpm, nats, density, copied, draft.resampled, tuple(warnings)
+        )
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A primer as the model reads it."""
+
+    primer: Primer
+    setting: Setting
+    conditions: Conditions
+    events: list[list[int]]
 
 
 def load_composer(model: str | Path | None = None, device: str = "auto") -> Composer:
@@ -250,7 +386,7 @@ def compose(
         seed: equal seeds give equal pieces; random if not given.
         model: name of a model, or path of its file; default `music-small`.
         primer: MIDI file to continue.
-        options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds.
+        options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds, chords, meter.
     Raises:
         AudioseqError: the model, the primer or an option is invalid.
     """
@@ -259,6 +395,20 @@ def compose(
         raise AudioseqError(f"compose has no option {', '.join(unknown)}; the options are {', '.join(known)}")
     start = Score.load(primer) if primer is not None else None
     return load_composer(model).compose(seed, options=CompositionOptions(**options), primer=start)[0]
+
+
+def _notes_per_second(row: Conditions) -> float:
+    return (
+        row.density / 4 + row.tempo / 8
+    )  # both are binary logarithms: of notes per quarter, and of quarters
+
+
+def _parse_meter(text: str) -> int:
+    """Return the index of a time signature in `vocabulary.METERS`."""
+    for index, (numerator, denominator) in enumerate(v.METERS):
+        if text.replace(" ", "") == f"{numerator}/{denominator}":
+            return index
+    raise ConfigError(f"meter is {text!r}; give a time signature such as 4/4, 3/4, 2/4, 6/8 or 12/8")
 
 
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
@@ -280,8 +430,7 @@ def _read_conditions(stored: dict[str, list[dict[str, Any]]]) -> dict[str, list[
     return found
 
 
-def _description(seed: int, number: int, conditions: Conditions, bpm: float) -> str:
+def _describe(seed: int, number: int, conditions: Conditions, bpm: float) -> str:
     """Return the text that is stored in the MIDI file."""
-    key = f"{v.TONICS[conditions.tonic]} {'minor' if conditions.minor else 'major'}"
-    style = v.STYLES[conditions.style]
+    style, key = v.STYLES[conditions.style], key_name(conditions.tonic, conditions.minor)
     return f"audioseq {__version__}: seed {seed}, piece {number}, style {style}, key {key}, {bpm:g} bpm"

@@ -1,4 +1,4 @@
-"""Measure a composer: conditioning, endings, similarity to real music, and copies of training data.
+"""Measure a composer: likelihood, conditioning, endings, styles, and copies of training data.
 
     python recipes/music-lstm/measure.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
 
@@ -21,7 +21,6 @@ from sklearn.preprocessing import StandardScaler
 
 from audioseq.config import load
 from audioseq.music import pipeline
-from audioseq.music.analysis import statistics
 from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.data.examples import Example, read_data, read_examples
@@ -185,13 +184,7 @@ def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, 
         "copied": float(np.mean([each.copied for _, each in every])),
     }
     for style in styles:
-        own, theirs = (
-            [statistics.describe(piece) for piece in group[style]] for group in (ours, reference.real)
-        )
-        rows = statistics.compare(own, theirs)
-        print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
         figures[style] = {
-            "outside": [row.name for row in rows if not row.within_range],
             "copies": reference.copies(ours[style]),
             "copies_of_real_pieces": reference.copies(reference.real[style]),
             "redrawn": float(np.mean([each.resampled for each in made[style]])),

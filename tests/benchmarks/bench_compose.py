@@ -40,7 +40,8 @@ import torch
 from audioseq.config import read_toml
 from audioseq.music import pipeline
 from audioseq.music.config import ModelConfig
-from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.draft import Draft
+from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.model import MusicModel, build

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from audioseq.music.generation.generate import Draft, allowed_values, begin_bar
+from audioseq.music.generation.draft import Draft
+from audioseq.music.generation.generate import begin_bar
 from audioseq.music.generation.guidance import apply_guidance
+from audioseq.music.generation.limits import Limits, allowed_values
 from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.model import FIELD_SIZES, MusicModel
-from audioseq.music.representation.event_state import LOWEST_RELATIVE_PITCH, EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import Recurrent, RecurrentStack
 
@@ -44,33 +45,31 @@ def generate(model: MusicModel, drafts: Sequence[Draft], sampling: Sampling) -> 
     """Continue drafts to their end; primers are read event by event too."""
     model = copy.copy(model)
     model._modules = model._modules | {"stack": PlainStack(model.stack)}
-    active = [
-        ActiveDraft(EventState(draft.conditions, guided=True), draft, list(draft.events)) for draft in drafts
-    ]
+    active = [ActiveDraft(Limits(draft), draft, list(draft.events)) for draft in drafts]
     for draft in drafts:
         draft.events.clear()
     state = None
     while active:
-        features = torch.tensor([[each.event_state.features()] for each in active])
+        features = torch.tensor([[each.limits.state.features()] for each in active])
         summary, state = model(features, state)
         drawn = sample(model, summary[:, 0], active, sampling)
-        for event, (event_state, draft, primer) in zip(drawn, active, strict=True):
-            event_state.push(event)
+        for event, (limits, draft, primer) in zip(drawn, active, strict=True):
+            limits.push(event)
             draft.events.append(event)
             if len(draft.events) > len(primer):
                 draft.sampled += 1
                 if event[STEP] == BAR:
-                    begin_bar(event_state, draft)
-        kept = [i for i, each in enumerate(active) if not each.event_state.ended]
+                    begin_bar(limits, draft)
+        kept = [i for i, each in enumerate(active) if not each.limits.state.ended]
         if len(kept) < len(active):
             active = [active[i] for i in kept]
             state = [rows_of(part, kept) for part in state]
 
 
 class ActiveDraft(NamedTuple):
-    """A draft that has not ended, with its state and its primer."""
+    """A draft that has not ended, with its limits and its primer."""
 
-    event_state: EventState
+    limits: Limits
     draft: Draft
     primer: list[list[int]]
 
@@ -91,17 +90,17 @@ def sample(
         logits = model.score_field(summary, field, chosen)
         nats = -logits.log_softmax(1)
         for i in free:
-            event_state, draft, _ = active[i]
+            limits, draft, _ = active[i]
             step = events[i][STEP]
             if field == STEP or (step != END and (step == BAR) == (field == METER)):
-                allowed = allowed_values(event_state, field, events[i])
-                scores = apply_guidance(event_state, field, events[i], logits[i].numpy())
+                allowed = allowed_values(limits, field, events[i])
+                scores = apply_guidance(limits.state, field, events[i], logits[i].numpy())
                 events[i][field] = draw(scores, allowed, sampling, draft.random)
                 draft.nats += float(nats[i, events[i][field]])
         chosen[field] = torch.tensor([max(event[field], 0) for event in events])
     for i in free:
         if events[i][PITCH] >= 0:
-            events[i][PITCH] += LOWEST_RELATIVE_PITCH + active[i].event_state.shift
+            events[i][PITCH] += active[i].limits.state.pitch_offset
     return events
 
 

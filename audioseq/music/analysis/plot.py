@@ -87,7 +87,7 @@ def piano_roll(score: Score, path: str | os.PathLike[str], title: str = "") -> N
 def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") -> None:
     """Draw the statistics of pieces (coloured) above those of reference pieces (grey).
 
-    Each statistic has its own scale. A bar shows the range from the 10th to the 90th percentile, a dot the
+    Each statistic has its own scale. A bar shows the range from the 25th to the 75th percentile, a dot the
     median. A statistic is orange if its median is outside this range of the reference.
 
     Raises:
@@ -117,7 +117,7 @@ def compare(rows: Sequence[Row], path: str | os.PathLike[str], title: str = "") 
         axes.set_facecolor(BACKGROUND)
         _finish(axes)
         axes.spines["left"].set_visible(False)
-    heading = title or "10th to 90th percentile, and median"
+    heading = title or "25th to 75th percentile, and median"
     panels[0].set_title(f"{heading} · pieces above, reference below", loc="left", color=INK, fontsize=11)
     _save(figure, path)
 

@@ -41,12 +41,26 @@ class Statistics:
     """Share of the bars with notes that repeat an earlier bar: the same pitches on the same sixteenths."""
     self_similarity: float
     """Similarity of a bar to the most similar earlier bar: intersection over union, mean over the bars."""
+    similarity_4: float
+    """Similarity to the bar 4 bars before: intersection over union, mean over the bars with notes."""
+    similarity_8: float
+    """Similarity to the bar 8 bars before."""
+    similarity_16: float
+    """Similarity to the bar 16 bars before."""
+    note_length: float
+    """Median length of a note, quarters."""
+    note_length_spread: float
+    """Standard deviation of the binary logarithms of the lengths."""
+    velocities: float
+    """Number of different velocities."""
+    velocity_spread: float
+    """Standard deviation of the velocities."""
     longest_copy: int | None = None
     """Notes in the longest run that is also in the training data; None if not searched."""
 
 
 class Row(NamedTuple):
-    """One statistic: 10th, 50th and 90th percentile of the pieces and of the reference pieces."""
+    """One statistic: 25th, 50th and 75th percentile of the pieces and of the reference pieces."""
 
     name: str
     pieces: tuple[float, float, float]
@@ -54,7 +68,7 @@ class Row(NamedTuple):
 
     @property
     def within_range(self) -> bool:
-        """Whether the median of the pieces is between the 10th and 90th percentile of the reference."""
+        """Whether the median of the pieces is between the 25th and 75th percentile of the reference."""
         low, _, high = self.reference
         return low <= self.pieces[1] <= high
 
@@ -72,6 +86,8 @@ def describe(piece: Piece) -> Statistics:
     classes = np.bincount(pitches % 12, minlength=12)
     shares = classes[classes > 0] / max(len(pitches), 1)
     bars = _bars(piece)
+    lengths = np.array([note.duration for note in piece.notes]) / TICKS_PER_QUARTER
+    velocities = [note.velocity for note in piece.notes]
     return Statistics(
         pitch_class_entropy=float(-(shares * np.log(shares)).sum()) + 0.0,
         pitch_range=float(np.ptp(pitches)) if len(pitches) else 0.0,
@@ -82,6 +98,13 @@ def describe(piece: Piece) -> Statistics:
         groove_consistency=_groove(piece, bars),
         repetition=_repetition(bars),
         self_similarity=_self_similarity(bars),
+        similarity_4=_similarity(bars, 4),
+        similarity_8=_similarity(bars, 8),
+        similarity_16=_similarity(bars, 16),
+        note_length=float(np.median(lengths)) if len(lengths) else 0.0,
+        note_length_spread=float(np.log2(lengths).std()) if len(lengths) else 0.0,
+        velocities=float(len(set(velocities))),
+        velocity_spread=float(np.std(velocities)) if velocities else 0.0,
     )
 
 
@@ -99,7 +122,7 @@ def compare(pieces: Sequence[Statistics], reference: Sequence[Statistics]) -> li
 def table(rows: Sequence[Row]) -> str:
     """Return a readable table."""
     lines = [f"{'':22s}{'pieces':>18s}{'reference':>27s}"]
-    lines.append(f"{'':22s}" + f"{'10 %':>9s}{'median':>9s}{'90 %':>9s}" * 2)
+    lines.append(f"{'':22s}" + f"{'25 %':>9s}{'median':>9s}{'75 %':>9s}" * 2)
     for row in rows:
         figures = "".join(f"{value:9.2f}" for value in (*row.pieces, *row.reference))
         lines.append(f"{label(row.name):22s}{figures}{'' if row.within_range else '   median outside'}")
@@ -112,7 +135,7 @@ def label(name: str) -> str:
 
 
 def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
-    low, middle, high = np.percentile(values, (10, 50, 90)).tolist()
+    low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
     return low, middle, high
 
 
@@ -152,6 +175,11 @@ def _groove(piece: Piece, bars: Sequence[frozenset[tuple[int, int]]]) -> float:
 def _repetition(bars: Sequence[frozenset[tuple[int, int]]]) -> float:
     filled = [bar for bar in bars if bar]
     return 1 - len(set(filled)) / len(filled) if filled else 0.0
+
+
+def _similarity(bars: Sequence[frozenset[tuple[int, int]]], lag: int) -> float:
+    pairs = [(bar, earlier) for bar, earlier in zip(bars[lag:], bars, strict=False) if bar and earlier]
+    return float(np.mean([len(bar & earlier) / len(bar | earlier) for bar, earlier in pairs] or [0.0]))
 
 
 def _self_similarity(bars: Sequence[frozenset[tuple[int, int]]]) -> float:

@@ -2,65 +2,43 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from audioseq.music.generation.generate import Draft, generate
-from audioseq.music.generation.sampling import Sampling
-from audioseq.music.generation.stepper import EventStep
-from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.model import MusicModel
+from audioseq.music.generation.draft import Draft
 from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.cadence import final_chord, has_cadence, is_tonic_triad
 from audioseq.music.representation.grid import Piece
 from audioseq.music.representation.tokenizer import decode
 
 STUCK_BARS = 4
 """Number of equal consecutive bars from which a piece counts as stuck."""
 ENDING_BARS = 2
-"""Number of last bars that are resampled if a piece does not end on the tonic."""
+"""Number of last bars that are sampled again if a piece does not end on the tonic."""
 MAX_ATTEMPTS = 12
-"""How often an ending is resampled at most."""
+"""How often an ending is sampled, at most."""
+BIAS_PER_ATTEMPT_NATS = 0.75
+"""Added to the penalty of pitches outside the cadence with each further attempt."""
+TRIAD_VOICES = 3
+"""Number of voices from which a triad can be expected."""
 
 
-def resample_ending(
-    model: MusicModel,
-    drafts: Sequence[Draft],
-    sampling: Sampling,
-    step: EventStep,
-    first: int = 0,
-    training_runs: Fingerprint | None = None,
-) -> None:
-    """Resample the last two bars until the last bass note is the tonic, as in nearly all real pieces.
+def has_ending(draft: Draft) -> bool:
+    """Return whether a piece closes with a cadence and the tonic triad in root position.
 
-    This is rejection sampling: the endings follow the distribution of the model, given that they end on the
-    tonic. A draft without such an ending after twelve attempts keeps the last one. A draft of one bar is left
-    unchanged.
-
-    Args:
-        drafts: drafts to change in place.
-        step: of the model.
-        first: number of events at the beginning that are kept: those of a primer.
-        training_runs: runs of notes to avoid.
+    Fewer than three single voices need only end on the tonic. A piece of one bar, or without pitched notes,
+    has every ending.
     """
-    for _ in range(MAX_ATTEMPTS):
-        rejected = [draft for draft in drafts if not ends_on_tonic(draft)]
-        for draft in rejected:
-            bars = [index for index, event in enumerate(draft.events) if event[v.STEP] == v.BAR]
-            # The length is now known in bars; a target in ticks could change it.
-            draft.conditions, draft.target_ticks = replace(draft.conditions, bars=len(bars)), None
-            draft.events = draft.events[: max(bars[max(-ENDING_BARS, 1 - len(bars))], first)]
-        if not rejected:
-            return
-        generate(model, rejected, sampling, step, training_runs)
-
-
-def ends_on_tonic(draft: Draft) -> bool:
-    """Return whether the last bass note is the tonic; true for one bar, and without pitched notes."""
     piece = decode(draft.events, draft.conditions.programs, 120.0)
-    return len(piece.meters) < 2 or piece.final_bass in (None, draft.conditions.tonic)
+    tonic, chord = draft.conditions.tonic, [note.pitch for note in final_chord(piece)]
+    if len(piece.meters) < 2 or not chord:
+        return True
+    parts = [part for part in draft.parts if not part.silent]
+    if len(parts) < TRIAD_VOICES and all(part.most == 1 for part in parts):
+        return min(chord) % 12 == tonic
+    return is_tonic_triad(chord, tonic) and has_cadence(piece, tonic)
 
 
 def is_stuck(events: Sequence[Sequence[int]]) -> bool:
@@ -81,11 +59,22 @@ def trim_to_last_bar(piece: Piece) -> Piece:
     return replace(piece, notes=tuple(notes))
 
 
-def without_first_notes(piece: Piece, notes: int) -> Piece:
-    """Return a piece without its first notes; it starts with the bar of the first remaining note."""
-    rest, starts = piece.notes[notes:], piece.starts
-    if not notes or not rest:
-        return replace(piece, notes=rest)
-    bar = bisect_right(starts, rest[0].onset) - 1
-    moved = tuple(note._replace(onset=note.onset - starts[bar]) for note in rest)
-    return replace(piece, notes=moved, meters=piece.meters[bar:])
+def release_together(piece: Piece) -> Piece:
+    """Return a piece in which the notes of the last chord end together."""
+    last = set(final_chord(piece))
+    end = max((note.end for note in last), default=0)
+    notes = (n._replace(duration=end - n.onset) if n in last else n for n in piece.notes)
+    return replace(piece, notes=tuple(notes))
+
+
+def end_at_next(piece: Piece, tracks: Container[int]) -> Piece:
+    """Return a piece in which each note of some tracks ends at the next note of its track, or before."""
+    following: dict[int, int] = {}
+    notes = []
+    for note in reversed(piece.notes):
+        if note.track in tracks:
+            end = following.get(note.track, note.end)
+            following[note.track] = note.onset
+            note = note._replace(duration=min(note.duration, end - note.onset))
+        notes.append(note)
+    return replace(piece, notes=tuple(reversed(notes)))

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 
+from audioseq.music.generation.chord_guidance import chord_bias, may_repeat
+from audioseq.music.generation.draft import Draft
+from audioseq.music.generation.endings import BIAS_PER_ATTEMPT_NATS, ENDING_BARS, has_ending
+from audioseq.music.generation.endings import MAX_ATTEMPTS as MAX_ENDINGS
 from audioseq.music.generation.guidance import apply_guidance
+from audioseq.music.generation.limits import Limits, allowed_values
 from audioseq.music.generation.repetition import sample_repeat_lag
 from audioseq.music.generation.sampling import Sampling, draw_rows, nll
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.detector import CopyDetector
 from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.model import FIELD_SIZES, MusicModel
-from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import Conditions, EventState
+from audioseq.music.representation.event_state import EventState
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import States
-from audioseq.nn.step import ArrayState, to_array_states
+from audioseq.nn.step import to_array_states
+from audioseq.runtime.step import ArrayState
 
 PRIMER_CHUNK_EVENTS = 512
 """Events of a primer in one forward pass."""
@@ -27,39 +34,24 @@ MAX_ATTEMPTS = 20
 """How often an event that completes a run of the training data is sampled, at most."""
 TEMPERATURE_STEP = 0.3
 """Added to the temperature with each further attempt."""
-
-
-@dataclass
-class Draft:
-    """A piece that is being generated.
-
-    Args:
-        conditions: requested properties.
-        random: source of all randomness of this draft.
-        target_ticks: length to reach, within half a bar; if given, the number of remaining bars follows from
-            it after each bar line.
-        events: events so far; initially those of a primer.
-    """
-
-    conditions: Conditions
-    random: np.random.Generator
-    target_ticks: float | None = None
-    events: list[list[int]] = field(default_factory=list)
-    nats: float = 0.0
-    """Negative log-likelihood of the sampled events, at temperature 1."""
-    sampled: int = 0
-    """Number of sampled events."""
-    resampled: int = 0
-    """Number of samples that were rejected because they completed a run of the training data."""
+LIKELY_STEPS = 16
+"""Number of steps that are considered if some parts are silent."""
 
 
 class _ActiveDraft:
-    """A draft that has not ended, with its states."""
+    """A draft that has not ended, with its states, and those at the bar line from which its ending begins."""
 
     def __init__(self, draft: Draft, runs: Fingerprint | None) -> None:
         self.draft = draft
-        self.state = EventState(draft.conditions, guided=True)
+        self.limits = Limits(draft)
         self.detector = None if runs is None else CopyDetector(runs, draft.conditions.programs)
+        self._attempts = 1
+        self._saved: _SavedDraft | None = None
+
+    @property
+    def state(self) -> EventState:
+        """The state of the piece so far."""
+        return self.limits.state
 
     def detect(self, event: Sequence[int]) -> CopyDetector | None:
         """Return the copy detector after an event; bar lines and the end leave it unchanged."""
@@ -69,8 +61,40 @@ class _ActiveDraft:
 
     def push(self, event: Sequence[int], detector: CopyDetector | None) -> None:
         """Advance the states by an event."""
-        self.state.push(event)
+        self.limits.push(event)
         self.detector = detector
+
+    @property
+    def begins_ending(self) -> bool:
+        """Whether the last event is the first bar line of an ending that can be sampled again."""
+        at_bar_line = self.draft.events[-1][STEP] == BAR
+        return at_bar_line and self.draft.ending and not self._saved and self.state.remaining < ENDING_BARS
+
+    def save(self, rows: list[ArrayState]) -> None:
+        """Save the states, given those of the recurrent layers."""
+        draft = self.draft
+        counts = draft.nats, draft.sampled, draft.new_nats, draft.new
+        self._saved = _SavedDraft(self.limits.copy(), self.detector, rows, len(draft.events), counts)
+
+    def retry(self) -> list[ArrayState] | None:
+        """Return to the saved states if the ending can be better; return those of the recurrent layers."""
+        draft, saved = self.draft, self._saved
+        if saved is None or self._attempts >= MAX_ENDINGS or has_ending(draft):
+            return None
+        self.limits, self.detector = saved.limits.copy(), saved.detector
+        self.state.ending_bias = BIAS_PER_ATTEMPT_NATS * self._attempts
+        self._attempts += 1
+        del draft.events[saved.events :]
+        draft.nats, draft.sampled, draft.new_nats, draft.new = saved.counts
+        return saved.rows
+
+
+class _SavedDraft(NamedTuple):
+    limits: Limits
+    detector: CopyDetector | None
+    rows: list[ArrayState]
+    events: int
+    counts: tuple[float, int, float, int]
 
 
 @torch.inference_mode()
@@ -99,10 +123,22 @@ def generate(
             features = np.array([each.state.features() for each in active])
             summary, states = step(features, states)
             _add_events(step, summary, active, sampling)
+            for i, each in enumerate(active):
+                if each.state.ended:
+                    _put_rows(states, i, each.retry())
+                elif each.begins_ending:
+                    each.save([tuple(part[i].copy() for part in layer) for layer in states])
             kept = [i for i, each in enumerate(active) if not each.state.ended]
             if len(kept) < len(active):
                 active = [active[i] for i in kept]
                 states = [tuple(part[kept] for part in layer) for layer in states]
+
+
+def _put_rows(states: list[ArrayState], index: int, rows: list[ArrayState] | None) -> None:
+    """Replace the states of one draft of a batch."""
+    for layer, row in zip(states, rows or (), strict=False):
+        for part, values in zip(layer, row, strict=True):
+            part[index] = values
 
 
 def _add_events(step: EventStep, summary: np.ndarray, active: list[_ActiveDraft], sampling: Sampling) -> None:
@@ -123,14 +159,17 @@ def _add_events(step: EventStep, summary: np.ndarray, active: list[_ActiveDraft]
             if is_copy and attempt < MAX_ATTEMPTS - 1:
                 rejected.append(row)
                 continue
+            draft, repeats = each.draft, each.state.repeats(event)
             each.push(event, detector)
-            draft = each.draft
             draft.events.append(event)
             draft.sampled += 1
             draft.nats += nats
+            if not repeats:
+                draft.new += 1
+                draft.new_nats += nats
             draft.resampled += attempt
             if event[STEP] == BAR:
-                begin_bar(each.state, draft)
+                begin_bar(each.limits, draft)
         if not rejected:
             return
         rows = rejected
@@ -150,10 +189,18 @@ def _sample_events(
 
     def sample_field(field: int, rows: Sequence[int], summary: np.ndarray) -> np.ndarray:
         scores = step.scores(summary, field)
-        allowed = np.array([allowed_values(active[i].state, field, events[i]) for i in rows])
+        if field == STEP:
+            scores = np.array([_heard_steps(step, *row) for row in zip(scores, summary, active, strict=True)])
+        allowed = np.array([allowed_values(active[i].limits, field, events[i]) for i in rows])
         uniforms = np.array([active[i].draft.random.random() for i in rows])
         pairs = zip(scores, rows, strict=True)
         guided = np.array([apply_guidance(active[i].state, field, events[i], row) for row, i in pairs])
+        if field == TRACK:
+            guided = guided + [active[i].limits.part_bias() for i in rows]
+        if field in (PITCH, DURATION) and any(active[i].draft.chords for i in rows):
+            guided = guided + [
+                chord_bias(active[i].draft.chords, active[i].state, field, events[i]) for i in rows
+            ]
         values = draw_rows(guided, allowed, sampling, uniforms)
         field_nats = nll(scores, values).tolist()  # of the model alone, without guidance
         for i, value, value_nats in zip(rows, values.tolist(), field_nats, strict=True):
@@ -176,29 +223,35 @@ def _sample_events(
     return list(zip(events, nats, strict=True))
 
 
-def begin_bar(state: EventState, draft: Draft) -> None:
+def _heard_steps(
+    step: EventStep, scores: np.ndarray, summary: np.ndarray, active: _ActiveDraft
+) -> np.ndarray:
+    """Return the scores of the steps given that a note is not in a silent part.
+
+    By Bayes' rule, that is the probability of a step times that of the other parts after this step. It is
+    computed for the likeliest steps; the others cannot be sampled.
+    """
+    silent = active.limits.silent
+    if not silent.any():
+        return scores
+    steps = np.argsort(np.where(active.limits.allowed_steps(), -scores, np.inf))[:LIKELY_STEPS]
+    rows = step.scores(step.condition(np.repeat(summary[None], len(steps), axis=0), STEP, steps), TRACK)
+    heard = logsumexp(rows[:, ~silent], axis=1) - logsumexp(rows, axis=1)
+    result = np.full_like(scores, -np.inf)
+    result[steps] = scores[steps] + np.where(steps < BAR, heard, 0.0)
+    return result
+
+
+def begin_bar(limits: Limits, draft: Draft) -> None:
     """Update the number of remaining bars, and decide which bar the new bar repeats."""
+    limits.generated_bars += 1
+    state = limits.state
     if draft.target_ticks is not None:
         state.set_target_length(draft.target_ticks)
     style, lag = draft.conditions.style, state.repeat_lag
     state.repeat_lag = sample_repeat_lag(state.bar, state.remaining, style, lag, draft.random)
-
-
-def allowed_values(state: EventState, field: int, event: Sequence[int]) -> np.ndarray:
-    """Return which values of a field are valid `[V]` bool; pitches are relative."""
-    if field == STEP:
-        return state.allowed_steps()
-    if field == TRACK:
-        return state.allowed_tracks(event[STEP])
-    if field == PITCH:
-        allowed = np.zeros(FIELD_SIZES[PITCH], bool)
-        first = -state.pitch_offset  # index of the relative pitch of MIDI pitch 0
-        allowed[first : first + v.PITCHES] = state.allowed_pitches(event[STEP], event[TRACK])
-        return allowed
-    return _ALL_VALUES[field]
-
-
-_ALL_VALUES = [np.ones(size, bool) for size in FIELD_SIZES]
+    if draft.chords is not None and not may_repeat(draft.chords, state.bar, state.repeat_lag):
+        state.repeat_lag = 0
 
 
 def _read_primer(model: MusicModel, step: EventStep, active: _ActiveDraft) -> list[ArrayState]:

@@ -8,9 +8,15 @@ import numpy as np
 
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import NO_LOOKBACK, RELATIVE_PITCHES, EventState
-from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK
+from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK, VELOCITY
 
-DENSITY_BIAS_NATS = 0.4
+
+def _by_style(**values: float) -> tuple[float, ...]:
+    """Return the values in the order of `vocabulary.STYLES`; the first style's for unknown styles."""
+    return tuple(values.get(style, values["pop"]) for style in v.STYLES)
+
+
+DENSITY_BIAS_NATS = 0.6
 """Penalty of a step for each quarter until it, for each class of `density_deficit`."""
 REPETITION_BIAS_NATS = 4.0
 """Bonus of the values of the corresponding event in the bar that is repeated."""
@@ -20,10 +26,26 @@ VOICE_STYLES = (v.STYLES.index("chorale"),)
 """Styles in which each track is a voice that always sounds exactly one note."""
 VOICE_PENALTY_NATS = 8.0
 """Penalty of overlaps and of rests in a voice."""
-PITCH_SCALE = 1.4
-"""Inverse temperature of the pitches in `VOICE_STYLES`."""
-STEP_SCALE = 1.3
-"""Inverse temperature of the steps in the other styles."""
+PITCH_SCALES = _by_style(pop=1.0, lied=1.15, quartet=1.0, chorale=1.4)
+"""Inverse temperature of the pitches, by style."""
+STEP_SCALES = _by_style(pop=1.3, lied=1.7, quartet=1.5, chorale=1.0)
+"""Inverse temperature of the steps, by style."""
+VELOCITY_SCALES = _by_style(pop=1.0, lied=1.3, quartet=1.0, chorale=1.0)
+"""Inverse temperature of the velocities, by style."""
+LENGTH_BIAS_NATS = _by_style(pop=0.05, lied=0.08, quartet=0.0, chorale=0.0)
+"""Bonus of a duration for each doubling, by style: otherwise notes are shorter than in real pieces."""
+CHORD_BIAS_NATS = 0.2
+"""Penalty of a further note of a chord for each class by which the density is too high."""
+SCALES = {STEP: STEP_SCALES, PITCH: PITCH_SCALES, VELOCITY: VELOCITY_SCALES}
+MELODY_STYLES = (v.STYLES.index("pop"), v.STYLES.index("lied"))
+"""Styles in which the first track is the melody."""
+INTRODUCTION_BARS = 4
+"""Bars before which the entry of the melody is left to the model."""
+ENTRY_BIAS_NATS = 1.5
+"""Bonus of the melody for each further bar before it enters."""
+_DOUBLINGS = np.log2(np.array(v.DURATION_TICKS))
+DOMINANT_SEVENTH = (7, 11, 2, 5)
+"""Semitones above the tonic, the root first."""
 
 
 def apply_guidance(state: EventState, field: int, event: Sequence[int], scores: np.ndarray) -> np.ndarray:
@@ -37,17 +59,24 @@ def apply_guidance(state: EventState, field: int, event: Sequence[int], scores: 
     """
     if not state.guided:
         return scores
-    has_voices = state.conditions.style in VOICE_STYLES
-    if field == (PITCH if has_voices else STEP):
-        scores = scores * (PITCH_SCALE if has_voices else STEP_SCALE)
-    if has_voices:
+    style = state.conditions.style
+    if field in SCALES:
+        scores = scores * SCALES[field][style]
+    if field == DURATION and LENGTH_BIAS_NATS[style]:
+        scores = scores + LENGTH_BIAS_NATS[style] * _DOUBLINGS
+    if style in VOICE_STYLES:
         scores = scores + _voice_bias(state, field, event)
     if field == STEP and state.length:
         bias_per_quarter = DENSITY_BIAS_NATS * state.density_deficit
         scores = scores - bias_per_quarter * _ticks_ahead(state) / v.TICKS_PER_QUARTER
+        scores[SAME] -= CHORD_BIAS_NATS * max(-state.density_deficit, 0.0)
     if field == PITCH and state.conditions.programs[event[TRACK]] != v.DRUMS:
         sounding = np.arange(RELATIVE_PITCHES) + state.pitch_offset
         scores = scores + state.key_tracker.logit_bias()[sounding % 12]
+    if field == PITCH and state.ending_bias and state.remaining <= 1:
+        scores = scores - state.ending_bias * _outside_cadence(state, event)
+    if field == TRACK and has_melody(state) and 0 not in state.ends:
+        scores = scores + _entry_bias(state)
     if state.repeat_lag and field in REPETITION_FIELDS:
         scores = scores + _repetition_bias(state, field, event)
     return scores
@@ -59,6 +88,37 @@ def _ticks_ahead(state: EventState) -> np.ndarray:
     ahead = np.arange(v.STEPS) - position
     ahead[SAME], ahead[BAR], ahead[END] = 0, state.length - position, state.length - position
     return ahead
+
+
+def has_melody(state: EventState) -> bool:
+    """Return whether the first track of a piece is its melody."""
+    return state.conditions.style in MELODY_STYLES and len(state.conditions.programs) > 1
+
+
+def _entry_bias(state: EventState) -> np.ndarray:
+    """Favour the melody more and more until it enters."""
+    return np.where(
+        np.arange(v.TRACKS) == 0, ENTRY_BIAS_NATS * max(state.bar - INTRODUCTION_BARS + 1, 0), 0.0
+    )
+
+
+def _outside_cadence(state: EventState, event: Sequence[int]) -> np.ndarray:
+    """Return which pitches do not belong to the cadence `[RELATIVE_PITCHES]` bool.
+
+    The second half of the last bar but one has the dominant seventh chord, the last bar the tonic triad, both
+    in root position: a pitch below all that sound must be the root.
+    """
+    onset = state.onset(event[STEP])
+    if state.remaining == 1:
+        if onset - state.start < state.length // 2:
+            return np.zeros(RELATIVE_PITCHES, bool)
+        degrees: tuple[int, ...] = DOMINANT_SEVENTH
+    else:
+        degrees = (0, 3 if state.conditions.minor else 4, 7)
+    pitches = np.arange(RELATIVE_PITCHES) + state.pitch_offset
+    degree = (pitches - state.conditions.tonic) % 12
+    bass = min(state.sounding(onset), default=v.PITCHES)
+    return np.asarray(~np.isin(degree, degrees) | ((pitches <= bass) & (degree != degrees[0])))
 
 
 def _repetition_bias(state: EventState, field: int, event: Sequence[int]) -> np.ndarray | float:

@@ -10,7 +10,9 @@ PHRASE_BARS = 4
 """The lag is sampled at the start of each phrase of this length."""
 LAG_BARS = (4, 8, 16)
 """How many bars ago the repeated bar can be."""
-REPETITION_PROBABILITIES = {"pop": 0.5, "lied": 0.5, "quartet": 0.4, "chorale": 0.05, "other": 0.4}
+LAG_WEIGHTS = (1, 2, 2)
+"""How often each of these lags is chosen: phrases return rather after some time than at once."""
+REPETITION_PROBABILITIES = {"pop": 0.35, "lied": 0.25, "quartet": 0.15, "chorale": 0.05, "other": 0.3}
 """Share of the phrases that repeat an earlier one, if any exists. In real pieces, this share of the bars is
 mostly equal to an earlier bar."""
 FREE_ENDING_BARS = 2
@@ -31,7 +33,9 @@ def sample_repeat_lag(bar: int, remaining: int, style: int, previous: int, rando
         return 0
     if bar % PHRASE_BARS:
         return previous
-    possible = [lag for lag in LAG_BARS if lag <= bar]
+    possible = [
+        lag for lag, weight in zip(LAG_BARS, LAG_WEIGHTS, strict=True) for _ in range(weight) if lag <= bar
+    ]
     if not possible or random.random() >= REPETITION_PROBABILITIES[STYLES[style]]:
         return 0
     return possible[int(random.integers(len(possible)))]

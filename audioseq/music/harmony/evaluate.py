@@ -12,9 +12,9 @@ from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.generate import PartialHarmonisation, generate
 from audioseq.music.harmony.pipeline import DEFAULT_SAMPLING, load_harmoniser
-from audioseq.music.harmony.rules import RuleCounts, count_violations
 from audioseq.music.harmony.task import evaluate_nll
-from audioseq.music.harmony.voices import REST, hold_through_rests, load_pieces
+from audioseq.music.harmony.voices import hold_through_rests, load_pieces
+from audioseq.music.representation.part_writing import REST, RuleCounts, count_violations
 
 
 def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> dict[str, Any]:

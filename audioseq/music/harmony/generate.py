@@ -12,8 +12,16 @@ from torch import Tensor
 from audioseq.data import pad
 from audioseq.music.generation.sampling import Sampling, draw
 from audioseq.music.harmony.model import BASS, DURATION_CLASSES, KNOWN_VOICES, ORDER, SOPRANO, HarmonyModel
-from audioseq.music.harmony.rules import FIFTH, OCTAVE, is_parallel
-from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, REST, VOICES, to_tokens
+from audioseq.music.harmony.voices import to_tokens
+from audioseq.music.representation.part_writing import (
+    FIFTH,
+    HIGHEST_PITCH,
+    LOWEST_PITCH,
+    OCTAVE,
+    REST,
+    VOICES,
+    is_parallel,
+)
 from audioseq.nn import State
 
 MIN_TEMPERATURE = 1e-3

@@ -11,16 +11,8 @@ import numpy as np
 
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
-from audioseq.music.harmony.voices import (
-    HIGHEST_PITCH,
-    LOWEST_PITCH,
-    MAX_SIXTEENTHS,
-    QUARTER,
-    REST,
-    hold_through_rests,
-    sixteenths,
-    to_voice,
-)
+from audioseq.music.harmony.voices import MAX_SIXTEENTHS, QUARTER, hold_through_rests, sixteenths, to_voice
+from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH, REST
 from audioseq.music.representation.vocabulary import TICKS_PER_QUARTER
 
 SHORT_REST_SIXTEENTHS = QUARTER

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from audioseq.music.harmony.config import ModelConfig
-from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, QUARTER, VOCABULARY_SIZES, VOICES
+from audioseq.music.harmony.voices import QUARTER, VOCABULARY_SIZES
+from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH, VOICES
 from audioseq.nn import CellName, RecurrentStack, States
 
 SOPRANO, ALTO, TENOR, BASS = range(len(VOICES))

@@ -20,7 +20,7 @@ from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.generate import PartialHarmonisation, generate
 from audioseq.music.harmony.melody import Melody, extract_melody
 from audioseq.music.harmony.model import SOPRANO, HarmonyModel, build
-from audioseq.music.harmony.voices import VOICES
+from audioseq.music.representation.part_writing import VOICES
 
 MAX_PIECES = 64
 """Harmonisations that are generated in one batch, at most."""

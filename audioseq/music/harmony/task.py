@@ -18,7 +18,8 @@ from audioseq.errors import DataError
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.harmony.config import HarmonyConfig
 from audioseq.music.harmony.model import ORDER, HarmonyModel, build
-from audioseq.music.harmony.voices import REST, load_pieces, to_tokens, transposition_range
+from audioseq.music.harmony.voices import load_pieces, to_tokens, transposition_range
+from audioseq.music.representation.part_writing import REST
 from audioseq.seeding import keyed_generator
 from audioseq.training import HasConfig, Loss, TrainingResult, fit
 

@@ -11,16 +11,10 @@ import numpy as np
 from audioseq.errors import AudioseqError, DataError
 from audioseq.midi import Note, Score
 from audioseq.music.data.corpora import PieceEntry
+from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH, REST, VOICES
 
-VOICES = ("soprano", "alto", "tenor", "bass")
-LOWEST_PITCH = (60, 52, 46, 36)
-"""Lowest MIDI pitch of each voice in the training chorales."""
-HIGHEST_PITCH = (81, 74, 69, 66)
-"""Highest MIDI pitch of each voice."""
 VOCABULARY_SIZES = tuple(high - low + 2 for low, high in zip(LOWEST_PITCH, HIGHEST_PITCH, strict=True))
 """Number of tokens of each voice: 0 is a rest, 1 the lowest note."""
-REST = -1
-"""Value of a rest in place of a pitch."""
 QUARTER = 4
 """Sixteenths in a quarter; a piece begins on a quarter."""
 MAX_SIXTEENTHS = 4000

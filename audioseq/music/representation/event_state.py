@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -104,10 +103,14 @@ class EventState:
         """Sounding pitch minus the index of the relative pitch."""
         self.key_tracker = KeyTracker(conditions.tonic, conditions.minor)
         """Tracks the key of the piece."""
+        self.density_target = float(conditions.density)
+        """Requested density, in density classes; not rounded."""
         self.density_deficit = 0.0
         """Requested density minus the density so far, in density classes."""
         self.repeat_lag = 0
         """How many bars ago the bar is that this bar repeats; 0 if it repeats none."""
+        self.ending_bias = 0.0
+        """Penalty of pitches outside the cadence in the last bars, nats."""
         self.start = 0
         """Start of this bar, in ticks from the beginning of the piece."""
         self.length = 0
@@ -186,16 +189,20 @@ class EventState:
 
         The input of the model has the requested density, but not the density so far.
         """
-        requested = self.conditions.density
         notes_per_quarter = max(self._earlier_notes, 1) * v.TICKS_PER_QUARTER / self.start
-        deficit = requested - 4 * math.log2(notes_per_quarter)  # four classes per doubling, as density_class
+        deficit = self.density_target - v.density_scale(notes_per_quarter)
         self.density_deficit = deficit = min(max(deficit, -MAX_DENSITY_DEFICIT), MAX_DENSITY_DEFICIT)
-        self._features[COLUMN_INDEX["density"]] = min(max(requested + round(deficit), 0), v.DENSITIES - 1)
+        corrected = round(self.density_target + deficit)
+        self._features[COLUMN_INDEX["density"]] = min(max(corrected, 0), v.DENSITIES - 1)
 
     @property
     def bar(self) -> int:
         """Index of this bar, from 0."""
         return len(self._bars) - 1
+
+    def sounding(self, tick: int) -> list[int]:
+        """Return the pitches of the notes so far that sound on at a tick."""
+        return [pitch for end, pitch in self._sounding if end > tick]
 
     def onset(self, step: int) -> int:
         """Return the onset of a note with this step, in ticks from the beginning of the piece."""
@@ -230,6 +237,17 @@ class EventState:
         position, track, negative_pitch, duration = bar[cursor]
         step = v.SAME if position == self.position else position
         return step, track, -negative_pitch - self.pitch_offset, duration
+
+    def repeats(self, event: Sequence[int]) -> bool:
+        """Return whether a note is the one that followed this position in one of the lookback bars."""
+        note = event[STEP], event[TRACK], event[PITCH] - self.pitch_offset
+        return event[PITCH] >= 0 and any(self.lookback(lag)[:3] == note for lag in LOOKBACK_BARS)
+
+    def to_relative(self, sounding: np.ndarray) -> np.ndarray:
+        """Return a mask of relative pitches `[RELATIVE_PITCHES]` for one of sounding pitches `[PITCHES]`."""
+        relative = np.zeros(RELATIVE_PITCHES, bool)
+        relative[-self.pitch_offset : v.PITCHES - self.pitch_offset] = sounding
+        return relative
 
     def allowed_steps(self) -> np.ndarray:
         """Return which steps are valid next `[STEPS]` bool; at least one, unless the piece has ended."""

@@ -173,6 +173,15 @@ def to_score(piece: Piece, text: str = "", names: Sequence[str] = ()) -> Score:
     return Score(tuple(notes), ((0.0, piece.bpm),), signatures, names=tuple(names), text=text)
 
 
+def voices_of(notes: Sequence[Note]) -> tuple[tuple[int, int], ...]:
+    """Return the track of the score and the program of each track that `to_grid` assigns to some notes.
+
+    The voices with the most notes get a track each.
+    """
+    counts = Counter(map(_voice, notes))
+    return tuple(sorted(sorted(counts, key=lambda voice: -counts[voice])[: v.TRACKS]))
+
+
 def _voice(note: Note) -> tuple[int, int]:
     """Return the track and the program of a note."""
     return note.track, DRUMS if note.drum else note.program
@@ -181,14 +190,12 @@ def _voice(note: Note) -> tuple[int, int]:
 def _assign_tracks(notes: Sequence[Note]) -> tuple[dict[tuple[int, int], int], tuple[int, ...]]:
     """Assign a track to each voice, and return the programs of the tracks.
 
-    The voices with the most notes get a track each. The others share the first track of their program, or the
-    last track.
+    Voices beyond those of `voices_of` share the first track of their program, or the last track.
     """
-    counts = Counter(map(_voice, notes))
-    kept = sorted(sorted(counts, key=lambda voice: -counts[voice])[: v.TRACKS])
+    kept = voices_of(notes)
     by_program = {program: index for index, (_, program) in reversed([*enumerate(kept)])}  # the first track
     places = {voice: index for index, voice in enumerate(kept)}
-    for voice in counts:
+    for voice in map(_voice, notes):
         places.setdefault(voice, by_program.get(voice[1], len(kept) - 1))
     return places, tuple(program for _, program in kept)
 

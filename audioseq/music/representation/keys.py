@@ -11,6 +11,11 @@ _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 
 PROFILES = np.array([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
 """Frequencies of the pitch classes in the twelve major keys, from C up, then in the minor keys `[24, 12]`."""
 _PROBABILITIES = PROFILES / PROFILES.sum(axis=1, keepdims=True)
+KEY_SIGNATURES = (
+    ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"),
+    ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm"),
+)
+"""Names of the major and the minor keys in MIDI files, from C up, with at most six accidentals."""
 FINAL_BASS_BONUS = 0.25
 """Added to the correlation (-1 to 1) of the keys whose tonic is the last bass note."""
 MEMORY_NOTES = 48
@@ -19,6 +24,16 @@ EVIDENCE_PER_NOTE = 0.3
 """Weight of the log-likelihood of a note. It is below 1 because the notes of a chord are not independent."""
 GUIDANCE_STRENGTH = 0.05
 """Scale of the logit bias. At 1, the value of Bayes' rule, songs were more diatonic than real ones."""
+
+
+def key_signature(tonic: int, minor: bool) -> str:
+    """Return the name of a key in MIDI files, such as `Eb` or `F#m`."""
+    return KEY_SIGNATURES[minor][tonic]
+
+
+def key_name(tonic: int, minor: bool) -> str:
+    """Return the name of a key, such as `Eb major` or `F# minor`."""
+    return f"{key_signature(tonic, minor).removesuffix('m')} {'minor' if minor else 'major'}"
 
 
 def best_key(sounding: np.ndarray, bass: int | None) -> tuple[int, bool]:
@@ -61,6 +76,8 @@ class KeyTracker:
 
     def __init__(self, tonic: int, minor: bool) -> None:
         self.key = tonic + 12 * minor
+        self.strength = GUIDANCE_STRENGTH
+        """Scale of the logit bias."""
         self._evidence = np.zeros(len(PROFILES))
 
     def push(self, pitch: int) -> None:
@@ -72,4 +89,4 @@ class KeyTracker:
         """Return the values to add to the log-probabilities of the pitch classes `[12]`."""
         posterior = np.exp(self._evidence - self._evidence.max())
         expected = posterior @ _PROBABILITIES / posterior.sum()
-        return np.asarray(GUIDANCE_STRENGTH * np.log(_PROBABILITIES[self.key] / expected))
+        return np.asarray(self.strength * np.log(_PROBABILITIES[self.key] / expected))

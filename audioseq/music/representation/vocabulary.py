@@ -98,9 +98,14 @@ def class_tempo(index: int) -> float:
     return float(30 * 2 ** (index / 8))
 
 
+def density_scale(notes_per_quarter: float) -> float:
+    """Return a density on the scale of `density_class`, neither rounded nor clipped."""
+    return 4 * math.log2(max(notes_per_quarter, 0.01))
+
+
 def density_class(notes_per_quarter: float) -> int:
     """Return the class of a density: four classes per doubling, from one note per quarter to 16."""
-    return min(max(round(4 * math.log2(max(notes_per_quarter, 0.01))), 0), DENSITIES - 1)
+    return min(max(round(density_scale(notes_per_quarter)), 0), DENSITIES - 1)
 
 
 def countdown_class(bars: int) -> int:

@@ -70,6 +70,23 @@ def test_repetition_and_similarity() -> None:
     assert describe(piece(first)).self_similarity == 0
 
 
+def test_similarity_to_earlier_bars() -> None:
+    bars = [(60, 62), (60, 62), (67, 69), (71, 72), (60, 62), (60, 64)]
+    notes = [(4 * bar + n, pitch, 1) for bar, pair in enumerate(bars) for n, pitch in enumerate(pair)]
+    found = describe(piece(notes, bars=6))
+    assert found.similarity_4 == pytest.approx((1 + 1 / 3) / 2)
+    assert found.similarity_8 == found.similarity_16 == 0
+
+
+def test_lengths_and_velocities() -> None:
+    loud = piece([(0, 60, 1), (1, 60, 2), (3, 60, 0.5), (3, 64, 0.5)])
+    notes = tuple(note._replace(velocity=80 + 10 * index) for index, note in enumerate(loud.notes))
+    found = describe(Piece(notes, loud.meters, loud.programs, loud.bpm))
+    assert (found.note_length, found.velocities) == (0.75, 4)
+    assert found.note_length_spread == pytest.approx(np.std([0, 1, -1, -1]))
+    assert found.velocity_spread == pytest.approx(np.std([80, 90, 100, 110]))
+
+
 def test_bars_in_three_four() -> None:
     notes = [(3 * bar + beat, 60, 1) for bar in range(2) for beat in range(3)]
     found = describe(piece(notes, bars=2, meter=WALTZ))
@@ -84,13 +101,13 @@ def test_drums_count_in_rhythm_only() -> None:
 
 def test_comparison() -> None:
     def one(density: float, copy: int | None) -> Statistics:
-        return Statistics(1.0, 2.0, 3.0, 4.0, density, 6.0, 7.0, 8.0, 9.0, copy)
+        return Statistics(1.0, 2.0, 3.0, 4.0, density, 6.0, 7.0, 8.0, 9.0, *[0.0] * 7, copy)
 
     reference = [one(value, 3) for value in range(11)]
     rows = {row.name: row for row in compare([one(9.5, None)], reference)}
     assert "longest_copy" not in rows
     row = rows["notes_per_second"]
-    assert row.pieces == (9.5, 9.5, 9.5) and row.reference == (1.0, 5.0, 9.0) and not row.within_range
+    assert row.pieces == (9.5, 9.5, 9.5) and row.reference == (2.5, 5.0, 7.5) and not row.within_range
     assert rows["polyphony"].within_range
     text = table(list(rows.values()))
     assert text.count("median outside") == 1

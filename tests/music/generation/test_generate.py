@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioseq.music.config import ModelConfig
-from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.draft import Draft
+from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.model import FIELD_SIZES, KNOWN_FIELDS, MusicModel, build

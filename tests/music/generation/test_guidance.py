@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from audioseq.music.generation.guidance import PITCH_SCALE, REPETITION_BIAS_NATS, STEP_SCALE, apply_guidance
+from audioseq.music.generation.guidance import (
+    CHORD_BIAS_NATS,
+    ENTRY_BIAS_NATS,
+    INTRODUCTION_BARS,
+    LENGTH_BIAS_NATS,
+    PITCH_SCALES,
+    REPETITION_BIAS_NATS,
+    STEP_SCALES,
+    apply_guidance,
+)
 from audioseq.music.representation.event_state import (
     COLUMN_INDEX,
     LOWEST_RELATIVE_PITCH,
@@ -58,7 +67,7 @@ def test_distant_steps_are_penalised_while_notes_are_missing() -> None:
     assert not bias_of(event_state(1, False), STEP).any()
     for notes, sign in ((1, -1), (4, 0), (8, 1)):
         bias = bias_of(event_state(notes), STEP)
-        assert np.array_equal(np.sign(bias[[SAME, 25, 47, BAR, END]]), [0, *[sign] * 4])
+        assert np.array_equal(np.sign(bias[[25, 47, BAR, END]]), [sign] * 4)
         assert np.isclose(bias[BAR], 3 * bias[48])
 
 
@@ -123,20 +132,47 @@ def test_voices_of_a_chorale_have_no_rests_or_overlaps() -> None:
     assert unpenalised(STEP) == [BAR]
 
 
-def test_steps_are_sharpened_and_in_chorales_the_pitches() -> None:
-    scores = np.linspace(-1, 0, FIELDS[STEP])
-    for style, factor in (("pop", STEP_SCALE), ("quartet", STEP_SCALE), ("chorale", 1)):
-        empty = EventState(
-            Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), guided=True
+def test_steps_pitches_and_durations_are_scaled_by_style() -> None:
+    for style, name in enumerate(STYLES):
+        empty = EventState(Conditions(style, 0, False, 16, density_class(4), 9, (0,)), guided=True)
+        scores = np.linspace(-1, 0, FIELDS[STEP])
+        assert np.allclose(apply_guidance(empty, STEP, [-1] * 6, scores), STEP_SCALES[style] * scores), name
+        pitches, known = np.linspace(-1, 0, FIELDS[PITCH] + 12), [0, -1, 0, -1, -1, -1]
+        difference = apply_guidance(empty, PITCH, known, pitches) - apply_guidance(
+            empty, PITCH, known, 0 * pitches
         )
-        assert np.array_equal(apply_guidance(empty, STEP, [-1] * 6, scores), factor * scores)
-    pitches = np.linspace(-1, 0, FIELDS[PITCH] + 12)
-    for style, factor in (("pop", 1), ("chorale", PITCH_SCALE)):
-        empty = EventState(
-            Conditions(STYLES.index(style), 0, False, 16, density_class(4), 9, (0,)), guided=True
-        )
-        known = [0, -1, 0, -1, -1, -1]
-        assert np.allclose(
-            apply_guidance(empty, PITCH, known, pitches) - apply_guidance(empty, PITCH, known, 0 * pitches),
-            factor * pitches,
-        )
+        assert np.allclose(difference, PITCH_SCALES[style] * pitches)
+        longer = apply_guidance(empty, DURATION, [0, -1, 0, 70, -1, -1], np.zeros(FIELDS[DURATION]))
+        assert np.isclose(longer[duration_class(48)] - longer[duration_class(24)], LENGTH_BIAS_NATS[style])
+
+
+def test_chords_are_thinned_while_there_are_too_many_notes() -> None:
+    assert bias_of(event_state(8), STEP)[SAME] < -CHORD_BIAS_NATS / 2
+    assert bias_of(event_state(1), STEP)[SAME] == 0
+
+
+def test_the_melody_of_a_song_enters() -> None:
+    found = EventState(Conditions(STYLES.index("pop"), 0, False, 16, 8, 20, (0, 0)), guided=True)
+    for bar in range(8):
+        notes_of(found, (0, 1, 60, 24))
+        bias = bias_of(found, TRACK, 24)
+        assert bias[0] == ENTRY_BIAS_NATS * max(bar - INTRODUCTION_BARS + 1, 0) and not bias[1:].any()
+    found.push((24, -1, 0, 72, 23, 8))
+    assert not bias_of(found, TRACK, 48).any()
+
+
+def test_endings_are_guided_to_a_cadence() -> None:
+    found = EventState(Conditions(STYLES.index("quartet"), 2, False, 16, 8, 2, (40, 42)), guided=True)
+    found.ending_bias = 3.0
+
+    def penalised(step: int) -> set[int]:
+        bias = bias_of(found, PITCH, step, -1, 1)
+        return {(int(p) + found.pitch_offset - 2) % 12 for p in np.flatnonzero(bias < -2)} & set(range(12))
+
+    notes_of(found, (0, 0, 81, 24))
+    low = 45 - found.pitch_offset
+    assert not bias_of(found, PITCH, 24, -1, 1)[low] < -2  # the first half of the bar is free
+    assert bias_of(found, PITCH, 48, -1, 1)[low] > -1 and {0, 4, 9} <= penalised(48)  # A below A7
+    notes_of(found, (0, 0, 78, 24))
+    assert bias_of(found, PITCH, SAME, -1, 1)[low] < -2  # A is no bass of D major
+    assert bias_of(found, PITCH, SAME, -1, 1)[50 - found.pitch_offset] > -1

@@ -10,8 +10,8 @@ import pytest
 from audioseq.midi import Score
 from audioseq.models import bundled_dir
 from audioseq.music.harmony import pipeline
-from audioseq.music.harmony.rules import count_violations
 from audioseq.music.harmony.voices import to_frames
+from audioseq.music.representation.part_writing import count_violations
 
 ASSETS = Path(__file__).parents[3] / "assets"
 

@@ -13,7 +13,7 @@ from audioseq.errors import DataError
 from audioseq.midi import Note, Score
 from audioseq.music.harmony.melody import extract_melody
 from audioseq.music.harmony.pipeline import to_score
-from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH
+from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH
 from tests.music.harmony import tiny
 
 

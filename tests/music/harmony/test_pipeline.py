@@ -19,8 +19,7 @@ from audioseq.music.generation.sampling import Sampling
 from audioseq.music.harmony import pipeline
 from audioseq.music.harmony.evaluate import evaluate
 from audioseq.music.harmony.generate import PartialHarmonisation, generate
-from audioseq.music.harmony.rules import count_violations
-from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH
+from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH, count_violations
 from tests.music.harmony import tiny
 
 

@@ -13,8 +13,9 @@ from audioseq.errors import DataError
 from audioseq.midi import Note, Score
 from audioseq.music.data.corpora import PieceEntry, build_chorale
 from audioseq.music.harmony.task import HarmonyTask
-from audioseq.music.harmony.voices import HIGHEST_PITCH, LOWEST_PITCH, REST, load_pieces, to_frames
+from audioseq.music.harmony.voices import load_pieces, to_frames
 from audioseq.music.representation.grid import to_score
+from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH, REST
 from tests.music.harmony import tiny
 
 ROWS = [(67, 64, 60, 48)] * 4 + [(69, 65, 60, 53)] * 4 + [(-1, -1, -1, -1)] * 2 + [(67, 62, 59, 55)] * 6

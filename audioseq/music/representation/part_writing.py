@@ -1,4 +1,4 @@
-"""Rules of part-writing: detect and count parallel fifths and octaves, and voice crossings."""
+"""Four voices: their ranges, and the rules of part-writing: parallel fifths and octaves, and crossings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audioseq.music.harmony.voices import REST
-
+VOICES = ("soprano", "alto", "tenor", "bass")
+LOWEST_PITCH = (60, 52, 46, 36)
+"""Lowest MIDI pitch of each voice in the training chorales."""
+HIGHEST_PITCH = (81, 74, 69, 66)
+"""Highest MIDI pitch of each voice."""
+REST = -1
+"""Value of a rest in place of a pitch."""
 FIFTH, OCTAVE = 7, 0
 """Intervals in semitones, modulo the octave."""
 

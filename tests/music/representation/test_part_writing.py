@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioseq.music.harmony.rules import RuleCounts, count_violations
+from audioseq.music.representation.part_writing import RuleCounts, count_violations
 
 
 @pytest.mark.parametrize(

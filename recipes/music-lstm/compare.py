@@ -1,0 +1,131 @@
+"""Compare composed pieces with held-out pieces: statistics, endings, ranges, hands, parallels, density.
+
+    python recipes/music-lstm/compare.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
+
+A statistic is alike if the median of the pieces is between the 25th and the 75th percentile of the held-out
+pieces. Both are 32 bars long: the held-out ones from the middle of a piece. Endings and entries are those of
+whole pieces. With `--publish`, the figures become the entry `compared` of `results.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import BARS, DATA, HERE, compose, middle
+from scipy.stats import spearmanr
+
+from audioseq.music import pipeline
+from audioseq.music.analysis import form, statistics
+from audioseq.music.data.corpora import read_manifest
+from audioseq.music.data.examples import Example, read_examples
+from audioseq.music.generation.draft import parts_of
+from audioseq.music.pipeline import Composer, Composition, CompositionOptions
+from audioseq.music.representation import vocabulary as v
+from audioseq.music.representation.grid import to_grid
+from audioseq.recipe import OPTIONS, run_script, write_results
+
+ENTRY_BARS = 8
+"""Bars within which the melody should enter."""
+DENSITIES = (0.5, 1, 2, 3, 4, 6, 8, 11, 16)
+"""Requested densities, notes per quarter: the range that is accepted."""
+CANDIDATES = 4
+"""Candidates of each piece, where the best is kept."""
+
+
+def read_held_out(split: str, most: int) -> dict[str, list[Example]]:
+    """Return held-out pieces of each style, evenly from its list."""
+    entries = read_manifest(DATA / f"{split}.jsonl")
+    found = {}
+    for style in sorted({entry.style for entry in entries}):
+        own = [entry for entry in entries if entry.style == style]
+        found[style] = read_examples(own[:: max(len(own) // most, 1)][:most])
+    return found
+
+
+def examine(made: list[Composition]) -> list[form.Form]:
+    """Examine composed pieces."""
+    keys = [(each.conditions.tonic, each.conditions.minor) for each in made]
+    return [form.examine(to_grid(each.score), key) for each, key in zip(made, keys, strict=True)]
+
+
+def examine_held_out(examples: list[Example]) -> list[form.Form]:
+    """Examine held-out pieces; the voice of a song is written as a wind instrument, with other ranges."""
+    forms = []
+    for example in examples:
+        conditions = example.conditions
+        ranges = parts_of(conditions)
+        limits = [(part.low, part.high) for part in ranges]
+        forms.append(form.examine(example.piece(), (conditions.tonic, conditions.minor), limits))
+    return forms
+
+
+def density(composer: Composer, style: str) -> dict[str, float]:
+    """Return how the measured density follows the requested one."""
+    measured = []
+    for seed, notes in enumerate(DENSITIES):
+        options = CompositionOptions(style, density=notes, bars=12)
+        measured += [each.density for each in composer.compose(seed, count=2, options=options)]
+    asked = np.repeat(DENSITIES, 2)
+    return {
+        "spearman": float(spearmanr(asked, measured).statistic),
+        "lowest": float(np.mean(measured[:2])),
+        "highest": float(np.mean(measured[-2:])),
+    }
+
+
+def compare(composer: Composer, style: str, held_out: list[Example], pieces: int) -> dict[str, Any]:
+    """Return all comparisons of a style."""
+    made = compose(composer, style, pieces)
+    ours = [statistics.describe(to_grid(each.score)) for each in made]
+    theirs = [statistics.describe(middle(example.piece())) for example in held_out]
+    rows = statistics.compare(ours, theirs)
+    print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
+    few = max(pieces // 4, 4)
+    best = composer.compose(1, count=few, options=CompositionOptions(style, bars=BARS), best_of=CANDIDATES)
+    similarity = float(np.median([statistics.describe(to_grid(b.score)).similarity_4 for b in best]))
+    figures = {
+        "pieces": len(made),
+        "held_out": len(held_out),
+        "statistics": {row.name: {"ours": row.pieces, "held_out": row.reference} for row in rows},
+        "median_outside": [row.name for row in rows if not row.within_range],
+        "form": form.summarise(examine(made), ENTRY_BARS),
+        "form_of_held_out_pieces": form.summarise(examine_held_out(held_out), ENTRY_BARS),
+        "key": float(
+            np.mean([to_grid(m.score).key() == (m.conditions.tonic, m.conditions.minor) for m in made])
+        ),
+        "density": density(composer, style),
+        "similarity_4_of_the_best": similarity,
+    }
+    print(json.dumps({name: figures[name] for name in figures if name != "statistics"}), flush=True)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", nargs="?", default="music-small", help="name or path of a model")
+    parser.add_argument("--split", choices=("valid", "test"), default="valid")
+    parser.add_argument("--pieces", type=int, default=100, help="pieces of each style")
+    parser.add_argument("--held-out", type=int, default=100, help="held-out pieces of each style, at most")
+    parser.add_argument("--styles", nargs="+", default=list(v.STYLES[:-1]), choices=v.STYLES[:-1])
+    parser.add_argument("--publish", **OPTIONS["publish"])
+    args = parser.parse_args()
+    composer, held_out = pipeline.load_composer(args.model), read_held_out(args.split, args.held_out)
+    for style in args.styles:
+        figures = compare(composer, style, held_out[style], args.pieces)
+        if args.publish:
+            path = Path(HERE) / "results.json"
+            results = json.loads(path.read_text())
+            run = {"split": args.split, "date": datetime.date.today().isoformat(), "hardware": args.publish}
+            results.setdefault("compared", {})[style] = figures | run
+            write_results(HERE, results)
+
+
+if __name__ == "__main__":
+    run_script(main)
