@@ -1,0 +1,243 @@
+"""Latency, throughput and memory of the server under load.
+
+    python -m tests.benchmarks.bench_serve [-m english-small] [--clients 1 4 16 64] [--requests 256]
+        [--memory-requests 10000] [--vanishing 1000] [--server-options ...]
+
+Starts `audioseq serve` in a process of its own. Clients that wait for each answer before they ask again send
+clips of 5 s, each a different part of a recording (`--recording`, by default the sample of the repository,
+repeated). Beside them, a loop transcribes the same clips one by one without a server. Then further requests
+of 16 clients measure the memory, and clients that close the connection in the middle of a request, or right
+after it, must leave no request, no file and no thread behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import soundfile as sf
+
+from audioseq import audio
+from audioseq.speech.pipeline import load_recogniser
+from tests.benchmarks import report
+
+CLIP_SECONDS = 5.0
+CLIPS = 64
+"""Number of different clips."""
+MEMORY_CLIENTS = 16
+MEMORY_ROWS = 10
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+ADDRESS = "/v1/audio/transcriptions"
+TIMEOUT_SECONDS = 600.0
+"""Time for which a client waits for an answer, and the benchmark for the start and the end of work."""
+
+
+def make_clips(recording: Path) -> list[np.ndarray]:
+    """Return different clips `[N]` of a recording, which is repeated as often as needed."""
+    waveform = audio.load(recording)
+    length = round(CLIP_SECONDS * audio.SAMPLE_RATE)
+    starts = np.arange(CLIPS) * max(1, len(waveform) // CLIPS)
+    return [np.roll(np.resize(waveform, max(length, len(waveform))), -start)[:length] for start in starts]
+
+
+def to_wav(clip: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    sf.write(buffer, clip, audio.SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+class Server:
+    """A server process.
+
+    Args:
+        process: the process.
+        address: its address.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], address: str) -> None:
+        self._process, self.address = process, address
+
+    def memory_mb(self) -> float:
+        """Return the resident memory of the process."""
+        return int(self._read("statm").split()[1]) * PAGE_BYTES / 1e6
+
+    def threads(self) -> int:
+        """Return the number of threads of the process."""
+        return int(re.findall(r"Threads:\s+(\d+)", self._read("status"))[0])
+
+    def files(self) -> int:
+        """Return the number of open files of the process."""
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
+    def active(self) -> int:
+        """Return the number of requests that are being served."""
+        return int(httpx.get(f"{self.address}/health", timeout=TIMEOUT_SECONDS).json()["active"])
+
+    def _read(self, name: str) -> str:
+        return Path(f"/proc/{self._process.pid}/{name}").read_text()
+
+
+@contextmanager
+def serving(model: str, options: Sequence[str]) -> Iterator[Server]:
+    """Run a server on a free port."""
+    program = [sys.executable, "-m", "audioseq", "serve", "--port", "0", "-m", model, "--queue", "1000"]
+    with subprocess.Popen([*program, *options], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        port = None
+        for line in process.stderr:
+            if found := re.search(rb"running on socket .*?(\d+)\)", line):
+                port = int(found[1])
+                break
+        if port is None:
+            raise SystemExit("the server did not start")
+        try:
+            yield Server(process, f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.stderr.read()
+
+
+async def load(server: Server, clips: Sequence[bytes], clients: int, requests: int) -> list[float]:
+    """Send requests of concurrent clients; return their latencies in seconds."""
+    left = iter(range(requests))
+    latencies: list[float] = []
+
+    async def client() -> None:
+        async with httpx.AsyncClient(base_url=server.address, timeout=TIMEOUT_SECONDS) as http:
+            for number in left:
+                files = {"file": ("clip.wav", clips[number % len(clips)])}
+                began = time.perf_counter()
+                answer = await http.post(ADDRESS, files=files, data={"model": "whisper-1"})
+                answer.raise_for_status()
+                latencies.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return latencies
+
+
+def row(name: str, latencies: Sequence[float], seconds: float) -> report.Row:
+    """Return the row of a load."""
+    p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
+    return {
+        "clients": name,
+        "requests": len(latencies),
+        "p50 (s)": round(float(p50), 2),
+        "p95 (s)": round(float(p95), 2),
+        "p99 (s)": round(float(p99), 2),
+        "audio-hours per hour": round(len(latencies) * CLIP_SECONDS / seconds, 1),
+    }
+
+
+def measure_loop(model: str, clips: Sequence[np.ndarray], requests: int, *, greedy: bool) -> report.Row:
+    """Transcribe clips one by one, without a server."""
+    recogniser = load_recogniser(model)
+    decoding = "greedy" if greedy else None
+    recogniser.transcribe(clips[0], audio.SAMPLE_RATE, decoding=decoding)  # type: ignore[arg-type]
+    latencies: list[float] = []
+    for number in range(requests):
+        began = time.perf_counter()
+        recogniser.transcribe(clips[number % len(clips)], audio.SAMPLE_RATE, decoding=decoding)  # type: ignore[arg-type]
+        latencies.append(time.perf_counter() - began)
+    return row("loop of single calls", latencies, sum(latencies))
+
+
+def measure_memory(server: Server, clips: Sequence[bytes], requests: int) -> list[report.Row]:
+    """Return the memory of the server after each part of many requests."""
+    rows: list[report.Row] = []
+    for part in range(1, MEMORY_ROWS + 1):
+        asyncio.run(load(server, clips, MEMORY_CLIENTS, requests // MEMORY_ROWS))
+        rows.append({"requests": part * (requests // MEMORY_ROWS), "memory (MB)": round(server.memory_mb())})
+        report.show(rows[-1])
+    return rows
+
+
+async def vanish(server: Server, clip: bytes, clients: int) -> None:
+    """Open connections that close in the middle of a request, or after it without waiting for the answer."""
+    form = httpx.Request("POST", server.address, files={"file": ("a.wav", clip)}, data={"model": "whisper-1"})
+    body = form.read()
+    head = (
+        f"POST {ADDRESS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {form.headers['content-type']}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    port = int(server.address.rpartition(":")[2])
+
+    async def client(number: int) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + (body if number % 2 else body[: len(body) // 2]))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.close()
+
+    for first in range(0, clients, 50):
+        await asyncio.gather(*(client(number) for number in range(first, min(first + 50, clients))))
+
+
+def measure_vanishing(server: Server, clips: Sequence[bytes], clients: int) -> list[report.Row]:
+    """Return what clients leave behind that vanish."""
+
+    def state(when: str) -> report.Row:
+        return {
+            "when": when,
+            "requests being served": server.active(),
+            "open files": server.files(),
+            "threads": server.threads(),
+            "memory (MB)": round(server.memory_mb()),
+        }
+
+    rows = [state("before")]
+    asyncio.run(vanish(server, clips[0], clients))
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while server.active() and time.monotonic() < until:
+        time.sleep(0.2)
+    time.sleep(1)
+    rows.append(state(f"after {clients} clients"))
+    for each in rows:
+        report.show(each)
+    return rows
+
+
+def main() -> None:
+    """Measure, and write the results."""
+    parser = report.parser("serve", __doc__)
+    parser.add_argument("-m", "--model", default="english-small")
+    parser.add_argument("--recording", type=Path, default=report.ROOT / "assets" / "hello.flac")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--requests", type=int, default=256, help="for each number of clients")
+    parser.add_argument("--memory-requests", type=int, default=10_000)
+    parser.add_argument("--vanishing", type=int, default=1000)
+    parser.add_argument("--greedy", action="store_true", help="decode without language models")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the server")
+    options = parser.parse_args()
+    clips = make_clips(options.recording)
+    files = [to_wav(clip) for clip in clips]
+    rows = [measure_loop(options.model, clips, min(options.requests, CLIPS), greedy=options.greedy)]
+    report.show(rows[0])
+    server_options = ["--workers", str(options.workers), *(["--greedy"] if options.greedy else [])]
+    with serving(options.model, server_options) as server:
+        asyncio.run(load(server, files, 1, 1))  # the first request loads what is loaded late
+        for clients in options.clients:
+            began = time.perf_counter()
+            latencies = asyncio.run(load(server, files, clients, max(options.requests, clients)))
+            rows.append(row(str(clients), latencies, time.perf_counter() - began))
+            report.show(rows[-1])
+        vanishing = measure_vanishing(server, files, options.vanishing)
+        memory = measure_memory(server, files, options.memory_requests)
+    title = f"{options.model}, clips of {CLIP_SECONDS:g} s"
+    report.write(
+        options.output,
+        {title: rows, "Clients that vanish": vanishing, f"Memory, {MEMORY_CLIENTS} clients": memory},
+    )
+
+
+if __name__ == "__main__":
+    main()
