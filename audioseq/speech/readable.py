@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
@@ -63,7 +64,7 @@ def write_readable(
         return
     begins_sentence = True
     for words, texts in _punctuate_segments(segments, punctuator):
-        yield words, _write(words, texts, begins_sentence)
+        yield words, _write(words, _capitalise(texts, begins_sentence), begins_sentence)
         begins_sentence = ends_sentence(texts[-1])
 
 
@@ -108,6 +109,15 @@ def _count_complete(window: Sequence[str]) -> int:
     complete = len(window) - LOOKAHEAD_WORDS
     ends = (count for count in range(complete, 0, -1) if ends_sentence(window[count - 1]))
     return next(ends, complete)
+
+
+def _capitalise(texts: Sequence[str], begins_sentence: bool) -> list[str]:
+    """Write the first word of each sentence with a capital: the model labels marks and case separately."""
+    begins = [begins_sentence, *map(ends_sentence, texts)]
+    return [
+        re.sub(r"[^\W\d_]", lambda letter: letter[0].upper(), text, count=1) if begin else text
+        for text, begin in zip(texts, begins, strict=False)
+    ]
 
 
 def _write(words: Sequence[Word], texts: Sequence[str], begins_sentence: bool) -> list[Word]:

@@ -62,6 +62,16 @@ def test_a_number_that_continues_a_sentence_does_not_begin_one() -> None:
     assert texts([written for _, written in found]) == ["There were,", "30 men."]
 
 
+def test_sentences_begin_with_a_capital() -> None:
+    class Careless(PausePunctuator):
+        def punctuate(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> list[str]:
+            return [word.lower() for word in super().punctuate(words, pauses)]
+
+    words = speak("it rains yes 'tis wet", [0, 0, 0.6, 0, 0])
+    found = write_readable([words[:2], words[2:]], Careless())
+    assert texts([written for _, written in found]) == ["It rains?", "Yes. 'Tis wet."]
+
+
 def test_without_a_model_words_are_as_recognised() -> None:
     words = speak("in twenty twenty six", [0, 0, 0, 0])
     assert list(write_readable([words], None)) == [(words, words)]
