@@ -48,9 +48,9 @@ def read_transcripts(table: Path, recognised: Path) -> list[Transcript]:
         pauses = [max(0.0, start - end) for (_, _, end), (_, start, _) in pairwise(row["words"])] + [0.0]
         mapped = [0.0] * len(reference)
         spoken = [each.word for each in reference]
-        for kind, first, end, other, _ in Levenshtein.opcodes(spoken, words):
-            if kind in ("equal", "replace"):
-                mapped[first:end] = pauses[other : other + end - first]
+        for block in Levenshtein.opcodes(spoken, words):
+            if block.tag in ("equal", "replace"):
+                mapped[block.src_start : block.src_end] = pauses[block.dest_start : block.dest_end]
         found.append(Transcript(reference, mapped, transfer_labels(reference, words), pauses))
     return found
 

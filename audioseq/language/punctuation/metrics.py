@@ -96,16 +96,14 @@ def transfer_labels(reference: Sequence[LabelledWord], words: Sequence[str]) -> 
     labels = [[0, 0] for _ in words]
     last = -1
     spoken = [each.word for each in reference]
-    for kind, start, end, first, stop in Levenshtein.opcodes(spoken, list(words)):
-        if kind == "insert":
-            last = stop - 1
-            continue
-        for offset in range(end - start):
-            each = reference[start + offset]
-            if kind == "delete":
+    for block in Levenshtein.opcodes(spoken, list(words)):
+        if block.tag == "insert":
+            last = block.dest_end - 1
+        for offset, each in enumerate(reference[block.src_start : block.src_end]):
+            if block.tag == "delete":
                 if last >= 0 and not labels[last][1]:
                     labels[last][1] = each.mark
             else:
-                last = first + offset
+                last = block.dest_start + offset
                 labels[last] = [each.case, each.mark]
     return [LabelledWord(word, case, mark, word) for word, (case, mark) in zip(words, labels, strict=True)]

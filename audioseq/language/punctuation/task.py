@@ -227,7 +227,7 @@ def _reduce(stored: checkpoint.Checkpoint, size: int) -> Tensor:
         )
     centred = weight - weight.mean(0)
     components = torch.linalg.eigh(centred.T @ centred)[1][:, -size:].flip(1)
-    reduced = centred @ components
+    reduced: Tensor = centred @ components
     reduced = reduced * (EMBEDDING_SCALE / reduced.std())
     reduced[0] = 0.0
     return reduced
