@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
-from math import nan
+from math import nan, prod
 from typing import Any, Protocol
 
 from audioseq import models
@@ -53,7 +53,9 @@ def write_readable(
     not grow with the recording. Numbers are written afterwards, within each segment.
 
     A written word that stands for several recognised words has the start of the first, the end of the last,
-    and the lowest of their confidences, as it is right only if all of them are.
+    and the product of their confidences, as it is right only if all of them are. (Of three words in a row of
+    the development set, transcribed greedily, all are right in 38 %; the mean of the product is 0.36, of the
+    lowest confidence 0.47, and of the geometric mean 0.66.)
 
     Args:
         segments: the recognised words of each segment, with their times.
@@ -129,7 +131,7 @@ def _write(words: Sequence[Word], texts: Sequence[str], begins_sentence: bool) -
             start=part[0].start,
             end=part[-1].end,
             word=text,
-            confidence=min(word.confidence for word in part),
+            confidence=prod(word.confidence for word in part),
             speaker=part[0].speaker,
             raw=" ".join(word.word for word in part),
         )

@@ -45,7 +45,7 @@ def test_a_written_word_has_the_times_of_the_words_that_it_stands_for() -> None:
     assert texts([written]) == ["It was in 2026. Then."]
     year = written[3]
     assert (year.start, year.end, year.raw) == (words[3].start, words[5].end, "twenty twenty six")
-    assert year.confidence == words[5].confidence == min(word.confidence for word in words[3:6])
+    assert year.confidence == words[3].confidence * words[4].confidence * words[5].confidence < 1
 
 
 def test_a_mark_at_the_end_of_a_segment_depends_on_the_next_segment() -> None:
