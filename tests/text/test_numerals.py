@@ -131,6 +131,7 @@ def test_all_dates() -> None:
         ("we saw ten to fifteen men", "we saw 10 to 15 men"),
         ("the b b c's man from i b m on t v", "the BBC's man from IBM on TV"),
         ("he saw a u f o", "he saw a UFO"),
+        ("A l a n.", "ALAN."),
         ("in the u s.", "in the US."),
     ],
 )  # fmt: skip

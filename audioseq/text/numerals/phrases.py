@@ -87,7 +87,8 @@ def read_letters(stretch: Stretch, start: int) -> list[Written]:
     letters = stretch.words[start:end]
     if len(letters) > 0 and len(stretch.at(end).removesuffix("'s")) == 1 and stretch.at(end).endswith("'s"):
         letters, end = (*letters, stretch.at(end)), end + 1
-    if letters[:1] == ("a",) and len(letters) > 3:
+    is_all = len(letters) == len(stretch.words)
+    if letters[:1] == ("a",) and len(letters) > 3 and not is_all:
         return []
     if sum(letter not in "aio" for letter in letters) < 2:
         return []
