@@ -22,11 +22,11 @@ from scipy.stats import spearmanr
 from audioseq.music import pipeline
 from audioseq.music.analysis import form, statistics
 from audioseq.music.data.corpora import read_manifest
-from audioseq.music.data.examples import Example, read_examples
 from audioseq.music.generation.draft import parts_of
 from audioseq.music.pipeline import Composer, Composition, CompositionOptions
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.grid import to_grid
+from audioseq.music.representation.grid import Piece, read_piece, to_grid
+from audioseq.music.representation.tokenizer import conditions_of
 from audioseq.recipe import OPTIONS, run_script, write_results
 
 ENTRY_BARS = 8
@@ -37,14 +37,12 @@ CANDIDATES = 4
 """Candidates of each piece, where the best is kept."""
 
 
-def read_held_out(split: str, most: int) -> dict[str, list[Example]]:
-    """Return held-out pieces of each style, evenly from its list."""
-    entries = read_manifest(DATA / f"{split}.jsonl")
-    found = {}
-    for style in sorted({entry.style for entry in entries}):
-        own = [entry for entry in entries if entry.style == style]
-        found[style] = read_examples(own[:: max(len(own) // most, 1)][:most])
-    return found
+def read_held_out(split: str, style: str, most: int) -> list[Piece]:
+    """Return held-out pieces of a style, evenly from its list, with their own velocities."""
+    own = [entry for entry in read_manifest(DATA / f"{split}.jsonl") if entry.style == style]
+    chosen = own[:: max(len(own) // most, 1)][:most]
+    pieces = [read_piece(entry.midi_filepath, print) for entry in chosen]
+    return [piece for piece in pieces if piece is not None]
 
 
 def examine(made: list[Composition]) -> list[form.Form]:
@@ -53,39 +51,36 @@ def examine(made: list[Composition]) -> list[form.Form]:
     return [form.examine(to_grid(each.score), key) for each, key in zip(made, keys, strict=True)]
 
 
-def examine_held_out(examples: list[Example]) -> list[form.Form]:
+def examine_held_out(pieces: list[Piece], style: str) -> list[form.Form]:
     """Examine held-out pieces; the voice of a song is written as a wind instrument, with other ranges."""
     forms = []
-    for example in examples:
-        conditions = example.conditions
-        ranges = parts_of(conditions)
-        limits = [(part.low, part.high) for part in ranges]
-        forms.append(form.examine(example.piece(), (conditions.tonic, conditions.minor), limits))
+    for piece in pieces:
+        parts = parts_of(conditions_of(piece, v.STYLES.index(style)))
+        forms.append(form.examine(piece, piece.key(), [(part.low, part.high) for part in parts]))
     return forms
 
 
-def density(composer: Composer, style: str) -> dict[str, float]:
+def density(composer: Composer, style: str) -> dict[str, Any]:
     """Return how the measured density follows the requested one."""
     measured = []
     for seed, notes in enumerate(DENSITIES):
         options = CompositionOptions(style, density=notes, bars=12)
-        measured += [each.density for each in composer.compose(seed, count=2, options=options)]
-    asked = np.repeat(DENSITIES, 2)
+        measured.append(composer.compose(seed, options=options)[0].density)
     return {
-        "spearman": float(spearmanr(asked, measured).statistic),
-        "lowest": float(np.mean(measured[:2])),
-        "highest": float(np.mean(measured[-2:])),
+        "spearman": float(spearmanr(DENSITIES, measured).statistic),
+        "asked": DENSITIES,
+        "measured": [round(each, 2) for each in measured],
     }
 
 
-def compare(composer: Composer, style: str, held_out: list[Example], pieces: int) -> dict[str, Any]:
+def compare(composer: Composer, style: str, held_out: list[Piece], pieces: int) -> dict[str, Any]:
     """Return all comparisons of a style."""
     made = compose(composer, style, pieces)
     ours = [statistics.describe(to_grid(each.score)) for each in made]
-    theirs = [statistics.describe(middle(example.piece())) for example in held_out]
+    theirs = [statistics.describe(middle(piece)) for piece in held_out]
     rows = statistics.compare(ours, theirs)
     print(f"\n{style}", statistics.table(rows), sep="\n", flush=True)
-    few = max(pieces // 4, 4)
+    few = max(pieces // 8, 2)
     best = composer.compose(1, count=few, options=CompositionOptions(style, bars=BARS), best_of=CANDIDATES)
     similarity = float(np.median([statistics.describe(to_grid(b.score)).similarity_4 for b in best]))
     figures = {
@@ -94,7 +89,7 @@ def compare(composer: Composer, style: str, held_out: list[Example], pieces: int
         "statistics": {row.name: {"ours": row.pieces, "held_out": row.reference} for row in rows},
         "median_outside": [row.name for row in rows if not row.within_range],
         "form": form.summarise(examine(made), ENTRY_BARS),
-        "form_of_held_out_pieces": form.summarise(examine_held_out(held_out), ENTRY_BARS),
+        "form_of_held_out_pieces": form.summarise(examine_held_out(held_out, style), ENTRY_BARS),
         "key": float(
             np.mean([to_grid(m.score).key() == (m.conditions.tonic, m.conditions.minor) for m in made])
         ),
@@ -116,9 +111,10 @@ def main() -> None:
     parser.add_argument("--styles", nargs="+", default=list(v.STYLES[:-1]), choices=v.STYLES[:-1])
     parser.add_argument("--publish", **OPTIONS["publish"])
     args = parser.parse_args()
-    composer, held_out = pipeline.load_composer(args.model), read_held_out(args.split, args.held_out)
+    composer = pipeline.load_composer(args.model)
     for style in args.styles:
-        figures = compare(composer, style, held_out[style], args.pieces)
+        held_out = read_held_out(args.split, style, args.held_out)
+        figures = compare(composer, style, held_out, args.pieces)
         if args.publish:
             path = Path(HERE) / "results.json"
             results = json.loads(path.read_text())

@@ -15,7 +15,7 @@ ENGRAVED = (33, 49, 64, 80, 96, 112)
 """Velocities of the marks pp, p, mp, mf, f and ff in the training pieces, from MuseScore."""
 ENGRAVED_STYLES = ("lied", "quartet")
 """Styles whose training pieces have the dynamics of a score: marks, and hairpins between them."""
-HAIRPIN_QUARTERS = 1.5
+HAIRPIN_QUARTERS = 2
 """Longest hairpin before a change of level, quarter notes."""
 PHRASE_QUARTERS = 8
 """Length of the rise and fall of a phrase in chorales, quarter notes."""
