@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audioseq.errors import CheckpointError, FileError
-from audioseq.files import write_atomically
+from audioseq.files import reading, write_atomically
 from audioseq.models import bundled_dir, cache_dir
 
 VERSION = 1
@@ -35,15 +36,19 @@ def is_cached(path: Path) -> bool:
 def cached_arrays(path: Path, kind: str, derive: Callable[[], Mapping[str, NDArray[Any]]]) -> Arrays:
     """Return arrays that are derived from a model file.
 
-    They are derived again if the file has changed, and always if the cache folder cannot be written.
+    They are derived again if the content of the file has changed, and always if the cache folder cannot be
+    written.
 
     Args:
         path: the model file.
         kind: name of the arrays, part of the name of the file in the cache.
         derive: computes the arrays.
+    Raises:
+        CheckpointError: the model file cannot be read.
     """
-    status, target = path.stat(), cache_dir() / f"{path.name}.{kind}"
-    source = [VERSION, str(path), status.st_size, status.st_mtime_ns]
+    target = cache_dir() / f"{path.name}.{kind}"
+    with reading(path, CheckpointError), open(path, "rb") as file:
+        source = [VERSION, hashlib.file_digest(file, "sha256").hexdigest()]
     with suppress(OSError, ValueError, TypeError):
         if (found := _read(target, source)) is not None:
             return found

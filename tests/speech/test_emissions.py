@@ -14,13 +14,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq import checkpoint
+from audioseq import audio, checkpoint
 from audioseq.audio.features import LogMel
 from audioseq.audio.mel import F_MAX, F_MIN, N_FFT, mel_filters
 from audioseq.checkpoint import Header
 from audioseq.errors import AudioseqError, CheckpointError, ConfigError
 from audioseq.speech import pipeline
 from audioseq.speech.config import SpeechConfig
+from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.emissions import choose_runtime, load_emission_model, to_onnx
 from audioseq.speech.model import build
 from audioseq.text.subwords import SubwordTokenizer
@@ -191,8 +192,28 @@ def test_recordings_are_transcribed_without_torch(tmp_path: Path) -> None:
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({WITHOUT!r}.split()))\n"
         "from audioseq.cli.main import run\n"
-        f"sys.exit(run(['transcribe', 'assets/hello.flac', '-m', {str(path)!r}, '--words', '-f', 'json']))\n"
+        f"codes = [run(['transcribe', 'assets/hello.flac', '-m', {str(path)!r}, '--words', '-f', 'json'])]\n"
+        f"print(*codes, run(['compose', '-o', {str(tmp_path / 'a.mid')!r}]), run(['info']))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert '"duration": 4.735' in done.stdout
+    assert '"duration": 4.735' in done.stdout and done.stdout.endswith("0 1 0\n"), done
+    assert "torch\tnot installed" in done.stdout
+    message = "which is not installed; run: pip install audioseq (without --no-deps)"
+    assert done.stderr.splitlines()[-1].endswith(message)
+
+
+@pytest.mark.slow
+def test_200_recordings_have_the_same_text_in_both_runtimes(data_root: Path) -> None:
+    """Probabilities differ by rounding only, and so little that no text differs."""
+    recordings = sorted((data_root / "speech" / "CommonVoice13-part" / "clips").glob("*.opus"))[::6][:200]
+    assert len(recordings) == 200
+    recognisers = [pipeline.load_recogniser(None, "cpu", name) for name in ("onnx", "torch")]  # type: ignore[arg-type]
+    largest = 0.0
+    for path in recordings:
+        waveform = audio.load(path)
+        (found,), (expected,) = (each.model.compute([waveform]) for each in recognisers)
+        largest = max(largest, float(np.abs(np.exp(found) - np.exp(expected)).max()))
+        texts = [recognisers[0].tokenizer.decode(greedy(each).tokens) for each in (found, expected)]
+        assert texts[0] == texts[1], path
+    print(f"largest difference of a probability: {largest:.1e}")
+    assert largest < 1e-3
