@@ -52,7 +52,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"config"},
         {"model", "data", "rendering"},
         {"memorisation"},
-        {"analysis", "generation", "task"},
+        {"analysis", "generation", "instrumentation", "task"},
         {"pipeline", "harmony"},
         {"evaluate"},
     ),

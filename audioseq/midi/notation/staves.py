@@ -88,6 +88,15 @@ def to_parts(score: Score) -> list[Part]:
     return parts
 
 
+def track_names(score: Score) -> list[str]:
+    """Return the name of each track: its own, or that of its instrument."""
+    first = {note.track: note for note in reversed(score.notes)}
+    return [
+        (score.names[track] if track < len(score.names) else "") or _instrument_name(note.program, note.drum)
+        for track, note in sorted(first.items())
+    ]
+
+
 def _instrument_name(program: int, drum: bool) -> str:
     return "Drums" if drum else SHORT_NAMES.get(program) or INSTRUMENTS[program].name
 

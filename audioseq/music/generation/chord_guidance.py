@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from audioseq.music.generation.guidance import PITCH_SCALES
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.chords import MAJOR_SCALE, MINOR_SCALE, Progression
 from audioseq.music.representation.event_state import RELATIVE_PITCHES, EventState
 from audioseq.music.representation.vocabulary import PITCH, SAME, STEP, TRACK
 
-FOREIGN_NATS = 4.0
-"""Penalty of a note that does not belong to the chord."""
+FOREIGN_NATS = 6.0
+"""Penalty of a note that does not belong to the chord, at the inverse temperature 1."""
 PASSING_NATS = 0.7
 """The same for notes of the key in the melody, off the beat."""
-BASS_NATS = 4.0
+BASS_NATS = 6.0
 """Penalty of the other tones of the chord in the bass, when a chord begins."""
 HELD_NATS = 3.0
 """Penalty of a duration beyond the end of the chord, of a note that does not belong to the next."""
@@ -64,7 +65,7 @@ def _pitch_bias(progression: Progression, state: EventState, event: Sequence[int
     begins = position == 0 or progression.at(state.bar, position - 1, state.length) is not chord
     if begins:
         bias -= BASS_NATS * ((pitches <= HIGHEST_BASS) & (pitches % 12 != chord.bass))
-    return bias
+    return bias * PITCH_SCALES[conditions.style]
 
 
 def _duration_bias(progression: Progression, state: EventState, event: Sequence[int]) -> np.ndarray:

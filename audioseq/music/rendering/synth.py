@@ -81,29 +81,49 @@ DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...] = (
 )
 """Percussion keys; tone (Hz, 0: none), amplitude and cutoff (Hz) of high-passed noise, and decay (s)."""
 OTHER_DRUM = (0.0, 0.4, 2500.0, 0.03)
+PAN_WIDTH = 0.5
+"""How far the outer tracks are from the centre in stereo, from 0 to 1."""
 REVERB_LEVEL = 0.22
 """Level of the reverberation relative to the dry sound."""
 
 
-def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
+def synthesise(
+    score: Score, sample_rate: int = 44_100, *, stereo: bool = False, reverb: bool = True
+) -> np.ndarray:
     """Synthesise a score.
 
     Args:
         score: the music; equal scores give equal samples.
         sample_rate: Hz.
+        stereo: whether to return two channels, with the tracks side by side.
+        reverb: whether to add the reverberation of a small hall.
     Returns:
-        mono samples within ±0.9 `[N]` float32, with N = ceil((end + 1.5 s) * sample_rate).
+        samples within ±0.9 `[N]` or, in stereo, `[N, 2]`, float32; N = ceil((end + 1.5 s) * sample_rate).
     Raises:
         AudioError: the sample rate is below 8 kHz or above 192 kHz.
     """
+    return limit(mix_notes(score, sample_rate, stereo=stereo, reverb=reverb))
+
+
+def mix_notes(
+    score: Score, sample_rate: int, *, stereo: bool = False, reverb: bool = True, tracks: int | None = None
+) -> np.ndarray:
+    """Return the sum of all notes before normalisation, as `synthesise` does.
+
+    Args:
+        tracks: number of tracks of the piece that the score is a part of; its own if not given.
+    """
     check_rate(sample_rate)
-    mix = np.zeros(int(np.ceil((score.end + TAIL_SECONDS) * sample_rate)), np.float32)
-    groups: dict[tuple[bool, int, int, int], list[Note]] = defaultdict(list)
+    samples = int(np.ceil((score.end + TAIL_SECONDS) * sample_rate))
+    mix = np.zeros((samples, 2) if stereo else samples, np.float32)
+    if tracks is None:
+        tracks = 1 + max((note.track for note in score.notes), default=0)
+    groups: dict[tuple[bool, int, int, int, int], list[Note]] = defaultdict(list)
     for note in score.notes:
         layer = min(note.velocity * VELOCITY_LAYERS // 128, VELOCITY_LAYERS - 1)
         program = 0 if note.drum else note.program
-        groups[note.drum, program, note.pitch, layer].append(note)
-    for (drum, program, pitch, layer), notes in groups.items():
+        groups[note.drum, program, note.pitch, layer, note.track if stereo else 0].append(note)
+    for (drum, program, pitch, layer, track), notes in groups.items():
         if drum:
             hit = _drum_sound(pitch, sample_rate)  # the durations of the notes are ignored
             sounds: Iterator[np.ndarray] = (hit * _amplitude(note.velocity) for note in notes)
@@ -111,10 +131,23 @@ def synthesise(score: Score, sample_rate: int = 44_100) -> np.ndarray:
             timbre = PROGRAM_TIMBRES.get(program, FAMILY_TIMBRES[program // 8])
             longest = min(max(note.duration for note in notes), MAX_TONE_SECONDS) + timbre.release
             sounds = _cut(_tone(timbre, pitch, layer, longest, sample_rate), notes, timbre, sample_rate)
+        gains = _pan(track, tracks)
         for note, sound in zip(notes, sounds, strict=True):
             start = int(note.onset * sample_rate)
-            mix[start : start + len(sound)] += sound[: len(mix) - start]
-    return limit(_add_reverb(mix, sample_rate))
+            heard = sound[: len(mix) - start]
+            mix[start : start + len(sound)] += heard[:, None] * gains if stereo else heard
+    if not reverb:
+        return mix
+    if not stereo:
+        return _add_reverb(mix, sample_rate)
+    return np.stack([_add_reverb(mix[:, side], sample_rate, side) for side in (0, 1)], axis=1)
+
+
+def _pan(track: int, tracks: int) -> np.ndarray:
+    """Return the gains of the left and the right channel, with constant power `[2]`."""
+    place = PAN_WIDTH * (2 * track / (tracks - 1) - 1) if tracks > 1 else 0.0
+    angle = np.pi / 4 * (1 + place)
+    return np.sqrt(2) * np.array((np.cos(angle), np.sin(angle)), np.float32)
 
 
 def check_rate(sample_rate: int) -> None:
@@ -201,18 +234,29 @@ def _drum_sound(pitch: int, sample_rate: int) -> np.ndarray:
     return (0.5 * sound).astype(np.float32)
 
 
-def _add_reverb(dry: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Add the reverberation of a small hall: the impulse response is decaying low-passed noise."""
+def _add_reverb(dry: np.ndarray, sample_rate: int, seed: int = 0) -> np.ndarray:
+    """Add the reverberation of a small hall: the impulse response is decaying low-passed noise.
+
+    Args:
+        dry: one channel `[N]`.
+        sample_rate: Hz.
+        seed: of the noise; different in the channels of a stereo sound, which widens it.
+    """
     time = np.arange(int(1.2 * sample_rate)) / sample_rate
     low_pass = butter(1, 3000, fs=sample_rate, output="sos")
-    response = sosfilt(low_pass, np.random.default_rng(0).standard_normal(len(time))) * np.exp(-time / 0.17)
+    response = sosfilt(low_pass, np.random.default_rng(seed).standard_normal(len(time)))
+    response *= np.exp(-time / 0.17)
     response *= np.minimum(time / 0.012, 1) * np.linspace(1, 0, len(time))
     response *= REVERB_LEVEL / np.sqrt((response**2).sum())
     return np.asarray(dry + oaconvolve(dry, response.astype(np.float32))[: len(dry)])
 
 
 def limit(mix: np.ndarray) -> np.ndarray:
-    """Normalise a waveform `[N]` so that its loud samples reach the knee, and compress louder ones softly."""
+    """Normalise a waveform so that its loud samples reach the knee, and compress louder ones softly.
+
+    Args:
+        mix: one channel `[N]`, or two `[N, 2]`.
+    """
     loud = np.quantile(np.abs(mix[::7]), 0.999) if len(mix) else 0.0  # every 7th sample is enough
     if not loud:
         return mix

@@ -13,10 +13,16 @@ import soundfile as sf
 from audioseq.errors import AudioError
 from audioseq.midi import Note, Score
 from audioseq.music.rendering import render as rendering
-from audioseq.music.rendering.render import render
-from audioseq.music.rendering.synth import CEILING, FAMILY_TIMBRES, TAIL_SECONDS, synthesise
+from audioseq.music.rendering.render import Sound, render, render_stems
+from audioseq.music.rendering.synth import CEILING, FAMILY_TIMBRES, TAIL_SECONDS, mix_notes, synthesise
 
 RATE = 22_050
+
+
+@pytest.fixture(autouse=True)
+def built_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the built-in synthesiser unless a test names a sound font."""
+    monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, "")
 
 
 def pitch_of(waveform: np.ndarray) -> float:
@@ -126,3 +132,70 @@ def test_missing_sound_font_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv(rendering.SOUND_FONT_VARIABLE, str(tmp_path / "none.sf2"))
     with pytest.raises(AudioError, match=r"none\.sf2"):
         render(Score((Note(60, 64, 0.0, 0.5),)))
+
+
+TRIO = Score(tuple(Note(48 + 12 * track, 80, track / 4, 0.5, 40, track=track) for track in range(3)))
+
+
+def test_stereo_places_tracks_side_by_side() -> None:
+    waveform = render(TRIO, RATE, Sound(stereo=True, reverb=False))
+    assert waveform.shape == (int((1 + TAIL_SECONDS) * RATE), 2) and np.abs(waveform).max() <= CEILING
+    first, last = waveform[: RATE // 5], waveform[int(0.8 * RATE) : RATE]
+    left, right = ((part**2).sum(axis=0) for part in (first, last))
+    assert left[0] > 2 * left[1] and right[1] > 2 * right[0]
+    single = render(Score(TRIO.notes[:1]), RATE, Sound(stereo=True, reverb=False))
+    assert np.allclose(single[:, 0], single[:, 1])
+
+
+def test_reverberation_can_be_left_out() -> None:
+    end = int(0.8 * RATE)
+    score = Score((Note(60, 80, 0.0, 0.5, 40),))
+    dry, wet = (
+        np.abs(render(score, RATE, Sound(reverb=reverb))[end : end + RATE // 10]).max() for reverb in (0, 1)
+    )
+    assert dry == 0 < wet
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+def test_stems_add_up_to_the_piece(stereo: bool) -> None:
+    stems = render_stems(TRIO, RATE, Sound(stereo=stereo))
+    assert len(stems) == 3 and np.abs(sum(stems)).max() == pytest.approx(CEILING, abs=1e-3)
+    whole = mix_notes(TRIO, RATE, stereo=stereo)
+    assert np.allclose(sum(stems), whole * CEILING / np.abs(whole).max(), atol=1e-4)
+    for track, stem in enumerate(stems):  # only this instrument
+        alone = stem if not stereo else stem.mean(axis=1)
+        start = int((track / 4 + 0.1) * RATE)
+        assert pitch_of(alone[start : start + RATE // 3]) == pytest.approx(48 + 12 * track, abs=0.3)
+
+
+def test_a_given_sound_font_must_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AudioError, match="file not found; give a sound font"):
+        Sound(sound_font=tmp_path / "none.sf2")
+    font = tmp_path / "bad.sf2"
+    font.write_bytes(b"no sound font")
+    program = tmp_path / "fluidsynth"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AudioError, match="FluidSynth cannot use it"):
+        render(TRIO, 8000, Sound(sound_font=font))
+    program.unlink()
+    with pytest.raises(AudioError, match="needs FluidSynth"):
+        Sound(sound_font=font)
+
+
+def test_fluidsynth_gets_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fake `fluidsynth` writes its options down."""
+    sf.write(tmp_path / "played.wav", np.full((800, 2), (0.25, 0.5)), 8000)
+    program = tmp_path / "fluidsynth"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/options\nwhile [ "$1" != -F ]; do shift; done\n'
+        f'cp {tmp_path}/played.wav "$2"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "my.sf2").write_bytes(b"sound font")
+    played = render(TRIO, 8000, Sound(stereo=True, reverb=False, sound_font=tmp_path / "my.sf2"))
+    assert played.shape == (800, 2) and played[0, 1] > played[0, 0]
+    options = (tmp_path / "options").read_text()
+    assert "-R 0 -C 0" in options and "my.sf2" in options
