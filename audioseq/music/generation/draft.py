@@ -12,8 +12,8 @@ from audioseq.music.representation.chords import Progression
 from audioseq.music.representation.event_state import Conditions
 from audioseq.music.representation.playing import HAND_NOTES, instrument_range, is_piano
 
-CHORALE_RANGES = ((61, 78), (57, 72), (51, 67), (40, 61))
-"""Ranges of soprano, alto, tenor and bass with 97 % of the notes of Bach's chorales."""
+CHORALE_RANGES = ((61, 77), (57, 72), (51, 67), (41, 61))
+"""Ranges of soprano, alto, tenor and bass with 98 % of the notes of Bach's chorales."""
 STRINGS, STOPS = range(40, 44), 3
 """Programs of the violin and its relatives, and most notes that they play together."""
 SINGER_RANGE = (40, 84)

@@ -8,7 +8,7 @@ import numpy as np
 
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import NO_LOOKBACK, RELATIVE_PITCHES, EventState
-from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK
+from audioseq.music.representation.vocabulary import BAR, DURATION, END, PITCH, SAME, STEP, TRACK, VELOCITY
 
 
 def _by_style(**values: float) -> tuple[float, ...]:
@@ -28,15 +28,17 @@ VOICE_PENALTY_NATS = 8.0
 """Penalty of overlaps and of rests in a voice."""
 PITCH_SCALES = _by_style(pop=1.0, lied=1.05, quartet=1.0, chorale=1.4)
 """Inverse temperature of the pitches, by style."""
-STEP_SCALES = _by_style(pop=1.3, lied=1.5, quartet=1.5, chorale=0.95)
+STEP_SCALES = _by_style(pop=1.3, lied=1.5, quartet=1.5, chorale=1.0)
 """Inverse temperature of the steps, by style."""
-DURATION_SCALES = _by_style(pop=1.0, lied=1.0, quartet=0.85, chorale=1.0)
+DURATION_SCALES = _by_style(pop=1.0, lied=1.0, quartet=0.92, chorale=0.85)
 """Inverse temperature of the durations, by style."""
-LENGTH_BIAS_NATS = _by_style(pop=0.0, lied=0.08, quartet=0.0, chorale=0.0)
+VELOCITY_SCALES = _by_style(pop=1.0, lied=0.92, quartet=1.0, chorale=1.0)
+"""Inverse temperature of the velocities, by style."""
+LENGTH_BIAS_NATS = _by_style(pop=0.02, lied=0.08, quartet=0.0, chorale=0.0)
 """Bonus of a duration for each doubling, by style: otherwise notes are shorter than in real pieces."""
 CHORD_BIAS_NATS = 0.2
 """Penalty of a further note of a chord for each class by which the density is too high."""
-SCALES = {STEP: STEP_SCALES, PITCH: PITCH_SCALES, DURATION: DURATION_SCALES}
+SCALES = {STEP: STEP_SCALES, PITCH: PITCH_SCALES, DURATION: DURATION_SCALES, VELOCITY: VELOCITY_SCALES}
 MELODY_STYLES = (v.STYLES.index("pop"), v.STYLES.index("lied"))
 """Styles in which the first track is the melody."""
 INTRODUCTION_BARS = 4
