@@ -20,6 +20,7 @@ TASKS = {
     "harmony": "Harmonisation",
     "ngram": "Language model",
     "language": "Language model",
+    "punctuation": "Punctuation and capitals",
 }
 MEASURES = {
     "wer": "word error rate",

@@ -68,12 +68,7 @@ class TranscribePart:
                 self._hotwords = ui.input(
                     "Expected words", placeholder="names and terms, separated by commas"
                 ).classes("wide")
-                name = service.model_name
-                self._greedy = ui.select(
-                    {False: f"{name}, with language models", True: f"{name}, greedy: faster, more errors"},
-                    value=service.options.greedy,
-                    label="Model",
-                )
+                self._greedy = ui.select(_decodings(service), value=service.decoding() is None, label="Model")
                 self._again = ui.button("Transcribe again", icon="refresh", on_click=self._start)
                 self._again.props("flat no-caps").set_visibility(False)
         self._messages = Messages()
@@ -213,3 +208,11 @@ class TranscribePart:
                     content = writers.write(transcript, form).encode()
                     name = f"{Path(recording.name).stem}.{form}"
                     download_link(form, recording.folder.write(name, content))
+
+
+def _decodings(service: Service) -> dict[bool, str]:
+    """Return the choices of whether to decode greedily; only one if there are no language models."""
+    name = service.model_name
+    if service.decoding() is None:
+        return {True: name}
+    return {False: f"{name}, with language models", True: f"{name}, greedy: faster, more errors"}
