@@ -50,7 +50,7 @@ def refine(piece: Piece, style: int, random: np.random.Generator, heard: Iterabl
     velocities = []
     for note in piece.notes:
         level = v.velocity_level(note.velocity)
-        candidates = by_level[level] or range(8 * level + 2, 8 * level + 7)
+        candidates = by_level[level] or range(8 * level + 1, 8 * level + 7)
         velocities.append(int(candidates[int(random.integers(len(candidates)))]))
     return _replace(piece, velocities)
 

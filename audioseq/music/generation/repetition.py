@@ -12,7 +12,7 @@ LAG_BARS = (4, 8, 16)
 """How many bars ago the repeated bar can be."""
 LAG_WEIGHTS = (1, 2, 2)
 """How often each of these lags is chosen: phrases return rather after some time than at once."""
-REPETITION_PROBABILITIES = {"pop": 0.3, "lied": 0.08, "quartet": 0.1, "chorale": 0.05, "other": 0.3}
+REPETITION_PROBABILITIES = {"pop": 0.3, "lied": 0.08, "quartet": 0.08, "chorale": 0.05, "other": 0.3}
 """Share of the phrases that repeat an earlier one, if any exists: such that bars are as similar to those 4, 8
 and 16 bars before as in real pieces. The model repeats some by itself."""
 FREE_ENDING_BARS = 2
