@@ -46,7 +46,7 @@ DEFAULT_SECONDS = 60.0
 """Length of a piece if neither bars nor seconds are given."""
 DEFAULT_BARS = 32
 """Number of bars that the model expects at first if the length is given in seconds."""
-DRAWN_CONDITIONS = 3
+DRAWN_CONDITIONS = 4
 """Number of training pieces from which the conditions are chosen."""
 MAX_BATCH_PIECES = 64
 """Pieces that are generated at once, and limit of `count` and `best_of`."""
@@ -198,8 +198,9 @@ class Composer:
             sampling: options of sampling; default `DEFAULT_SAMPLING`.
             primer: music that each piece continues.
             with_primer: whether the result includes the primer.
-            best_of: number of candidates per piece. The result is the likeliest candidate that neither is
-                stuck nor copies training data, if any.
+            best_of: number of candidates per piece. The result is the likeliest candidate that ends with a
+                cadence and neither is stuck nor copies training data, if any; events that repeat an earlier
+                bar do not count, so that loops have no advantage.
         Raises:
             ConfigError: a value is out of range.
         """
@@ -283,8 +284,8 @@ class Composer:
     ) -> tuple[Conditions, float]:
         """Return the conditions of a piece, and its exact tempo in quarter notes per minute.
 
-        All open options come from one training piece, so that they fit each other. Of a few pieces, that with
-        the middle number of notes per second is taken, so that extremes are rare.
+        All open options come from one training piece, so that they fit each other. Of four pieces, that
+        with the second smallest number of notes per second is taken, so that extremes are rare.
         """
         self._check_style(options)
         styles = sorted(self.training_conditions)
