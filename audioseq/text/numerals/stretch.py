@@ -57,6 +57,11 @@ class Stretch:
         return found
 
 
+def continues(stretch: Stretch, index: int) -> bool:
+    """Return whether a number continues with a larger one, as in "may five hundred"."""
+    return stretch.has(index, {"hundred", "thousand", "million"})
+
+
 def count_words(written: list[Written]) -> int:
     """Return the number of spoken words that written words stand for."""
     return sum(each.spoken for each in written)

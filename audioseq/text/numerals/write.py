@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from audioseq.text.numerals.phrases import PHRASES, YEARS
+from audioseq.text.numerals.dates import YEARS
+from audioseq.text.numerals.phrases import PHRASES
 from audioseq.text.numerals.spoken import Number, read_number
 from audioseq.text.numerals.stretch import Stretch, Written, count_words, figures, ordinal_figures
 

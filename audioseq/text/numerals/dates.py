@@ -1,0 +1,80 @@
+"""Dates, years and decades in words: "March third", "nineteen oh five"."""
+
+from __future__ import annotations
+
+from audioseq.text.numerals.spoken import DECADES, TEENS, UNITS, Number, read_below_hundred, read_number
+from audioseq.text.numerals.stretch import Stretch, Written, continues, ordinal_figures
+
+MONTHS = {
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december",
+}  # fmt: skip
+VERBS = {"march", "may"}
+"""Months that are a month only if they have a capital."""
+BEFORE_YEARS = MONTHS | {
+    "in", "since", "year", "circa", "until", "till", "during", "by", "from", "early", "late",
+}  # fmt: skip
+YEARS = range(1000, 2100)
+"""Numbers that can be years."""
+
+
+def read_date(stretch: Stretch, start: int) -> list[Written]:
+    """Read a day with its month: "March third", "the third of March"; a year after it gets a comma."""
+    if _is_month(stretch, start):
+        day = read_below_hundred(stretch.words, start + 1)
+        is_day = day is not None and day.value <= 31 and not stretch.begins_number(day.end)
+        year = [] if day is None or day.value > 31 else _read_year_of_date(stretch, day.end)
+        if day is None or not (is_day or year) or continues(stretch, day.end):
+            return []
+        comma = "," if year else ""
+        return [
+            Written(stretch.originals[start], 1),
+            Written(f"{day.value}{comma}", day.end - start - 1),
+            *year,
+        ]
+    day = read_below_hundred(stretch.words, start)
+    if day is None or not day.is_ordinal or day.value > 31 or stretch.at(day.end) != "of":
+        return []
+    if not stretch.has(day.end + 1, MONTHS):
+        return []
+    return [Written(ordinal_figures(day.value), day.end - start)]
+
+
+def _is_month(stretch: Stretch, index: int) -> bool:
+    return stretch.has(index, MONTHS - VERBS) or (
+        stretch.has(index, VERBS) and stretch.originals[index][0].isupper()
+    )
+
+
+def _read_year_of_date(stretch: Stretch, start: int) -> list[Written]:
+    """Read a year, also one that is only a number, such as "two thousand and six"."""
+    number = read_number(stretch.words, start) if stretch.begins_number(start) else None
+    if number is None or number.is_ordinal or number.value not in YEARS:
+        return read_year(stretch, start)
+    return [Written(str(number.value), number.end - start)]
+
+
+def read_year(stretch: Stretch, start: int) -> list[Written]:
+    """Read a year or a decade that is spoken in two parts: "nineteen oh five", "eighteen sixties"."""
+    first = TEENS.get(stretch.at(start), 20 * (stretch.at(start) == "twenty"))
+    if not first:
+        return []
+    if stretch.has(start + 1, DECADES):
+        return [Written(f"{100 * first + DECADES[stretch.at(start + 1)]}s", 2)]
+    second = read_two_digits(stretch, start + 1)
+    if second is None or stretch.begins_number(second.end) or continues(stretch, second.end):
+        return []
+    # "fifteen twenty minutes" and "twelve thirty": only what goes before can tell.
+    is_estimate = second.end == start + 2 and second.value - first in (1, 2, 5, 10)
+    is_time = first <= 12 and second.value < 60
+    if (is_estimate or is_time) and not stretch.has(start - 1, BEFORE_YEARS):
+        return []
+    return [Written(str(100 * first + second.value), second.end - start)]
+
+
+def read_two_digits(stretch: Stretch, start: int) -> Number | None:
+    """Read the minutes of a time or the second part of a year: "oh five", or 10 to 99."""
+    if stretch.has(start, {"oh", "o"}) and stretch.has(start + 1, UNITS):
+        return Number(UNITS[stretch.at(start + 1)], start + 2)
+    number = read_below_hundred(stretch.words, start)
+    return None if number is None or number.is_ordinal or number.value < 10 else number
