@@ -32,7 +32,7 @@ STEP_SCALES = _by_style(pop=1.3, lied=1.5, quartet=1.5, chorale=1.0)
 """Inverse temperature of the steps, by style."""
 DURATION_SCALES = _by_style(pop=1.0, lied=1.0, quartet=0.92, chorale=0.85)
 """Inverse temperature of the durations, by style."""
-VELOCITY_SCALES = _by_style(pop=1.0, lied=1.0, quartet=0.85, chorale=1.0)
+VELOCITY_SCALES = _by_style(pop=1.0, lied=1.0, quartet=0.95, chorale=1.0)
 """Inverse temperature of the velocities, by style."""
 LENGTH_BIAS_NATS = _by_style(pop=0.02, lied=0.08, quartet=0.0, chorale=0.0)
 """Bonus of a duration for each doubling, by style: otherwise notes are shorter than in real pieces."""
