@@ -69,6 +69,13 @@ CATALOGUE: tuple[Model, ...] = (
         summary="LSTM language model of English books, for rescoring and next-word prediction",
     ),
     Model(
+        name="english-punctuation",
+        task="punctuation",
+        file="english-punctuation.safetensors",
+        sha256="01b5171f9316b796f7063b127b0ee3f4b98746dbc3c356ed406fcf7af0dd855b",
+        summary="punctuation and capitals of English text and transcripts",
+    ),
+    Model(
         name="chorale",
         task="harmony",
         file="chorale.safetensors",

@@ -21,8 +21,6 @@ BIASES = np.arange(-3.0, 3.01, 0.25)
 """Values that are tried for the bias of a label."""
 MIN_PRECISION = 0.5
 """A bias with a lower precision of its label is not chosen: most marks in a text should be right."""
-ROUNDS = 3
-"""Times that the bias of every label is chosen anew."""
 
 
 @dataclass(frozen=True)
@@ -128,31 +126,23 @@ def tune(model: str | Path, text: Path, output: Path) -> Path:
 def choose_biases(
     scores: NDArray[np.floating], reference: NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, float]:
-    """Choose the bias of each label but the first that gives the highest macro F1 of these labels.
+    """Choose the bias of each label but the first that gives it the highest F1, with the others unbiased.
 
-    The biases are chosen one after the other, several times (coordinate ascent). A label whose precision is
-    too low with every bias gets the lowest bias.
+    A label whose precision is too low with every bias gets the lowest bias.
 
     Args:
         scores: unnormalised log probabilities of the labels `[N, L]`.
         reference: the correct labels `[N]`.
         names: names of the labels.
     """
-    bias = np.zeros(len(names))
-    for _ in range(ROUNDS):
-        for label in range(1, len(names)):
-            qualities = []
-            for value in BIASES:
-                bias[label] = value
-                found = (scores + bias).argmax(1)
-                chosen = found == label
-                is_precise = (reference[chosen] == label).sum() >= MIN_PRECISION * chosen.sum()
-                qualities.append(_macro_f1(reference, found, len(names)) if is_precise else -1.0)
-            bias[label] = BIASES[int(np.argmax(qualities))]
-    return {name: float(value) for name, value in zip(names, bias, strict=True) if value}
-
-
-def _macro_f1(reference: NDArray[np.int64], found: NDArray[np.int64], labels: int) -> float:
-    correct = np.bincount(reference[reference == found], minlength=labels)[1:]
-    total = (np.bincount(reference, minlength=labels) + np.bincount(found, minlength=labels))[1:]
-    return float(np.mean(2 * correct / np.maximum(1, total)))
+    biases = {}
+    for label, name in enumerate(names[1:], 1):
+        other = np.delete(scores, label, 1).max(1)
+        qualities = []
+        for bias in BIASES:
+            chosen = scores[:, label] + bias > other
+            correct = int((reference[chosen] == label).sum())
+            f1 = 2 * correct / max(1, int(chosen.sum() + (reference == label).sum()))
+            qualities.append(f1 if correct >= MIN_PRECISION * chosen.sum() else -1.0)
+        biases[name] = float(BIASES[int(np.argmax(qualities))])
+    return biases
