@@ -125,7 +125,8 @@ if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
     chosen = read_manifest(arguments.manifest)[:: arguments.every]
     program = [sys.executable, "-m", "audioseq"]
-    costs, starts = [], []
+    costs: list[report.Row] = []
+    starts: list[report.Row] = []
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         hours = write_recordings(chosen, place)

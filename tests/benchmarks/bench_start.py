@@ -46,6 +46,7 @@ def measure(model: str | None, runtime: str) -> dict[str, float]:
 
     from audioseq import audio, models
     from audioseq.cli.common import decoding_options
+    from audioseq.runtime.session import Session
     from audioseq.speech import emissions
     from audioseq.speech.config import SpeechConfig
     from audioseq.speech.decoding.decoder import Decoder
@@ -61,7 +62,7 @@ def measure(model: str | None, runtime: str) -> dict[str, float]:
         network = step("network", lambda: restore(config, stored, "cpu"))
     else:
         content = step("graph", lambda: emissions.to_onnx(config, stored))
-        session = step("session of ONNX Runtime", lambda: emissions.Session(content, str(path)))
+        session = step("session of ONNX Runtime", lambda: Session(content, str(path)))
         network = emissions.OnnxModel(session, config, path)
     recogniser = Recogniser(network, restore_tokenizer(stored.header.tokenizer), stored.header)
     options = decoding_options(recogniser)

@@ -86,7 +86,7 @@ def test_emissions_equal_those_of_torch(model: Path, lengths: list[int], seed: i
 
 
 def test_both_runtimes_have_the_same_weights(model: Path) -> None:
-    first, second = (load_emission_model(model, "cpu", name)[0].weights() for name in ("onnx", "torch"))  # type: ignore[arg-type]
+    first, second = (load_emission_model(model, "cpu", name)[0].weights() for name in ("onnx", "torch"))
     assert first.keys() == second.keys()
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
@@ -207,7 +207,7 @@ def test_200_recordings_have_the_same_text_in_both_runtimes(data_root: Path) -> 
     """Probabilities differ by rounding only, and so little that no text differs."""
     recordings = sorted((data_root / "speech" / "CommonVoice13-part" / "clips").glob("*.opus"))[::6][:200]
     assert len(recordings) == 200
-    recognisers = [pipeline.load_recogniser(None, "cpu", name) for name in ("onnx", "torch")]  # type: ignore[arg-type]
+    recognisers = [pipeline.load_recogniser(None, "cpu", name) for name in ("onnx", "torch")]
     largest = 0.0
     for path in recordings:
         waveform = audio.load(path)
