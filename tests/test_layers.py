@@ -165,7 +165,7 @@ def test_only_the_command_line_imports_typer() -> None:
     assert users == {"cli"}
 
 
-WEB_FRAMEWORKS = {"fastapi", "gradio", "prometheus_client", "starlette", "uvicorn", "websockets"}
+WEB_FRAMEWORKS = {"fastapi", "nicegui", "prometheus_client", "starlette", "uvicorn", "websockets"}
 
 
 def test_only_the_server_imports_a_web_framework() -> None:

@@ -1,4 +1,4 @@
-"""What each request passes first: the key, the origin, the size and the speed of its upload; and metrics."""
+"""Checks of each request: its key, its origin, and the size and speed of its upload; and metrics."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sys
 from asyncio import BaseTransport
 from functools import partial
 
@@ -95,6 +97,10 @@ def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> No
         models.resolve(name or models.default_for(task), task)
     config = make_config(options, workers)
     with listen(host, port) as listening:
+        name = f"[{host}]" if ":" in host else host
+        print(f"listens on http://{name}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
+        # uvicorn raises the signal again once it has ended; the exit code is then that of a success.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         if workers == 1:
             uvicorn.Server(config).run([listening])
             return

@@ -18,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,11 @@ class Server:
         """Return the resident memory of the process."""
         return int(self._read("statm").split()[1]) * PAGE_BYTES / 1e6
 
+    def core_seconds(self) -> float:
+        """Return the processor time of the process so far."""
+        fields = self._read("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def threads(self) -> int:
         """Return the number of threads of the process."""
         return int(re.findall(r"Threads:\s+(\d+)", self._read("status"))[0])
@@ -91,20 +97,19 @@ class Server:
 def serving(model: str, options: Sequence[str]) -> Iterator[Server]:
     """Run a server on a free port."""
     program = [sys.executable, "-m", "audioseq", "serve", "--port", "0", "-m", model, "--queue", "1000"]
-    with subprocess.Popen([*program, *options], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-        assert process.stderr is not None
-        port = None
-        for line in process.stderr:
-            if found := re.search(rb"running on socket .*?(\d+)\)", line):
-                port = int(found[1])
-                break
-        if port is None:
-            raise SystemExit("the server did not start")
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen([*program, *options], stderr=log, stdout=subprocess.DEVNULL) as process,
+    ):
+        while not (found := re.search(r"listens on (http\S+)", Path(log.name).read_text())):
+            if process.poll() is not None:
+                raise SystemExit("the server did not start")
+            time.sleep(0.2)
         try:
-            yield Server(process, f"http://127.0.0.1:{port}")
+            httpx.get(f"{found[1]}/health", timeout=TIMEOUT_SECONDS)  # waits for the models
+            yield Server(process, found[1])
         finally:
             process.terminate()
-            process.stderr.read()
 
 
 async def load(server: Server, clips: Sequence[bytes], clients: int, requests: int) -> list[float]:
@@ -125,8 +130,8 @@ async def load(server: Server, clips: Sequence[bytes], clients: int, requests: i
     return latencies
 
 
-def row(name: str, latencies: Sequence[float], seconds: float) -> report.Row:
-    """Return the row of a load."""
+def row(name: str, latencies: Sequence[float], seconds: float, core_seconds: float) -> report.Row:
+    """Return the row of a load, from the times of its requests, and of all of them."""
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
     return {
         "clients": name,
@@ -135,6 +140,7 @@ def row(name: str, latencies: Sequence[float], seconds: float) -> report.Row:
         "p95 (s)": round(float(p95), 2),
         "p99 (s)": round(float(p99), 2),
         "audio-hours per hour": round(len(latencies) * CLIP_SECONDS / seconds, 1),
+        "core-milliseconds per clip": round(1000 * core_seconds / len(latencies)),
     }
 
 
@@ -144,11 +150,12 @@ def measure_loop(model: str, clips: Sequence[np.ndarray], requests: int, *, gree
     decoding = "greedy" if greedy else None
     recogniser.transcribe(clips[0], audio.SAMPLE_RATE, decoding=decoding)  # type: ignore[arg-type]
     latencies: list[float] = []
+    start = time.process_time()
     for number in range(requests):
         began = time.perf_counter()
         recogniser.transcribe(clips[number % len(clips)], audio.SAMPLE_RATE, decoding=decoding)  # type: ignore[arg-type]
         latencies.append(time.perf_counter() - began)
-    return row("loop of single calls", latencies, sum(latencies))
+    return row("loop of single calls", latencies, sum(latencies), time.process_time() - start)
 
 
 def measure_memory(server: Server, clips: Sequence[bytes], requests: int) -> list[report.Row]:
@@ -226,9 +233,10 @@ def main() -> None:
     with serving(options.model, server_options) as server:
         asyncio.run(load(server, files, 1, 1))  # the first request loads what is loaded late
         for clients in options.clients:
-            began = time.perf_counter()
+            began, start = time.perf_counter(), server.core_seconds()
             latencies = asyncio.run(load(server, files, clients, max(options.requests, clients)))
-            rows.append(row(str(clients), latencies, time.perf_counter() - began))
+            seconds = time.perf_counter() - began
+            rows.append(row(str(clients), latencies, seconds, server.core_seconds() - start))
             report.show(rows[-1])
         vanishing = measure_vanishing(server, files, options.vanishing)
         memory = measure_memory(server, files, options.memory_requests)

@@ -35,9 +35,11 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         try:
             port = None
             while not port and (line := process.stderr.readline()):
-                port = re.search(r"running on socket .*?(\d+)\)|http://[\d.]+:(\d+)", line)
+                port = re.search(r"listens on http://127.0.0.1:(\d+)", line)
             assert port, "the server did not start"
-            yield process, f"http://127.0.0.1:{port[1] or port[2]}"
+            address = f"http://127.0.0.1:{port[1]}"
+            assert httpx.get(f"{address}/health", timeout=120).status_code == 200  # waits for the models
+            yield process, address
         finally:
             process.terminate()
             process.communicate(timeout=60)
