@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+import audioseq
 from audioseq.cli.main import run
 from audioseq.midi import Score
 from audioseq.midi.instruments import INSTRUMENTS
@@ -51,6 +52,26 @@ def test_wav_is_stereo_and_stems_add_up_to_it(compose: Callable[..., int]) -> No
     assert np.corrcoef(sum(stems).ravel(), whole.ravel())[0, 1] > 0.98  # but for the limiter of the whole
 
 
+def test_python_has_the_same(model: str, compose: Callable[..., int]) -> None:
+    assert (
+        compose("-o", "a.mid", "--chords", "C | F G7", "--meter", "3/4", "--instruments", "flute, piano") == 0
+    )
+    piece = audioseq.compose(
+        7, model=model, bars=2, chords="C | F G7", meter="3/4", instruments="flute, piano"
+    )
+    piece.save("b.mid")
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
+    piece.to_wav("b.wav")
+    piece.plot("b.svg")
+    piece.to_musicxml("b.musicxml")
+    assert sf.info("b.wav").channels == 2 and all(
+        Path(f"b.{each}").stat().st_size for each in ("svg", "musicxml")
+    )
+    longer = audioseq.compose(7, model=model, bars=2, primer=Score.load("b.mid"))
+    assert longer.score.notes[: len(piece.score.notes)]
+    assert longer.score.end > piece.score.end
+
+
 def test_instruments_play_in_their_ranges(compose: Callable[..., int]) -> None:
     assert compose("-o", "a.mid", "--instruments", "Flute, cello, piano") == 0
     notes = Score.load("a.mid").notes
@@ -68,6 +89,8 @@ def test_instruments_play_in_their_ranges(compose: Callable[..., int]) -> None:
         (["-o", "a.pdf"], 1, "a.pdf: is not the name of a MIDI, MusicXML or ABC file"),
         (["--instruments", "kazoo"], 1, "instrument is 'kazoo'; give names such as flute"),
         (["--wav", "a.wav", "--soundfont", "none.sf2"], 1, "none.sf2: file not found; give a sound font"),
+        (["--chords", "C | H"], 1, "chords have 'H', which is no chord"),
+        (["--meter", "4/5"], 1, "meter is '4/5'; give a time signature"),
         (["--no-reverb"], 2, "needs --wav or --stems"),
         (["--stems", "file"], 1, "file: is a file; name a folder for the stems"),
     ],

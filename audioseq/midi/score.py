@@ -44,6 +44,9 @@ class Score:
     """Names of the tracks; empty for tracks without a name."""
     text: str = ""
     """Text of the file, such as the origin of the piece."""
+    chords: tuple[tuple[float, str], ...] = ()
+    """(seconds, chord symbol such as `Am7` or `Bb/D`) where the harmony changes, in order; files have them as
+    markers, which are not read."""
     ticks_per_beat: int = TICKS_PER_BEAT
     """Resolution of the file, ticks per quarter note."""
     warnings: tuple[str, ...] = field(default=(), compare=False)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from audioseq import __version__
+from audioseq import __version__, audio
 from audioseq.checkpoint import Header
 from audioseq.device import choose_device
 from audioseq.errors import AudioseqError, ConfigError
 from audioseq.midi import Score
 from audioseq.models import open_model
+from audioseq.music.analysis.statistics import describe
 from audioseq.music.config import MusicConfig
 from audioseq.music.generation.draft import Draft, parts_of
 from audioseq.music.generation.dynamics import refine
@@ -32,20 +33,27 @@ from audioseq.music.generation.primer import Primer, Setting, choose_setting, pl
 from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.generation.scores import compose_score, continue_score
 from audioseq.music.generation.stepper import EventStep
+from audioseq.music.instrumentation import arrange, parse_instruments
 from audioseq.music.memorisation.fingerprint import TENSOR_NAME, Fingerprint
 from audioseq.music.model import MusicModel, build
+from audioseq.music.rendering.render import Sound, render
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.chords import choose_key, parse_progression
 from audioseq.music.representation.event_state import Conditions
+from audioseq.music.representation.grid import to_grid
 from audioseq.music.representation.keys import key_name
 from audioseq.music.representation.tokenizer import decode
 
 DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
 """A temperature slightly above 1 adds variety; top-p removes the least likely values."""
+WAV_SAMPLE_RATE = 44_100
+"""Sample rate of `Composition.to_wav`, Hz."""
 DEFAULT_SECONDS = 60.0
 """Length of a piece if neither bars nor seconds are given."""
 DEFAULT_BARS = 32
 """Number of bars that the model expects at first if the length is given in seconds."""
+LOOP_SIMILARITIES = {"pop": 0.24, "lied": 0.17, "quartet": 0.15, "chorale": 0.09}
+"""75th percentile of `Statistics.similarity_4` of the validation pieces of each style."""
 DRAWN_CONDITIONS = 4
 """Number of training pieces from which the conditions are chosen."""
 MAX_BATCH_PIECES = 64
@@ -155,6 +163,20 @@ class Composition:
         """Write a MIDI file; its text event records the seed."""
         self.score.save(path)
 
+    def to_musicxml(self, path: str | Path, *, title: str = "") -> None:
+        """Write sheet music; see `Score.to_musicxml`."""
+        self.score.to_musicxml(path, title=title)
+
+    def to_wav(self, path: str | Path, sound: Sound | None = None) -> None:
+        """Write audio (.wav or .flac), by default in stereo with reverberation; see `render`."""
+        audio.write(path, render(self.score, WAV_SAMPLE_RATE, sound or Sound(stereo=True)), WAV_SAMPLE_RATE)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw a piano roll (.png, .svg or .pdf)."""
+        from audioseq.music.analysis.plot import piano_roll  # loads matplotlib
+
+        piano_roll(self.score, Path(path))
+
 
 class Composer:
     """A trained music model that composes pieces.
@@ -199,8 +221,8 @@ class Composer:
             primer: music that each piece continues.
             with_primer: whether the result includes the primer.
             best_of: number of candidates per piece. The result is the likeliest candidate that ends with a
-                cadence and neither is stuck nor copies training data, if any; events that repeat an earlier
-                bar do not count, so that loops have no advantage.
+                cadence, is neither stuck nor a loop, and copies no training data, if any; events that repeat
+                an earlier bar do not count, so that repetition has no advantage.
         Raises:
             ConfigError: a value is out of range.
         """
@@ -219,6 +241,7 @@ class Composer:
         for job, (draft, bpm) in zip(jobs, plans, strict=True):
             made = self._finish(draft, bpm, start, seed, job, with_primer)
             rank = is_stuck(draft.events) + made.copied + (not has_ending(draft))
+            rank += best_of > 1 and is_loop(made)
             candidates.append((rank, draft.new_nats / max(draft.new, 1), made))
         groups = (candidates[first : first + best_of] for first in range(0, len(jobs), best_of))
         return [min(group, key=lambda candidate: candidate[:2])[-1] for group in groups]
@@ -330,6 +353,10 @@ class Composer:
             heard = [note.velocity for note in start.primer.score.notes if not note.drum]
             new = refine(end_at_next(new, single), conditions.style, random, heard)
             score = continue_score(start.primer, start.setting, new, key, text, with_primer)
+        if draft.chords is not None:
+            bars = 0 if start is None else len(start.primer.piece.meters)
+            progression = draft.chords if with_primer else draft.chords.after(-bars)
+            score = replace(score, chords=progression.symbols(score, bars if with_primer else 0))
         nats = draft.nats / max(draft.sampled, 1)
         density = piece.density
         warnings = []
@@ -378,7 +405,8 @@ def compose(
     seed: int | None = None,
     *,
     model: str | Path | None = None,
-    primer: str | Path | None = None,
+    primer: str | Path | Score | None = None,
+    instruments: str | None = None,
     **options: Any,
 ) -> Composition:
     """Compose one piece.
@@ -386,7 +414,8 @@ def compose(
     Args:
         seed: equal seeds give equal pieces; random if not given.
         model: name of a model, or path of its file; default `music-small`.
-        primer: MIDI file to continue.
+        primer: piece, or path of a MIDI file, to continue.
+        instruments: instruments for melody, bass and chords, such as `flute, cello, piano`; see `arrange`.
         options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds, chords, meter.
     Raises:
         AudioseqError: the model, the primer or an option is invalid.
@@ -394,8 +423,10 @@ def compose(
     known = CompositionOptions.__dataclass_fields__
     if unknown := sorted(options.keys() - known):
         raise AudioseqError(f"compose has no option {', '.join(unknown)}; the options are {', '.join(known)}")
-    start = Score.load(primer) if primer is not None else None
-    return load_composer(model).compose(seed, options=CompositionOptions(**options), primer=start)[0]
+    programs = parse_instruments(instruments) if instruments is not None else None
+    start = primer if isinstance(primer, Score) or primer is None else Score.load(primer)
+    made = load_composer(model).compose(seed, options=CompositionOptions(**options), primer=start)[0]
+    return made if programs is None else replace(made, score=arrange(made.score, programs))
 
 
 def _notes_per_second(row: Conditions) -> float:
@@ -410,6 +441,13 @@ def _parse_meter(text: str) -> int:
         if text.replace(" ", "") == f"{numerator}/{denominator}":
             return index
     raise ConfigError(f"meter is {text!r}; give a time signature such as 4/4, 3/4, 2/4, 6/8 or 12/8")
+
+
+def is_loop(made: Composition) -> bool:
+    """Return whether the bars of a piece are more similar to those 4 bars before than in real pieces."""
+    if not made.score.notes or made.style not in LOOP_SIMILARITIES:
+        return False
+    return describe(to_grid(made.score)).similarity_4 > LOOP_SIMILARITIES[made.style]
 
 
 def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:

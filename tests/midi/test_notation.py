@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import warnings
@@ -10,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
@@ -239,6 +241,26 @@ def test_musicxml_has_meter_key_clefs_voices_tempo_and_names(tmp_path: Path) -> 
         if note.find("pitch") is not None
     }
     assert len(voices) == 3  # two of the right hand, one of the left
+
+
+def test_chord_symbols_are_written(tmp_path: Path) -> None:
+    import xml.etree.ElementTree as ElementTree
+
+    chords = ((0.0, "Am7"), (2.0, "Bb/D"), (4.0, "F#m7b5"), (6.0, "G7sus4"))
+    made = score(*melody(0, 1, 2, 4, 6, 8), chords=chords)
+    made.to_musicxml(tmp_path / "a.musicxml")
+    found = list(ElementTree.parse(tmp_path / "a.musicxml").iter("harmony"))
+    roots = [(each.findtext("root/root-step"), each.findtext("root/root-alter")) for each in found]
+    assert roots == [("A", None), ("B", "-1"), ("F", "1"), ("G", None)]
+    kinds = [each.find("kind") for each in found]
+    assert [kind.get("text") for kind in kinds if kind is not None][::2] == ["m7", "m7b5"]
+    assert [kind.text for kind in kinds if kind is not None][::2] == ["minor-seventh", "half-diminished"]
+    assert found[1].findtext("bass/bass-step") == "D"
+    made.to_abc(tmp_path / "a.abc")
+    assert '"Am7"c2 c2 "Bb/D"c4|"F#m7b5"c4 "G7sus4"c4|]' in (tmp_path / "a.abc").read_text()
+    tracks = mido.MidiFile(file=io.BytesIO(made.to_bytes())).tracks
+    markers = [message.text for track in tracks for message in track if message.type == "marker"]
+    assert markers == [symbol for _, symbol in chords]
 
 
 def test_verovio_engraves_without_complaint(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

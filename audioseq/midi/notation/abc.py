@@ -58,6 +58,7 @@ def _write_bar(symbols: tuple[Symbol, ...], bar: Bar) -> str:
     beat = 36 if bar.meter[0] % 3 == 0 and bar.meter[1] >= 8 else 24
     spans = dict(triplet_spans(edge for each in symbols for edge in (each.start, each.start + each.ticks)))
     altered: set[str] = set()  # letters that have had an accidental
+    chords = list(bar.chords)
     text = ""
     for symbol in symbols:
         if text and symbol.start % beat == 0:
@@ -65,6 +66,8 @@ def _write_bar(symbols: tuple[Symbol, ...], bar: Bar) -> str:
         if symbol.triplet and symbol.start in spans:
             count = sum(symbol.start <= each.start < spans[symbol.start] for each in symbols)
             text += f"(3:2:{count}"
+        while chords and chords[0][0] <= symbol.start:
+            text += f'"{chords.pop(0)[1]}"'
         names = [_note_name(pitch, bar, altered) for pitch in symbol.pitches]
         name = names[0] if len(names) == 1 else f"[{''.join(names)}]" if names else "z"
         ticks = symbol.ticks * 3 // 2 if symbol.triplet else symbol.ticks

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 DRUM_POSITIONS = {35: "F4", 36: "F4", 38: "C5", 40: "C5", 42: "G5", 44: "D4", 46: "G5", 49: "A5", 51: "F5"}
 """Where percussion keys of General MIDI stand on the staff; others on the line of the toms."""
 OTHER_DRUM_POSITION = "D5"
+CHORD_KINDS = {
+    "": "major", "m": "minor", "dim": "diminished", "aug": "augmented", "7": "dominant-seventh",
+    "maj7": "major-seventh", "m7": "minor-seventh", "dim7": "diminished-seventh",
+    "m7b5": "half-diminished-seventh", "mM7": "minor-major-seventh", "6": "major-sixth", "m6": "minor-sixth",
+    "sus4": "suspended-fourth", "sus2": "suspended-second", "5": "power", "9": "dominant-ninth",
+    "maj9": "major-ninth", "m9": "minor-ninth", "13": "dominant-13th",
+}  # fmt: skip
+"""Kinds of chords in MusicXML, by the end of their symbol; others count as major, with their text."""
 CLEFS = {
     "treble": "TrebleClef",
     "treble8vb": "Treble8vbClef",
@@ -59,7 +67,7 @@ def to_musicxml(sheet: Sheet, title: str = "") -> bytes:
 
 
 def _to_staff(part: SheetPart, staff: Staff, sheet: Sheet, is_first: bool) -> stream.PartStaff:
-    """Return a staff with its measures; the first of the piece has the tempos."""
+    """Return a staff with its measures; the first of the piece has the tempos and chords."""
     from music21 import clef, stream
 
     result = stream.PartStaff()
@@ -80,12 +88,28 @@ def _to_staff(part: SheetPart, staff: Staff, sheet: Sheet, is_first: bool) -> st
                 target.insert(Fraction(symbol.start, QUARTER), element)
             if target is not measure:
                 measure.insert(0, target)
+        for tick, symbol in bar.chords if is_first else ():
+            measure.insert(Fraction(tick, QUARTER), _chord_symbol(symbol))
         result.append(measure)
         before = bar
     result.makeBeams(inPlace=True, setStemDirections=False)
     result.makeAccidentals(inPlace=True, cautionaryNotImmediateRepeat=False)
     result.getElementsByClass(stream.Measure)[-1].rightBarline = "final"
     return result
+
+
+def _chord_symbol(symbol: str) -> Any:
+    """Return the harmony of a chord symbol, with the kind of chord as it is written."""
+    from music21 import harmony
+
+    head, _, bass = symbol.partition("/")
+    length = 2 if head[1:2] in tuple("b♭#♯") and head[1:2] else 1
+    root, suffix = head[:length], head[length:]
+    names = [name.replace("b", "-").replace("♭", "-").replace("♯", "#") for name in (root, bass or root)]
+    made = harmony.ChordSymbol(root=names[0], bass=names[1], kind=CHORD_KINDS.get(suffix, "major"))
+    made.chordKindStr = suffix
+    made.writeAsChord = False
+    return made
 
 
 def _instrument(part: SheetPart) -> Any:

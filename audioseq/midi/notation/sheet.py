@@ -55,6 +55,7 @@ class Bar:
         fifths: sharps of the key signature, or flats if negative.
         minor: whether the key is minor.
         tempo: quarter notes per minute from this bar on, where it changes.
+        chords: chord symbols, each with its position in ticks from the bar line.
     """
 
     ticks: int
@@ -62,6 +63,7 @@ class Bar:
     fifths: int
     minor: bool
     tempo: float | None = None
+    chords: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _bars(score: Score, lines: Sequence[int]) -> tuple[Bar, ...]:
     signatures = score.time_signatures or ((0.0, 4, 4),)
     tempos = score.tempos or ((0.0, 120.0),)
     bars = []
+    chords = [(round(score.beats(seconds) * QUARTER), symbol) for seconds, symbol in score.chords]
     written = 0.0
     for line, following in pairwise(lines):
         _, *meter = signatures[index_at([each[0] for each in signatures], line)]
@@ -139,7 +142,8 @@ def _bars(score: Score, lines: Sequence[int]) -> tuple[Bar, ...]:
         changed = not written or max(bpm / written, written / bpm) > TEMPO_CHANGE
         written = bpm if changed else written
         signature = key_fifths(key) if key else estimated
-        bars.append(Bar(following - line, (meter[0], meter[1]), *signature, bpm if changed else None))
+        here = tuple((tick - line, symbol) for tick, symbol in chords if line <= tick < following)
+        bars.append(Bar(following - line, (meter[0], meter[1]), *signature, bpm if changed else None, here))
     return tuple(bars)
 
 

@@ -6,7 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from audioseq.errors import ConfigError
+from audioseq.midi import Score
+from audioseq.music.representation.vocabulary import TONICS
 
 QUALITIES = {
     "": (0, 4, 7), "maj": (0, 4, 7), "m": (0, 3, 7), "min": (0, 3, 7), "-": (0, 3, 7), "dim": (0, 3, 6),
@@ -40,12 +44,14 @@ class Chord:
         root: of the chord.
         tones: all tones of the chord, with the bass.
         bass: the root, or what is written after a slash.
+        symbol: chord symbol; that of a Roman numeral in its key.
     """
 
     name: str
     root: int
     tones: frozenset[int]
     bass: int
+    symbol: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,23 @@ class Progression:
         """Return the progression of a piece in which it begins after a number of bars."""
         start = -bars % len(self.bars)
         return Progression(self.bars[start:] + self.bars[:start])
+
+    def symbols(self, score: Score, first: int = 0) -> tuple[tuple[float, str], ...]:
+        """Return the chord symbols of a score, where they change, each with its time in seconds.
+
+        Args:
+            score: a piece that follows the progression from its first bar on.
+            first: index of the first bar with symbols.
+        """
+        lines = np.asarray(score.beats(score.bars()))
+        found: list[tuple[float, str]] = []
+        for bar in range(first, len(lines) - 1):
+            chords = self.bars[bar % len(self.bars)]
+            starts = np.linspace(lines[bar], lines[bar + 1], len(chords), endpoint=False)
+            for start, chord in zip(starts, chords, strict=True):
+                if not found or found[-1][1] != chord.symbol:
+                    found.append((score.seconds(float(start)), chord.symbol))
+        return tuple(found)
 
     def key(self) -> tuple[int, bool]:
         """Return the key that fits the chords best: tonic (0 is C), and whether it is minor."""
@@ -176,7 +199,11 @@ def choose_key(text: str, key: tuple[int, bool]) -> tuple[int, bool]:
 
 
 def _chord(name: str, root: int, intervals: Sequence[int], bass: int) -> Chord:
-    return Chord(name, root, frozenset([*((root + interval) % 12 for interval in intervals), bass]), bass)
+    tones = frozenset([*((root + interval) % 12 for interval in intervals), bass])
+    if _ROMAN.match(name) is None:
+        return Chord(name, root, tones, bass, name)
+    suffix = next((suffix for suffix, each in QUALITIES.items() if each == tuple(sorted(intervals))), "")
+    return Chord(name, root, tones, bass, TONICS[root] + suffix)
 
 
 def _roman(found: re.Match[str], key: tuple[int, bool]) -> tuple[int, tuple[int, ...]]:

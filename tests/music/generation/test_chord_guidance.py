@@ -49,6 +49,20 @@ def test_chords_begin_after_a_primer() -> None:
     assert share_inside(piece.score, parse_progression(TEXT), first_bar=2) > 0.85
 
 
+def test_chord_symbols_are_those_of_the_progression() -> None:
+    options = CompositionOptions(
+        bars=4, chords="i | V7 V7/iv | iv | V7", key="d minor", meter="4/4", tempo=60
+    )
+    score = tiny.composer().compose(1, options=options)[0].score
+    assert score.chords == ((0.0, "Dm"), (4.0, "A7"), (6.0, "D7"), (8.0, "Gm"), (12.0, "A7"))
+    assert share_inside(score, parse_progression("Dm | A7 D7 | Gm | A7")) > 0.6
+    later = CompositionOptions(bars=2, chords="C G", style="pop", tempo=60)
+    primer = to_score(tiny.song(bars=2))
+    for with_primer, first in ((True, primer.end), (False, 0.0)):
+        (piece,) = tiny.composer().compose(1, options=later, primer=primer, with_primer=with_primer)
+        assert piece.score.chords[0] == (pytest.approx(first, abs=0.01), "C")
+
+
 def test_a_bar_repeats_only_a_bar_of_the_same_chords() -> None:
     progression = parse_progression("C G C F")
     assert may_repeat(progression, 6, 4) and may_repeat(progression, 2, 2)
