@@ -13,6 +13,7 @@ from audioseq.music.generation.primer import Primer, Setting
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.grid import Piece, to_score
 from audioseq.music.representation.keys import key_signature
+from audioseq.music.representation.playing import is_piano
 
 TRACK_NAMES = {
     "pop": ("Melody", "Bridge", "Piano"),
@@ -28,12 +29,13 @@ MIN_TICKS_PER_BEAT = 96
 
 def compose_score(piece: Piece, style: int, key: tuple[int, bool], text: str) -> Score:
     """Return the score of a piece, with key signature, and names of the tracks."""
-    programs = piece.programs
-    names = TRACK_NAMES.get(v.STYLES[style], ())
-    if v.STYLES[style] == "lied" and programs[1:] == (0, 0):
-        programs = (SINGING_PROGRAM, 0, 0)
-    elif len(names) != len(programs) or (v.STYLES[style] == "lied"):
-        names = tuple(_instrument_name(program) for program in programs)
+    programs, names = piece.programs, TRACK_NAMES.get(v.STYLES[style], ())
+    others = tuple(map(_instrument_name, programs))
+    if v.STYLES[style] == "lied" and not is_piano(programs[0]):
+        names = names if programs[1:] == (0, 0) else (names[0], *others[1:])
+        programs = (SINGING_PROGRAM, *programs[1:])
+    elif len(names) != len(programs) or v.STYLES[style] == "lied":
+        names = others
     score = to_score(replace(piece, programs=programs), text, names)
     return replace(score, keys=((0.0, key_signature(*key)),))
 

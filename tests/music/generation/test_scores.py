@@ -20,7 +20,7 @@ from tests.music import tiny
     [
         ("lied", (68, 0, 0), ("Voice", "Piano, right hand", "Piano, left hand"), (52, 0, 0)),
         ("quartet", (40, 40, 41, 42), ("Violin I", "Violin II", "Viola", "Cello"), (40, 40, 41, 42)),
-        ("lied", (70, 40), ("Bassoon", "Violin"), (70, 40)),
+        ("lied", (70, 40), ("Voice", "Violin"), (52, 40)),
         ("pop", (0, 0), ("Acoustic Grand Piano",) * 2, (0, 0)),
     ],
 )
