@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from audioseq.errors import ConfigError
 from audioseq.midi import Note, Score
 from audioseq.midi.instruments import INSTRUMENTS
+from audioseq.midi.notation.staves import SHORT_NAMES
 
 ALIASES = {
     "piano": 0, "vibes": 11, "organ": 19, "guitar": 24, "electric guitar": 27, "bass": 32,
@@ -85,7 +86,9 @@ def arrange(score: Score, programs: Sequence[int]) -> Score:
         for note in _fit(line, program, number)
     ]
     notes += [replace(note, track=len(programs)) for note in drums]
-    names = tuple(INSTRUMENTS[program].name for program in programs) + ("Drums",) * bool(drums)
+    names = tuple(SHORT_NAMES.get(program) or INSTRUMENTS[program].name for program in programs) + (
+        "Drums",
+    ) * bool(drums)
     return replace(score, notes=tuple(notes), names=names)
 
 
@@ -186,7 +189,7 @@ def _fit(notes: Sequence[Note], program: int, track: int) -> list[Note]:
         return sum(not low <= note.pitch + shift <= high for note in notes), abs(shift)
 
     shift = min(range(-48, 60, 12), key=outside)
-    fitted = {}
+    fitted: dict[tuple[float, int], Note] = {}
     for note in notes:
         pitch = note.pitch + shift
         pitch += 12 * max(-(-(low - pitch) // 12), 0)

@@ -63,7 +63,8 @@ def to_musicxml(sheet: Sheet, title: str = "") -> bytes:
         if len(staves) > 1:
             score.insert(0, layout.StaffGroup(staves, name=part.name, symbol="brace", barTogether=True))
     tree: ElementTree.Element = ScoreExporter(score, makeNotation=False).parse()
-    return ElementTree.tostring(tree, encoding="utf-8", xml_declaration=True)
+    content: bytes = ElementTree.tostring(tree, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def _to_staff(part: SheetPart, staff: Staff, sheet: Sheet, is_first: bool) -> stream.PartStaff:
@@ -88,8 +89,8 @@ def _to_staff(part: SheetPart, staff: Staff, sheet: Sheet, is_first: bool) -> st
                 target.insert(Fraction(symbol.start, QUARTER), element)
             if target is not measure:
                 measure.insert(0, target)
-        for tick, symbol in bar.chords if is_first else ():
-            measure.insert(Fraction(tick, QUARTER), _chord_symbol(symbol))
+        for tick, name in bar.chords if is_first else ():
+            measure.insert(Fraction(tick, QUARTER), _chord_symbol(name))
         result.append(measure)
         before = bar
     result.makeBeams(inPlace=True, setStemDirections=False)

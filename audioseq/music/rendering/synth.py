@@ -147,7 +147,7 @@ def _pan(track: int, tracks: int) -> np.ndarray:
     """Return the gains of the left and the right channel, with constant power `[2]`."""
     place = PAN_WIDTH * (2 * track / (tracks - 1) - 1) if tracks > 1 else 0.0
     angle = np.pi / 4 * (1 + place)
-    return np.sqrt(2) * np.array((np.cos(angle), np.sin(angle)), np.float32)
+    return np.array((np.cos(angle), np.sin(angle)), np.float32) * np.float32(np.sqrt(2))
 
 
 def check_rate(sample_rate: int) -> None:

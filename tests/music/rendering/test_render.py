@@ -151,7 +151,8 @@ def test_reverberation_can_be_left_out() -> None:
     end = int(0.8 * RATE)
     score = Score((Note(60, 80, 0.0, 0.5, 40),))
     dry, wet = (
-        np.abs(render(score, RATE, Sound(reverb=reverb))[end : end + RATE // 10]).max() for reverb in (0, 1)
+        np.abs(render(score, RATE, Sound(reverb=reverb))[end : end + RATE // 10]).max()
+        for reverb in (False, True)
     )
     assert dry == 0 < wet
 
