@@ -113,7 +113,8 @@ class Primer:
         """The first tick that is not before the end of the last note; new notes begin there or later."""
         last = max(note.onset for note in self.piece.notes)
         longest = last + TEMPO_BARS * v.METER_TICKS[self.piece.meters[-1]]
-        return min(math.ceil(self.score.beats(self.score.end) * TICKS_PER_QUARTER - 1e-6), longest)
+        end = float(self.score.beats(self.score.end)) * TICKS_PER_QUARTER
+        return min(math.ceil(end - 1e-6), longest)
 
     @property
     def density(self) -> float:

@@ -74,7 +74,7 @@ def test_wishes_are_granted() -> None:
         assert {note.track for note in piece.notes} <= {0, 2}
         assert all(note.onset >= 30 and note.onset % 12 == 0 for note in piece.notes)
         assert {v.velocity_level(note.velocity) for note in piece.notes} <= {5, 6}
-        counts = defaultdict(int)
+        counts: dict[tuple[int, int], int] = defaultdict(int)
         for note in piece.notes:
             counts[note.track, note.onset] += 1
         assert all(count <= parts[track].most for (track, _), count in counts.items())
