@@ -100,7 +100,7 @@ def test_all_clients_get_the_words_of_the_command() -> None:
     [
         (["-m", "whisper-1"], "whisper-1: "),
         (["-m", "no-such-model"], "no such model or file"),
-        (["--music-model", "/etc/passwd"], "/etc/passwd"),
+        (["--music-model", "no-such-model"], "no such model or file"),
         (["--host", "203.0.113.7"], "cannot be listened on"),
         (["--host", "no such host"], "cannot be listened on"),
     ],
