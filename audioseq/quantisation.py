@@ -47,8 +47,8 @@ def quantise(weight: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np
 
 def is_quantised(integers: NDArray[Any], scales: NDArray[Any]) -> bool:
     """Whether two arrays have the types and shapes of the results of `quantise`."""
-    types = integers.dtype, scales.dtype
-    return types == (np.int8, np.float32) and integers.ndim > 1 and scales.shape == integers.shape[:1]
+    has_types = integers.dtype == np.int8 and scales.dtype == np.float32
+    return has_types and integers.ndim > 1 and scales.shape == integers.shape[:1]
 
 
 def dequantise(integers: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -31,8 +31,8 @@ Device = Annotated[
 Runtime = Annotated[
     Literal["auto", "onnx", "torch"],
     typer.Option(
-        help="Library that runs the model: onnx starts faster and needs no torch; auto is torch on a GPU, else "
-        "onnx."
+        help="Library that runs the model: onnx starts faster and needs no torch; auto is torch on a GPU, "
+        "else onnx."
     ),
 ]
 Threads = Annotated[

@@ -82,9 +82,7 @@ def export(
     ] = None,
     form: Annotated[
         Literal["safetensors", "onnx"],
-        typer.Option(
-            "--format", help="A model file, or the ONNX graph of a speech model."
-        ),
+        typer.Option("--format", help="A model file, or the ONNX graph of a speech model."),
     ] = "safetensors",
     int8: Annotated[
         bool,
@@ -110,9 +108,7 @@ def export(
 
     refuse_to_overwrite(output, force)
     if checkpoint.is_onnx(output) != (form == "onnx"):
-        raise typer.BadParameter(
-            f"{output}: the suffix .onnx is for --format onnx", param_hint="-o"
-        )
+        raise typer.BadParameter(f"{output}: the suffix .onnx is for --format onnx", param_hint="-o")
     stored = checkpoint.load(models.resolve(model))
     card = stored.header.card
     if results is not None:

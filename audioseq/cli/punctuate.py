@@ -17,17 +17,15 @@ def punctuate(
     ],
     model: Annotated[
         str | None,
-        typer.Option(
-            "-m", "--model", metavar="MODEL", help=MODEL_HELP, show_default="english-punctuation"
-        ),
+        typer.Option("-m", "--model", metavar="MODEL", help=MODEL_HELP, show_default="english-punctuation"),
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Restore the punctuation and the case of a text.
 
-    Prints a line for each line, as soon as it is read. Words do not change, only their case and the marks after
-    them. A line that has capitals and marks is printed unchanged, and so are words in other alphabets.
+    Prints a line for each line, as soon as it is read. Words do not change, only their case and the marks
+    after them. A line that has capitals and marks is printed unchanged, and so are words in other alphabets.
     """
     from audioseq.language import corpus
     from audioseq.language.punctuation.pipeline import load_punctuator

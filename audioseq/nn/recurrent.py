@@ -198,15 +198,15 @@ class RecurrentStack(nn.Module):
         """Run over a window of a longer sequence, as `Recurrent.window`, with one state for each layer."""
         after = []
         for i, layer in enumerate(self.layers):
-            y, state = layer.window(x, frames, None if states is None else states[i])
+            y, state = cast(Recurrent, layer).window(x, frames, None if states is None else states[i])
             x = self._connect(i, x, y)
             after.append(state)
         return x, tuple(after)
 
     def _connect(self, i: int, x: Tensor, y: Tensor) -> Tensor:
         """Return the input of the next layer, for the input and the output of layer i."""
-        y = self.norms[i](y) if self.norms else y
-        return self.dropout(x + y if self.residual and x.shape == y.shape else y)
+        y = self.norms[i](y) if len(self.norms) else y
+        return cast(Tensor, self.dropout(x + y if self.residual and x.shape == y.shape else y))
 
 
 _LAYERS: dict[CellName, Callable[..., nn.RNNBase]] = {

@@ -55,7 +55,7 @@ class Segment:
 class Transcript:
     """The text of one recording, with timestamps.
 
-    The text has punctuation, capitals and figures if the model recommends it; `raw` has the words as they were
+    The text has punctuation, capitals and figures if the model recommends it; `raw` has the words as
     recognised.
     """
 

@@ -176,7 +176,7 @@ def test_embeddings_come_from_a_language_model(text: Path, tmp_path: Path) -> No
 
 def test_the_bias_of_a_label_gives_the_highest_f1_with_enough_precision() -> None:
     """Three of four scores of b below that of a by 0.6 are right, and one of four below it by 2.1."""
-    margins, reference = [0.6] * 4 + [2.1] * 4, [1, 1, 1, 0] + [1, 0, 0, 0]
+    margins, reference = [0.6] * 4 + [2.1] * 4, [1, 1, 1, 0, 1, 0, 0, 0]
     scores = np.array([[0.0, -margin, -9.0] for margin in margins])
     assert choose_biases(scores, np.array(reference), ["a", "b", "c"]) == {"b": 0.75, "c": -3.0}
     scores[:, 2] = 5.0  # a label that is never right

@@ -101,7 +101,9 @@ def test_drums_count_in_rhythm_only() -> None:
 
 def test_comparison() -> None:
     def one(density: float, copy: int | None) -> Statistics:
-        return Statistics(1.0, 2.0, 3.0, 4.0, density, 6.0, 7.0, 8.0, 9.0, *[0.0] * 7, copy)
+        return Statistics(
+            1.0, 2.0, 3.0, 4.0, density, 6.0, 7.0, 8.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, copy
+        )  # fmt: skip
 
     reference = [one(value, 3) for value in range(11)]
     rows = {row.name: row for row in compare([one(9.5, None)], reference)}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.music.generation.generate import Draft, generate
+from audioseq.music.generation.draft import Draft
+from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.memorisation.copies import CopyIndex
 from audioseq.music.memorisation.detector import CopyDetector
