@@ -96,13 +96,13 @@ def measure(
         seconds, computed = seconds + len(waveform) / SAMPLE_RATE, computed + took
     return {
         "WER (%)": round(100 * errors.rate, 2),
+        "core-hours per hour": round(computed / seconds, 3),
         "maximum delay of the model (ms)": round(
             1000 * maximum_delay(recogniser.model.window_model(), latency)
         ),
         "delay of a word, median (ms)": round(1000 * float(np.median(delays))),
         "95 % (ms)": round(1000 * float(np.percentile(delays, 95))),
         "changed words (%)": round(100 * changed / words, 1),
-        "core-hours per hour": round(computed / seconds, 3),
     }
 
 
@@ -137,4 +137,6 @@ if __name__ == "__main__":
             figures = measure(recogniser, utterances, decoding, latency)
             rows.append({"decoding": name, "windows": windows, **figures})
             report.show(rows[-1])
+    columns = rows[-1]
+    rows = [{column: row.get(column, "") for column in columns} for row in rows]
     report.write(arguments.output, {f"{arguments.model}, {len(utterances)} recordings": rows})
