@@ -101,7 +101,7 @@ COMMANDS = [
     ("align hello.flac t_num.txt -f srt", 0, "falling on 3 old stone", "such as '3'"),
     ("lm train one.txt -o one.safetensors", 0, "one.safetensors", "1 words"),
     ("lm evaluate one.safetensors empty.txt", 1, "", "error: empty.txt: has no words"),
-    ("compose --seconds 4 --seed 1 -o tune.wav", 1, "", "error: tune.wav: is not the name of a MIDI file"),
+    ("compose --seconds 4 --seed 1 -o tune.wav", 1, "", "error: tune.wav: is not the name of a MIDI"),
 ]
 """A command, its exit code, and parts of its stdout and stderr."""
 

@@ -48,6 +48,7 @@ def build_graph(
     Raises:
         KeyError, ValueError, IndexError: the weights do not match the config.
     """
+    check_sizes(config.model, weights)
     model, graph = config.model, Graph(int8=int8)
     waveforms = graph.input(WAVEFORMS, "float32", ["B", "N"])
     samples = graph.input(LENGTHS, "int64", ["B"])
@@ -75,6 +76,32 @@ def build_graph(
     )
     graph.output(FRAMES, lengths if fine else stacked_lengths, "int64", ["B"])
     return graph.to_bytes(metadata)
+
+
+def check_sizes(model: ModelConfig, weights: Weights) -> None:
+    """Check that the sizes in a config are those of the weights, from which the graph is built.
+
+    Raises:
+        KeyError, ValueError: a weight is missing, or has another size.
+    """
+    directions = 2 if model.bidirectional else 1
+    units = len(weights["phone_head.linear.bias"]) if model.p2g_layers else 0  # of a stacked frame
+    stacks = {
+        "lower": (model.channels[-1], model.lower_size, model.lower_layers),
+        "upper": (directions * model.lower_size * model.frame_stacking, model.upper_size, model.upper_layers),
+        "p2g_decoder": (units, model.p2g_size, model.p2g_layers),
+    }
+    for name, (inputs, size, layers) in stacks.items():
+        for i in range(layers):
+            shape = weights[f"{name}.layers.{i}.forward_layer.weight_ih_l0"].shape
+            hidden = weights[f"{name}.layers.{i}.forward_layer.weight_hh_l0"].shape[1]
+            if (shape[1], hidden) != (inputs if i == 0 else directions * size, size):
+                raise ValueError(f"sizes of {name}")
+        if f"{name}.layers.{layers}.forward_layer.weight_ih_l0" in weights:
+            raise ValueError(f"layers of {name}")
+    for i, channels in enumerate(model.channels):
+        if weights[f"subsample.convolutions.{i}.weight"].shape[0] != channels:
+            raise ValueError("channels")
 
 
 def frame_seconds(config: SpeechConfig) -> float:

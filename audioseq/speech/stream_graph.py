@@ -16,7 +16,7 @@ from audioseq.runtime.graph import Graph, Weights, log_softmax, select, stack_fr
 from audioseq.runtime.session import Session
 from audioseq.runtime.windows import NEXT_STATE, STATE, WindowStates, recurrent_stack_window
 from audioseq.speech.config import PHONE_TEMPERATURE, SpeechConfig
-from audioseq.speech.graph import LOG_PROBS, head, log_mel
+from audioseq.speech.graph import LOG_PROBS, check_sizes, head, log_mel
 from audioseq.speech.windows import Framing, Window
 
 WAVEFORM, WINDOW = "waveform", "window"
@@ -35,6 +35,7 @@ def build_stream_graph(
     Raises:
         KeyError, ValueError, IndexError: the weights do not match the config.
     """
+    check_sizes(config.model, weights)
     model, graph = config.model, Graph()
     states = WindowStates(graph, model.cell)
     waveform = graph.input(WAVEFORM, "float32", [1, "N"])

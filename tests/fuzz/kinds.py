@@ -28,6 +28,7 @@ from audioseq.language import pipeline as language
 from audioseq.language.config import LanguageConfig
 from audioseq.language.ngram.build import NGramOptions, build
 from audioseq.language.ngram.files import load_ngram, save_ngram
+from audioseq.language.punctuation.config import PunctuationConfig
 from audioseq.midi import Score
 from audioseq.music import pipeline as music
 from audioseq.music.analysis.comparison import compare
@@ -53,7 +54,7 @@ from tests.music import tiny as tiny_music
 from tests.music.harmony import tiny as tiny_harmony
 
 CHANNELS: tuple[audio.Channels, ...] = ("mix", "left", "right", 3)
-CONFIGS = (SpeechConfig, MusicConfig, HarmonyConfig, LanguageConfig)
+CONFIGS = (SpeechConfig, MusicConfig, HarmonyConfig, LanguageConfig, PunctuationConfig)
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".xz": lzma.compress,

@@ -35,6 +35,9 @@ class OnnxModel:
         weights = stored.arrays
         try:
             self._embedding, self._pauses = weights["embedding.weight"], weights["pause_embedding.weight"]
+            sizes = self._embedding.shape[1], weights["stack.layers.0.forward_layer.weight_hh_l0"].shape[1]
+            if sizes != (config.model.embedding_size, config.model.hidden_size):
+                raise ValueError("sizes of the embedding or of the layers")
             graph = Graph()
             x = graph.input(_INPUT, "float32", ["B", "T", self._embedding.shape[1]])
             lengths = graph.input(_LENGTHS, "int64", ["B"])

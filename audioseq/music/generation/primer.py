@@ -35,6 +35,8 @@ SPLIT_PITCH = 60
 """Lowest pitch of the right hand where the two hands of one track are told apart."""
 TEMPO_BARS = 4
 """Bars at the end whose tempo the continuation has."""
+MIN_SECONDS = 1e-6
+"""Minimum duration of a stretch whose tempo is measured."""
 GRIDS = (12, 8, 6, 4, 3, 1)
 """Rhythmic grids in ticks, from eighths to all ticks."""
 GRID_SHARE = 0.97
@@ -127,11 +129,11 @@ class Primer:
         """Tempo of the continuation, quarters per minute: the median of the last bars, weighted by time."""
         starts = self.piece.starts
         first = starts[max(len(starts) - 1 - TEMPO_BARS, 0)] / TICKS_PER_QUARTER
-        beats = np.linspace(first, self.end / TICKS_PER_QUARTER, 64)
-        seconds = np.asarray(self.score.seconds(beats))
-        rates = np.diff(beats) / np.diff(seconds)
+        beats = np.linspace(first, max(self.end / TICKS_PER_QUARTER, first + 1), 64)
+        seconds = np.maximum(np.diff(self.score.seconds(beats)), MIN_SECONDS)
+        rates = np.diff(beats) / seconds
         order = np.argsort(rates)
-        weights = np.cumsum(np.diff(seconds)[order])
+        weights = np.cumsum(seconds[order])
         return round(60 * float(rates[order][np.searchsorted(weights, weights[-1] / 2)]), 3)
 
     @cached_property
