@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from audioseq.server.recognition import BatchedRecogniser
 from audioseq.speech.decoding.decoder import DecodingOptions
-from audioseq.speech.emissions import load_emission_model
-from audioseq.speech.model import AcousticModel
 from audioseq.speech.streaming.options import StreamOptions
 from audioseq.speech.streaming.session import FinalResult, Session
 
@@ -26,21 +24,14 @@ class LiveStream:
     """A stream whose text is known while it arrives. Its methods compute, so they are called in threads.
 
     Args:
-        shared: its tokenizer, decoders and punctuation are used.
-        model: the acoustic model of streams.
+        shared: its model, decoders and punctuation are used.
         sample_rate: of the samples, Hz.
         decoding: None for greedy decoding.
     """
 
-    def __init__(
-        self,
-        shared: BatchedRecogniser,
-        model: AcousticModel,
-        sample_rate: int,
-        decoding: DecodingOptions | None,
-    ) -> None:
+    def __init__(self, shared: BatchedRecogniser, sample_rate: int, decoding: DecodingOptions | None) -> None:
         self._session = Session(
-            model,
+            shared.recogniser.model,
             shared.recogniser.tokenizer,
             shared.recogniser.decode_segments,
             sample_rate,
@@ -63,10 +54,3 @@ class LiveStream:
         """End the stream, and return its last segment."""
         self._session.close()
         return LiveText("", tuple(self._session.finals()))
-
-
-def load_live_model(model: str | None, device: str) -> AcousticModel:
-    """Load the acoustic model of streams, which runs in torch; arguments as in `load_recogniser`."""
-    found, _ = load_emission_model(model, device, "torch")
-    assert isinstance(found, AcousticModel)
-    return found

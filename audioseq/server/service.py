@@ -19,7 +19,7 @@ from audioseq.errors import AudioError
 from audioseq.files import printable
 from audioseq.server.composing import ComposeOptions, SharedComposer
 from audioseq.server.errors import RequestError
-from audioseq.server.live import LiveStream, LiveText, load_live_model
+from audioseq.server.live import LiveStream, LiveText
 from audioseq.server.metrics import Metrics
 from audioseq.server.options import ServerOptions
 from audioseq.server.recognition import BatchedRecogniser, Cancelled, Job, SegmentCallback, too_long
@@ -31,7 +31,6 @@ from audioseq.speech.transcript import Transcript
 if TYPE_CHECKING:
     from audioseq.music.harmony.pipeline import Harmonisation
     from audioseq.music.pipeline import Composition
-    from audioseq.speech.model import AcousticModel
 
 THREADS = 32
 """Recordings that are read and transcribed at the same time; most of these threads wait for a batch."""
@@ -74,7 +73,6 @@ class Service:
         self._threads = ThreadPoolExecutor(min(THREADS, options.queue), "transcribe")
         self._composing = ThreadPoolExecutor(1, "compose")
         self._live = ThreadPoolExecutor(1, "live")
-        self._live_model: AcousticModel | None = None
 
     def close(self) -> None:
         """Wait for what runs, end the threads, and remove the temporary files."""
@@ -165,12 +163,10 @@ class Service:
         return None if greedy or self.options.greedy else recommended
 
     async def open_live(self, sample_rate: int, hotwords: Sequence[str] = ()) -> LiveStream:
-        """Start a live stream of samples at a rate in Hz; the model of streams is loaded at the first one."""
+        """Start a live stream of samples at a rate in Hz."""
 
         def start(cancelled: threading.Event) -> LiveStream:
-            if self._live_model is None:
-                self._live_model = load_live_model(self.options.model, self.options.device)
-            return LiveStream(self.recogniser, self._live_model, sample_rate, self.decoding(hotwords))
+            return LiveStream(self.recogniser, sample_rate, self.decoding(hotwords))
 
         return await self._run(self._live, start)
 

@@ -52,8 +52,7 @@ def test_segments_are_answered_when_they_end(server: Server) -> None:
     assert [word["start"] for word in words] == sorted(word["start"] for word in words)
     # The same as the stream of the recogniser.
     service = server.service
-    assert service._live_model is not None
-    stream = LiveStream(service.recogniser, service._live_model, RATE, None)
+    stream = LiveStream(service.recogniser, RATE, None)
     known = [*stream.feed(content).finals, *stream.finish().finals]
     assert [final.segment.text for final in known] == [final["text"] for final in finals]
 
