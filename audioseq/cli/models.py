@@ -81,8 +81,12 @@ def export(
         Path | None, typer.Option(metavar="JSON", help="File of results to add to the model card.")
     ] = None,
     form: Annotated[
-        Literal["safetensors", "onnx"],
-        typer.Option("--format", help="A model file, or the ONNX graph of a speech model."),
+        Literal["safetensors", "onnx", "onnx-stream"],
+        typer.Option(
+            "--format",
+            help="A model file, or the ONNX graph of a speech model: of whole recordings, or of the windows "
+            "of a stream, with states as inputs and outputs, for other programs.",
+        ),
     ] = "safetensors",
     int8: Annotated[
         bool,
@@ -107,8 +111,10 @@ def export(
     from audioseq import checkpoint, models
 
     refuse_to_overwrite(output, force)
-    if checkpoint.is_onnx(output) != (form == "onnx"):
+    if checkpoint.is_onnx(output) != form.startswith("onnx"):
         raise typer.BadParameter(f"{output}: the suffix .onnx is for --format onnx", param_hint="-o")
+    if form == "onnx-stream" and int8:
+        raise typer.BadParameter("does not go with --format onnx-stream", param_hint="--int8")
     stored = checkpoint.load(models.resolve(model))
     card = stored.header.card
     if results is not None:
@@ -117,8 +123,8 @@ def export(
         except (OSError, ValueError) as error:
             raise DataError(f"{results}: cannot be read as JSON ({error})") from None
     header = replace(stored.header, card=card)
-    if form == "onnx":
-        _export_onnx(replace(stored, header=header), output, int8)
+    if form != "safetensors":
+        _export_onnx(replace(stored, header=header), output, int8, stream=form == "onnx-stream")
         return
     checkpoint.save(output, stored.weights, header, precision="int8" if int8 else "fp16")
     if int8:
@@ -127,18 +133,18 @@ def export(
     print_result(str(output))
 
 
-def _export_onnx(stored: Checkpoint, output: Path, int8: bool) -> None:
-    """Write the ONNX graph of a speech model, and print its path."""
+def _export_onnx(stored: Checkpoint, output: Path, int8: bool, stream: bool) -> None:
+    """Write an ONNX graph of a speech model, and print its path."""
     from audioseq.config import parse
     from audioseq.speech.config import SpeechConfig
-    from audioseq.speech.emissions import to_onnx
+    from audioseq.speech.emissions import stream_to_onnx, to_onnx
 
     if stored.header.task != "speech":
         raise CheckpointError(
             f"{stored.path}: is a model for {stored.header.task}, which has no ONNX form; name a speech model"
         )
     config = parse(SpeechConfig, stored.header.config, f"the config in {stored.path}")
-    write_bytes(output, to_onnx(config, stored, int8=int8))
+    write_bytes(output, stream_to_onnx(config, stored) if stream else to_onnx(config, stored, int8=int8))
     print_result(str(output))
 
 

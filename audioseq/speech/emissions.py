@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,12 +19,14 @@ from audioseq.errors import CheckpointError, ConfigError
 from audioseq.runtime.session import Session, pad
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.graph import FRAMES, LENGTHS, LOG_PROBS, WAVEFORMS, build_graph, frame_seconds
-from audioseq.speech.stream_graph import OnnxWindowModel
+from audioseq.speech.stream_graph import OnnxWindowModel, build_stream_graph
 from audioseq.speech.windows import WindowModel
 
 Runtime = Literal["auto", "onnx", "torch"]
 """Library that runs a model; `auto` is ONNX Runtime on the CPU, and torch on a GPU."""
 
+STREAM_TASK = "streams of speech"
+"""Task in the header of an ONNX file for streams, which does not transcribe recordings."""
 MODULES = {"onnx": "onnxruntime", "torch": "torch"}
 """Module of each runtime."""
 
@@ -124,6 +127,16 @@ def to_onnx(config: SpeechConfig, stored: Checkpoint, *, int8: bool = False) -> 
     stored.check_finite()
     try:
         return build_graph(config, stored.arrays, checkpoint.to_metadata(stored.header), int8=int8)
+    except (KeyError, ValueError, IndexError) as error:
+        raise stored.misfit() from error
+
+
+def stream_to_onnx(config: SpeechConfig, stored: Checkpoint) -> bytes:
+    """Return the content of an ONNX file for the windows of a stream; errors as in `to_onnx`."""
+    stored.check_finite()
+    header = replace(stored.header, task=STREAM_TASK)
+    try:
+        return build_stream_graph(config, stored.arrays, checkpoint.to_metadata(header))[0]
     except (KeyError, ValueError, IndexError) as error:
         raise stored.misfit() from error
 
