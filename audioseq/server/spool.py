@@ -29,6 +29,8 @@ def private_folder() -> Iterator[Path]:
     """
     before = tempfile.tempdir
     parent = Path(tempfile.gettempdir())
+    if parent.name.startswith(PREFIX):  # that of another server in this process, which may end first
+        parent = parent.parent
     _remove_leftovers(parent)
     new = Path(tempfile.mkdtemp(prefix="." + PREFIX))
     with locked(new / LOCK, _busy(new)):
@@ -37,7 +39,8 @@ def private_folder() -> Iterator[Path]:
         try:
             yield folder
         finally:
-            tempfile.tempdir = before
+            if tempfile.tempdir == str(folder):
+                tempfile.tempdir = before if before and Path(before).is_dir() else None
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -55,3 +55,13 @@ def test_leftovers_of_killed_processes_are_removed_at_the_next_start(parent: Pat
     with private_folder():
         assert not left.exists()
     assert Path(__file__).exists()
+
+
+def test_two_servers_in_one_process_may_end_in_any_order(parent: Path) -> None:
+    first, second = private_folder(), private_folder()
+    one, other = first.__enter__(), second.__enter__()
+    assert one.parent == other.parent == parent
+    first.__exit__(None, None, None)
+    assert not one.exists() and Path(tempfile.mkstemp()[1]).parent == other
+    second.__exit__(None, None, None)
+    assert list(parent.iterdir()) == [] and tempfile.gettempdir() == str(parent)

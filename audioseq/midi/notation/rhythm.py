@@ -158,7 +158,7 @@ def _split_plain(start: int, end: int, meter: tuple[int, int], is_rest: bool) ->
     if start >= end:
         return
     boundary = _boundary(start, end, meter, is_rest)
-    if boundary is None and end - start in PLAIN_TICKS:
+    if boundary is None and (end - start in PLAIN_TICKS or end - start < PLAIN_TICKS[0]):
         yield start, end
         return
     if boundary is None:
