@@ -184,7 +184,7 @@ def stream(
         4.735
     """
     where, found = open_source(source)
-    _check_rate(found.rate, where)
+    check_rate(found.rate, where)
     return Stream(
         where, found, sample_rate, channels=channels, amplify=amplify, offset=offset, duration=duration
     )
@@ -248,7 +248,7 @@ def stream_array(
         array = (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)
     elif not is_float:
         raise AudioError(f"{where}: has dtype {array.dtype}; pass float in -1..1, int16, int32 or uint8")
-    _check_rate(sample_rate_in, where)
+    check_rate(sample_rate_in, where)
     _check_not_empty(array.size, where)
     samples = array if array.ndim == 2 else array[:, None]
     samples = np.ascontiguousarray(samples.T if samples.shape[0] < samples.shape[1] else samples, np.float32)
@@ -305,7 +305,8 @@ def _check_channels(channels: Channels, count: int, where: str) -> None:
         )
 
 
-def _check_rate(rate: int, where: str) -> None:
+def check_rate(rate: int, where: str) -> None:
+    """Raise an AudioError for a sample rate in Hz that is not accepted."""
     if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         raise AudioError(f"{where}: has a sample rate of {rate} Hz; use {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
 

@@ -107,9 +107,7 @@ def list_microphones() -> list[str]:
     """
     devices = [device for device in _sounddevice().query_devices() if device["max_input_channels"] > 0]
     if not devices:
-        raise AudioError(
-            "no microphone was found; connect one, or pipe samples to audioseq transcribe --live -"
-        )
+        raise AudioError(f"no microphone was found; connect one, or {OTHERWISE}")
     return [f"{device['index']}\t{device['name']}" for device in devices]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
@@ -49,9 +48,11 @@ class JsonPrinter(_Lines):
 
     def show(self, session: Session, block: bytes) -> None:
         """Print what is new."""
+        from audioseq.speech.transcript import rounded
+
         for final in session.finals():
-            words = [_rounded(asdict(word)) for word in final.words]
-            print_result(json.dumps({"type": "final", **_rounded(asdict(final.segment)), "words": words}))
+            words = [rounded(word) for word in final.words]
+            print_result(json.dumps({"type": "final", **rounded(final.segment), "words": words}))
             self._last = ""
         if session.partial != self._last:
             self._last = session.partial
@@ -121,12 +122,6 @@ PRINTERS: dict[str, Callable[[], Printer]] = {
     "vtt": lambda: SubtitlePrinter("vtt"),
 }
 """Output formats of live transcription."""
-
-
-def _rounded(part: dict[str, Any]) -> dict[str, Any]:
-    """Round times to milliseconds, and leave out the speaker, which a stream does not have."""
-    values = {name: round(value, 3) if isinstance(value, float) else value for name, value in part.items()}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _meter(block: bytes) -> str:

@@ -96,8 +96,8 @@ class Transcript:
             "text": self.text,
             "raw": self.raw,
             "duration": round(self.duration, 3),
-            "segments": [_rounded(segment) for segment in self.segments],
-            "words": [_rounded(word) for word in self.words],
+            "segments": [rounded(segment) for segment in self.segments],
+            "words": [rounded(word) for word in self.words],
             "warnings": list(self.warnings),
         }
 
@@ -166,7 +166,8 @@ def merge_channels(channels: Sequence[Transcript]) -> Transcript:
     )
 
 
-def _rounded(part: Word | Segment) -> dict[str, Any]:
+def rounded(part: Word | Segment) -> dict[str, Any]:
+    """Return the fields that are set, for JSON, with times rounded to milliseconds."""
     return {
         name: round(value, 3) if isinstance(value, float) else value
         for name, value in asdict(part).items()

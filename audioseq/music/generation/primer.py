@@ -32,7 +32,7 @@ MAX_OUTSIDE_SHARE = 0.1
 SCORED_EVENTS = 192
 """Number of last events by which settings are compared."""
 SPLIT_PITCH = 60
-"""Lowest pitch of the right hand where the two hands of one track are told apart."""
+"""Lowest pitch of the right hand, where a track has the notes of both hands."""
 TEMPO_BARS = 4
 """Bars at the end whose tempo the continuation has."""
 MIN_SECONDS = 1e-6

@@ -12,7 +12,7 @@ import soxr
 from numpy.typing import NDArray
 
 from audioseq.audio import SAMPLE_RATE
-from audioseq.audio.io import MAX_RATE_HZ, MIN_RATE_HZ
+from audioseq.audio.io import check_rate
 from audioseq.errors import AudioError
 from audioseq.speech.decoding.decoder import N_BEST, Decoder
 from audioseq.speech.decoding.greedy import greedy
@@ -72,10 +72,7 @@ class Session:
         punctuator: Punctuator | None,
         options: StreamOptions,
     ) -> None:
-        if not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
-            raise AudioError(
-                f"stream: has a sample rate of {sample_rate} Hz; use {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
-            )
+        check_rate(sample_rate, "stream")
         self._tokenizer, self._decode_segments = tokenizer, decode_segments
         self._frame_seconds, self._windows = model.frame_seconds, model.window_model()
         self._decoder, self._punctuator, self._options = decoder, punctuator, options
