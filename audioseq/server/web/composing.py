@@ -15,7 +15,7 @@ from audioseq.errors import ConfigError
 from audioseq.midi import SUFFIXES
 from audioseq.music.pipeline import CompositionOptions
 from audioseq.music.representation import vocabulary as v
-from audioseq.server.composing import MAX_BARS, MAX_PIECES, ComposeOptions
+from audioseq.server.composing import ComposeOptions
 from audioseq.server.service import Service
 from audioseq.server.web.files import SharedFiles, SharedFolder, download_link
 from audioseq.server.web.messages import Messages
@@ -50,13 +50,12 @@ class ComposePart:
             with ui.element("div").classes("form"):
                 self._style = ui.select([ANY, *v.STYLES[:-1]], value=ANY, label="Style")
                 self._key = ui.select([ANY, *KEYS], value=ANY, label="Key", with_input=True)
-                self._bars = ui.number("Bars", value=16, min=1, max=MAX_BARS, precision=0)
-                self._tempo = ui.number("Tempo, quarters/min", placeholder=ANY, min=20, max=400)
-                self._density = ui.number(
-                    "Density, notes/quarter", placeholder=ANY, min=0.5, max=16, step=0.5
-                )
-                self._count = ui.number("Pieces", value=1, min=1, max=MAX_PIECES, precision=0)
-                self._seed = ui.number("Seed", placeholder="random", min=0, precision=0)
+                # Without min, max and precision: NiceGUI would replace a wrong number in silence.
+                self._bars = ui.number("Bars", value=16)
+                self._tempo = ui.number("Tempo, quarters/min", placeholder=ANY)
+                self._density = ui.number("Density, notes/quarter", placeholder=ANY, step=0.5)
+                self._count = ui.number("Pieces", value=1)
+                self._seed = ui.number("Seed", placeholder="random")
             for field in (self._tempo, self._density, self._seed):
                 field.props("stack-label")  # shows the placeholder
             self._uploader = uploader(
@@ -121,7 +120,7 @@ class ComposePart:
                 ComposeOptions(
                     options,
                     seed=_whole("seed", self._seed.value),
-                    count=_whole("pieces", self._count.value) or 1,
+                    count=1 if self._count.value is None else _whole("pieces", self._count.value),
                     primer=self._melody,
                     harmonise=self._use.value,
                 )
