@@ -22,7 +22,7 @@ from tests.music import tiny
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1e9), st.integers(0, 300), st.floats(1e-9, 1), st.floats(0, 50))
-@settings(max_examples=12, deadline=None, phases=[Phase.generate])
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
 def test_any_model_generates_valid_midi(
     seed: int, temperature: float, top_k: int, top_p: float, scale: float
 ) -> None:
