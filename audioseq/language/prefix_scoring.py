@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from audioseq import checkpoint
+from audioseq.array_cache import cached_arrays, is_cached
+from audioseq.config import parse
 from audioseq.language.config import LanguageConfig
 from audioseq.language.units import Units, restore_units
-from audioseq.models import open_model
+from audioseq.models import open_model, resolve
 from audioseq.runtime.graph import select
-from audioseq.runtime.step import ArrayState, StackStep
+from audioseq.runtime.step import ArrayState, StackStep, fuse
 
 HEAD_ROWS = 256
 """Positions whose next tokens are scored at once; limits the memory of the scores to some megabytes."""
@@ -25,7 +29,7 @@ class PrefixScorer:
     the recurrent stack processes all prefixes of one length.
 
     Args:
-        weights: the state dict of a `LanguageModel`, as arrays.
+        weights: the state dict of a `LanguageModel` as arrays, with its stack from `fuse_stack`.
         cell: its recurrent cell.
         units: its tokens.
     Raises:
@@ -106,20 +110,38 @@ class PrefixScorer:
         return result
 
 
+def fuse_stack(weights: Mapping[str, np.ndarray], cell: str) -> dict[str, np.ndarray]:
+    """Return the weights of a `LanguageModel` with those of its stack as `StackStep` multiplies by them."""
+    stack = {f"stack.{name}": array for name, array in fuse(select(weights, "stack."), cell).items()}
+    return {name: array for name, array in weights.items() if not name.startswith("stack.")} | stack
+
+
 def load_prefix_scorer(model: str | Path) -> PrefixScorer:
     """Load a language model by its name or path, without torch.
+
+    The weights of a model that has a name are read from the cache by memory map.
 
     Raises:
         CheckpointError: the model does not exist, is damaged, or is for another task.
     """
-    config, stored = open_model(model, "language", LanguageConfig)
+    path = resolve(model, "language")
+    derive = partial(_load, path)
+    weights = cached_arrays(path, "steps", derive) if is_cached(path) else derive()
+    header = checkpoint.read_header(path)
+    config = parse(LanguageConfig, header.config, f"the config in {path}")
+    return PrefixScorer(weights, config.model.cell, restore_units(header.tokenizer))
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """Read the weights for a `PrefixScorer`, and check them."""
+    config, stored = open_model(path, "language", LanguageConfig)
     units = restore_units(stored.header.tokenizer)
     stored.check_finite()
     try:
-        scorer = PrefixScorer(stored.arrays, config.model.cell, units)
-        scorer(["".join(units.pieces[-1:]).strip()])  # fails if the sizes do not fit together
-        if len(stored.arrays["embedding.weight"]) != units.size:
+        weights = fuse_stack(stored.arrays, config.model.cell)
+        PrefixScorer(weights, config.model.cell, units)(["".join(units.pieces[-1:]).strip()])
+        if len(weights["embedding.weight"]) != units.size:
             raise ValueError("the vocabulary has another size")
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise stored.misfit() from error
-    return scorer
+    return weights

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from audioseq.nn.recurrent import Recurrent, RecurrentStack, State
 from audioseq.runtime import step
-from audioseq.runtime.step import ArrayState, Map, StackStep
+from audioseq.runtime.step import ArrayState, Map, StackStep, fuse
 
 
 def make_step(stack: RecurrentStack) -> StackStep:
@@ -26,7 +26,7 @@ def make_step(stack: RecurrentStack) -> StackStep:
         ((1, 4), 2, (1, 4))
     """
     cell = cast(Recurrent, stack.layers[0]).cell
-    return StackStep(to_arrays(stack), cell, residual=stack.residual, affine=affine)
+    return StackStep(fuse(to_arrays(stack), cell), cell, residual=stack.residual, affine=affine)
 
 
 def to_array(tensor: Tensor) -> np.ndarray:

@@ -34,22 +34,49 @@ def affine(weight: np.ndarray, bias: np.ndarray) -> Map:
     return lambda x: x @ weight + bias
 
 
-class StackStep:
-    """Step function of a unidirectional `audioseq.nn.RecurrentStack`; copies the weights once.
-
-    The outputs equal those of the stack up to rounding.
+def fuse(weights: _Layer, cell: str) -> dict[str, np.ndarray]:
+    """Return the weights of a stack as `StackStep` multiplies by them.
 
     Args:
         weights: the state dict of the stack, as arrays.
         cell: recurrent cell of all layers.
-        residual: whether the stack has residual connections.
-        affine: returns the function that multiplies by large weights.
+    Returns:
+        of layer 0, and so on: `0.weight` `[F + H, G]` and `0.bias` `[G]` for the concatenated input and
+        output, of a GRU for each of them: `0.weight_x`, `0.bias_x` and `0.weight_h`, `0.bias_h`; with
+        normalisation also `0.norm.weight` and `0.norm.bias` `[H]`.
     Raises:
         ValueError: the stack is bidirectional.
+    """
+    if any(name.startswith("layers.0.backward_layer.") for name in weights):
+        raise ValueError("fuse: the stack is bidirectional; pass a unidirectional one")
+    fused: dict[str, np.ndarray] = {}
+    number = 0
+    while layer := select(weights, f"layers.{number}.forward_layer."):
+        w, u, b, c = (layer[f"{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        if cell == "gru":
+            parts = {"weight_x": w.T, "bias_x": b, "weight_h": u.T, "bias_h": c}
+        else:
+            parts = {"weight": np.concatenate((w, u), axis=1).T, "bias": b + c}
+        parts |= {f"norm.{name}": array for name, array in select(weights, f"norms.{number}.").items()}
+        fused |= {f"{number}.{name}": np.ascontiguousarray(array) for name, array in parts.items()}
+        number += 1
+    return fused
+
+
+class StackStep:
+    """Step function of a unidirectional `audioseq.nn.RecurrentStack`.
+
+    The outputs equal those of the stack up to rounding.
+
+    Args:
+        weights: weights from `fuse`.
+        cell: recurrent cell of all layers.
+        residual: whether the stack has residual connections.
+        affine: returns the function that multiplies by large weights.
     Example:
         >>> names = {"weight_ih": (16, 3), "weight_hh": (16, 4), "bias_ih": (16,), "bias_hh": (16,)}
         >>> weights = {f"layers.0.forward_layer.{name}_l0": np.ones(names[name]) for name in names}
-        >>> step = StackStep(weights, "lstm")
+        >>> step = StackStep(fuse(weights, "lstm"), "lstm")
         >>> y, states = step(np.zeros((1, 3), np.float32), step.initial_states(1))
         >>> y.shape, len(states), states[0][1].shape
         ((1, 4), 1, (1, 4))
@@ -58,16 +85,14 @@ class StackStep:
     def __init__(
         self, weights: _Layer, cell: str, *, residual: bool = False, affine: Affine = affine
     ) -> None:
-        if any(name.startswith("layers.0.backward_layer.") for name in weights):
-            raise ValueError("StackStep: the stack is bidirectional; pass a unidirectional one")
         layers: list[_Layer] = []
-        while layer := select(weights, f"layers.{len(layers)}.forward_layer."):
+        while layer := select(weights, f"{len(layers)}."):
             layers.append(layer)
-        norms = [select(weights, f"norms.{i}.") for i in range(len(layers))]
         self._cells = [_CELLS[cell](layer, affine) for layer in layers]
-        self._norms = [_norm(norm) for norm in norms if norm]
+        self._norms = [_norm(norm) for layer in layers if (norm := select(layer, "norm."))]
         self._residual = residual
-        zeros = np.zeros_like(layers[0]["weight_hh_l0"][:1])
+        biases = layers[0]["bias"] if "bias" in layers[0] else layers[0]["bias_h"]
+        zeros = np.zeros((1, len(biases) // _GATES[cell]), biases.dtype)
         self._zeros = [(zeros, zeros) if cell == "lstm" else (zeros,)] * len(layers)
 
     def __call__(self, x: np.ndarray, states: Sequence[ArrayState]) -> tuple[np.ndarray, list[ArrayState]]:
@@ -92,14 +117,14 @@ class StackStep:
 
 
 def _rnn(layer: _Layer, affine: Affine, activation: Map) -> _Cell:
-    preactivation = _fused_affine(layer, affine)
+    preactivation = affine(layer["weight"], layer["bias"])
     return lambda x, h: (activation(preactivation(np.concatenate((x, h), axis=1))),)
 
 
 def _gru(layer: _Layer, affine: Affine) -> _Cell:
-    size = layer["weight_hh_l0"].shape[1]
-    map_x = affine(layer["weight_ih_l0"].T, layer["bias_ih_l0"])
-    map_h = affine(layer["weight_hh_l0"].T, layer["bias_hh_l0"])
+    size = len(layer["weight_h"])
+    map_x = affine(layer["weight_x"], layer["bias_x"])
+    map_h = affine(layer["weight_h"], layer["bias_h"])
 
     def step(x: np.ndarray, h: np.ndarray) -> ArrayState:
         from_x, from_h = map_x(x), map_h(h)
@@ -111,10 +136,10 @@ def _gru(layer: _Layer, affine: Affine) -> _Cell:
 
 
 def _lstm(layer: _Layer, affine: Affine) -> _Cell:
-    preactivation, size = _fused_affine(layer, affine), layer["weight_hh_l0"].shape[1]
+    preactivation, size = affine(layer["weight"], layer["bias"]), len(layer["bias"]) // 4
     # tanh(x) for the candidate, and tanh(x / 2) / 2 + 1 / 2 = σ(x) for the gates.
     is_candidate = np.array([False, False, True, False]).repeat(size)  # input, forget, candidate, output
-    dtype = layer["weight_hh_l0"].dtype
+    dtype = layer["bias"].dtype
     scale, shift = (np.where(is_candidate, *pair).astype(dtype) for pair in ((1, 0.5), (0, 0.5)))
 
     def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> ArrayState:
@@ -132,12 +157,7 @@ _CELLS: dict[str, Callable[[_Layer, Affine], _Cell]] = {
     "gru": _gru,
     "lstm": _lstm,
 }
-
-
-def _fused_affine(layer: _Layer, affine: Affine) -> Map:
-    """Return the map from the concatenated input and output to the preactivations of all gates."""
-    weights = np.concatenate((layer["weight_ih_l0"], layer["weight_hh_l0"]), axis=1)
-    return affine(weights.T, layer["bias_ih_l0"] + layer["bias_hh_l0"])
+_GATES = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}
 
 
 def _norm(layer: _Layer) -> Map:

@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from audioseq import checkpoint
 from audioseq.errors import CheckpointError, DataError
 from audioseq.language import prefix_scoring
-from audioseq.language.pipeline import load_predictor
-from audioseq.language.prefix_scoring import PrefixScorer, load_prefix_scorer
+from audioseq.language.pipeline import Predictor, load_predictor
+from audioseq.language.prefix_scoring import PrefixScorer, fuse_stack, load_prefix_scorer
 from audioseq.nn.step import to_arrays
 from tests.language import tiny
 
 SENTENCES = st.lists(st.lists(st.text("abc", min_size=1, max_size=4), max_size=6).map(" ".join), max_size=12)
+
+
+def scorer(predictor: Predictor) -> PrefixScorer:
+    cell = tiny.MODEL.cell
+    return PrefixScorer(fuse_stack(to_arrays(predictor.model), cell), cell, predictor.units)
 
 
 @pytest.mark.parametrize("kind", list(tiny.UNITS))
@@ -26,13 +31,13 @@ def test_scores_equal_those_of_whole_sentences(
     kind: str, texts: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     predictor = load_predictor(tiny.save(tmp_path_factory.mktemp("model") / "a", kind), "cpu")
-    score = PrefixScorer(to_arrays(predictor.model), tiny.MODEL.cell, predictor.units)
+    score = scorer(predictor)
     assert score(texts) == pytest.approx(predictor.score(texts), abs=1e-4)
 
 
 def test_each_prefix_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
-    score = PrefixScorer(to_arrays(predictor.model), tiny.MODEL.cell, predictor.units)
+    score = scorer(predictor)
     monkeypatch.setattr(prefix_scoring, "HEAD_ROWS", 3)  # several blocks
     rows: list[int] = []
     step = score._step
@@ -51,7 +56,7 @@ def test_each_prefix_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_unknown_character_is_an_error(tmp_path: Path) -> None:
     predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
     with pytest.raises(DataError, match="alphabet"):
-        PrefixScorer(to_arrays(predictor.model), tiny.MODEL.cell, predictor.units)(["abc", "x"])
+        scorer(predictor)(["abc", "x"])
 
 
 @pytest.mark.parametrize(
@@ -69,3 +74,17 @@ def test_weights_that_do_not_match_the_config_are_an_error(name: str, tmp_path: 
     )
     with pytest.raises(CheckpointError, match="not finite"):
         load_prefix_scorer(tmp_path / "c")
+
+
+def test_a_named_model_gives_the_same_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiny.save(tmp_path / "a", "subwords")
+    texts = ["abc ab", "cab"]
+    expected = load_prefix_scorer(path)(texts)
+    monkeypatch.setenv("AUDIOSEQ_CACHE", str(tmp_path))
+    for _ in range(2):
+        assert load_prefix_scorer(path)(texts) == expected
+        assert (tmp_path / "a.steps").exists()
+    damaged = checkpoint.load(path)
+    checkpoint.save(path, {}, damaged.header)
+    with pytest.raises(CheckpointError, match="do not match its config"):
+        load_prefix_scorer(path)
