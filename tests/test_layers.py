@@ -53,6 +53,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"model", "data", "rendering"},
         {"memorisation"},
         {"analysis", "generation", "instrumentation", "task"},
+        {"composing"},
         {"pipeline", "harmony"},
         {"evaluate"},
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -104,6 +104,7 @@ def generate(
     sampling: Sampling,
     step: EventStep | None = None,
     training_runs: Fingerprint | None = None,
+    check: Callable[[], object] | None = None,
 ) -> None:
     """Continue drafts to their end, as one batch. Each depends on its own random generator alone.
 
@@ -113,6 +114,7 @@ def generate(
     Args:
         step: of the model, to reuse it in several calls; created if not given.
         training_runs: runs of notes to avoid: a note that completes one is resampled.
+        check: called before each event; an error that it raises stops the generation.
     """
     step = step or EventStep(model)
     active = [_ActiveDraft(draft, training_runs) for draft in drafts]
@@ -120,6 +122,8 @@ def generate(
     states = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
     with np.errstate(all="ignore"):  # a model with weights that are NaN generates music too
         while active:
+            if check is not None:
+                check()
             features = np.array([each.state.features() for each in active])
             summary, states = step(features, states)
             _add_events(step, summary, active, sampling)

@@ -1,0 +1,1 @@
+"""Composition of pieces: options, conditions, candidates, and what becomes of them."""

@@ -1,0 +1,110 @@
+"""The composer: a trained model, and what it can do with and without music of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import torch
+
+from audioseq.checkpoint import Header
+from audioseq.midi import Score
+from audioseq.music.composing.candidates import Job, Plan
+from audioseq.music.composing.composition import Composition
+from audioseq.music.composing.conditions import read_conditions
+from audioseq.music.composing.options import CompositionOptions, check_range
+from audioseq.music.composing.pieces import PiecePlanner, read_start
+from audioseq.music.generation.generate import generate
+from audioseq.music.generation.sampling import Sampling, resolve_seed
+from audioseq.music.generation.stepper import EventStep
+from audioseq.music.memorisation.fingerprint import Fingerprint
+from audioseq.music.model import MusicModel
+
+DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
+"""A temperature slightly above 1 adds variety; top-p removes the least likely values."""
+MAX_BATCH_PIECES = 64
+"""Pieces that are generated at once, and limit of `count` and `best_of`."""
+
+
+class Composer:
+    """A trained music model that composes pieces.
+
+    Args:
+        model: the network with its weights.
+        header: header of the model file.
+        device: device of the model.
+        training_runs: runs of notes of the training data to avoid, if the model file has them.
+    """
+
+    def __init__(
+        self,
+        model: MusicModel,
+        header: Header,
+        device: torch.device,
+        training_runs: Fingerprint | None = None,
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.header = header
+        self.training_runs = training_runs
+        self.training_conditions = read_conditions(header.tokenizer["asked"])
+
+    def compose(
+        self,
+        seed: int | None = None,
+        *,
+        count: int = 1,
+        options: CompositionOptions | None = None,
+        sampling: Sampling | None = None,
+        primer: Score | None = None,
+        with_primer: bool = True,
+        best_of: int = 1,
+        check: Callable[[], object] | None = None,
+    ) -> list[Composition]:
+        """Compose pieces, as one batch.
+
+        Args:
+            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Random if not given.
+            count: number of pieces.
+            options: requested properties.
+            sampling: options of sampling; default `DEFAULT_SAMPLING`.
+            primer: music that each piece continues.
+            with_primer: whether the result includes the primer.
+            best_of: number of candidates per piece. The result is the likeliest candidate that ends with a
+                cadence, is neither stuck nor a loop, and copies no training data, if any; events that repeat
+                an earlier bar do not count, so that repetition has no advantage.
+            check: called before each event; an error that it raises stops the generation.
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        options, known = options or CompositionOptions(), self.training_conditions
+        seed = _check(seed, count, best_of)
+        start = read_start(self.model, known, primer, options) if primer is not None else None
+        plan = PiecePlanner(known, self.training_runs, options, start, with_primer, best_of > 1)
+        return self._generate(plan, seed, count, best_of, sampling, check)
+
+    def _generate(
+        self,
+        plan: Callable[[Job], Plan],
+        seed: int,
+        count: int,
+        best_of: int,
+        sampling: Sampling | None,
+        check: Callable[[], object] | None,
+    ) -> list[Composition]:
+        """Generate the candidates of all pieces, and return the best of each."""
+        plans = [plan(Job(seed, *each)) for each in product(range(count), range(best_of))]
+        step = EventStep(self.model)
+        for first in range(0, len(plans), MAX_BATCH_PIECES):
+            drafts = [each.draft for each in plans[first : first + MAX_BATCH_PIECES]]
+            generate(self.model, drafts, sampling or DEFAULT_SAMPLING, step, self.training_runs, check)
+        candidates = [each.finish() for each in plans]
+        groups = (candidates[first : first + best_of] for first in range(0, len(plans), best_of))
+        return [min(group, key=lambda each: (each.faults, each.nats)).piece for group in groups]
+
+
+def _check(seed: int | None, count: int, best_of: int) -> int:
+    """Return the seed, or a random one; refuse numbers out of range."""
+    seed = resolve_seed(seed)
+    check_range("count", count, 1, MAX_BATCH_PIECES, "pieces")
+    check_range("best-of", best_of, 1, MAX_BATCH_PIECES, "pieces")
+    return seed
