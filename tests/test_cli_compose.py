@@ -133,9 +133,11 @@ def test_extreme_sampling_options_are_accepted(value: str, compose: Callable[...
         (["-o", "tune.wav"], "use --wav for audio"),
         (["-o", ".", "--force"], "is a folder"),
         (["-o", "a" * 300], "File name too long"),
-        (["--wav", "tune.mp3"], "name it .wav or .flac"),
+        (["--wav", "tune.aac"], "name it .wav or .flac or .mp3"),
         (["--plot", "tune.jpg"], "cannot draw .jpg"),
         (["--primer", "none.mid"], "none.mid: cannot be read"),
+        (["--vary", "tune.mid"], "leave out bars"),
+        (["--accompany", "none.mid"], "none.mid: cannot be read"),
         (["-m", "digits"], "is a model for speech, not for music"),
         (["-m", "none.safetensors"], "no such model or file"),
     ],
@@ -149,6 +151,52 @@ def test_bad_options_are_one_line(
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
     assert message in printed.err and set(folder.iterdir()) == before
+
+
+def test_bars_of_a_piece_are_filled_and_varied(model: str, capsys: Captured) -> None:
+    command = ["compose", "-m", model, "--seed", "1", "--best-of", "2"]
+    assert run([*command, "--from", "tune.mid", "--fill", "3-4"]) == 0
+    assert run([*command, "--vary", "tune.mid", "--strength", "0"]) == 0
+    assert run([*command, "--accompany", "tune.mid", "--style", "lied", "-o", "a.mid"]) == 0
+    assert capsys.readouterr().out.split() == ["tune-1.mid", "tune-1-2.mid", "a.mid"]
+    tune = Score.load("tune.mid")
+    assert Score.load("tune-1.mid").notes[:14] == tune.notes[:14]
+    assert Score.load("tune-1-2.mid").notes == tune.notes
+    assert audioseq.fill("tune.mid", (3, 4), 1, model=model, best_of=2).score == (
+        audioseq.fill(tune, (3, 4), 1, model=model, best_of=2).score
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fill", "3"], "--fill: needs --from"),
+        (["--from", "tune.mid"], "--from: needs --fill"),
+        (["--strength", "0.2"], "--strength: needs --vary"),
+        (["--vary", "tune.mid", "--primer", "tune.mid"], "--vary: and --primer both name your music"),
+    ],
+)
+def test_options_that_need_others(options: list[str], message: str, capsys: Captured) -> None:
+    assert run(["compose", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", "tune.mid", "--fill", "5-9"], "tune.mid: bars are 5-9; the piece has bars 1-6"),
+        (["--from", "tune.mid", "--fill", "x"], "bars are 'x'; give a range such as 9-16"),
+        (["--vary", "tune.mid", "--strength", "7"], "strength is 7; give 0 to 1"),
+        (["--accompany", "drums.mid"], "drums.mid: has no melody, only drums"),
+    ],
+)
+def test_bad_music_of_the_user_is_one_line(
+    model: str, options: list[str], message: str, capsys: Captured
+) -> None:
+    Score((Note(36, 80, 0.0, 1.0, drum=True),)).save("drums.mid")
+    assert run(["compose", "-m", model, *options]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and printed.count("\n") == 1 and message in printed
 
 
 def messages(*track: mido.Message) -> bytes:

@@ -36,7 +36,8 @@ _SOUNDFILE_SUFFIXES = (
 )  # fmt: skip
 SUFFIXES = (*_SOUNDFILE_SUFFIXES, *(containers.SUFFIXES if containers.available() else ()))
 """File name suffixes that `find_recordings` looks for in directories."""
-WRITE_SUFFIXES = (".wav", ".flac")
+_WRITE_SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".mp3": "MPEG_LAYER_III"}
+WRITE_SUFFIXES = tuple(_WRITE_SUBTYPES)
 """File name suffixes that `write` accepts."""
 UNSUPPORTED_SUFFIXES = tuple(sorted({*containers.SUFFIXES} - {*SUFFIXES}))
 """Suffixes of recordings that cannot be read, since PyAV is not installed."""
@@ -279,19 +280,22 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 
 def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
-    """Write samples in -1..1 `[N]` or `[N, channels]` as 16-bit wav or flac, depending on the suffix.
+    """Write samples in -1..1 `[N]` or `[N, channels]` as 16-bit wav or flac, or as mp3, depending on the suffix.
 
     Raises:
-        AudioError: the suffix is not .wav or .flac, or the format does not support the sample rate.
+        AudioError: the suffix is another one, or the format does not support the sample rate.
         FileError: the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in WRITE_SUFFIXES:
-        raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav or .flac")
+    suffix = path.suffix.lower()
+    if suffix not in WRITE_SUFFIXES:
+        use = f"{', '.join(WRITE_SUFFIXES[:-1])} or {WRITE_SUFFIXES[-1]}"
+        raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use {use}")
     buffer = io.BytesIO()
-    form = path.suffix[1:].upper()
     try:
-        sf.write(buffer, np.clip(waveform, -1, 1), sample_rate, format=form, subtype="PCM_16")
+        sf.write(
+            buffer, np.clip(waveform, -1, 1), sample_rate, format=suffix[1:], subtype=_WRITE_SUBTYPES[suffix]
+        )
     except sf.SoundFileError as error:
         reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
         raise AudioError(f"{path}: cannot be written ({reason}); use .wav") from error

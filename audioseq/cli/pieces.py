@@ -30,7 +30,7 @@ FILES_PANEL = "Files beside the piece"
 """Title of these options in the help."""
 Wav = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.wav", rich_help_panel=FILES_PANEL, help="Stereo audio (.wav or .flac)."),
+    typer.Option(metavar="FILE.wav", rich_help_panel=FILES_PANEL, help="Stereo audio (.wav, .flac or .mp3)."),
 ]
 Stems = Annotated[
     Path | None,
@@ -191,7 +191,7 @@ class Outputs:
                 "or .abc, and use --wav for audio"
             )
         named = (self.musicxml, "a MusicXML file", MUSICXML_SUFFIXES), (self.abc, "an ABC file", ABC_SUFFIXES)
-        for path, form, suffixes in (*named, (self.wav, "a wav file", WRITE_SUFFIXES)):
+        for path, form, suffixes in (*named, (self.wav, "an audio file", WRITE_SUFFIXES)):
             if path is not None and path.suffix.lower() not in suffixes:
                 raise FileError(f"{path}: is not the name of {form}; name it {' or '.join(suffixes)}")
         if any(

@@ -302,9 +302,16 @@ def test_written_audio_is_read_back(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(back, waveform.clip(-1, 1), atol=1e-4)
 
 
+def test_written_mp3_is_nearly_the_same(tmp_path: Path) -> None:
+    waveform = sine(22_050) / 2
+    audio.write(tmp_path / "a.MP3", waveform, 22_050)
+    back, _ = audio.read(tmp_path / "a.MP3")
+    np.testing.assert_allclose(back[4000:-4000], waveform[4000:-4000], atol=0.02)
+
+
 def test_write_rejects_other_formats_and_missing_directories(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match=r"cannot write \.mp3; use"):
-        audio.write(tmp_path / "a.mp3", sine(16_000))
+    with pytest.raises(AudioError, match=r"cannot write \.aac; use \.wav, \.flac or \.mp3"):
+        audio.write(tmp_path / "a.aac", sine(16_000))
     with pytest.raises(AudioError, match=r"cannot be written .*; use .wav"):
         audio.write(tmp_path / "a.flac", sine(16_000), 2_000_000)
     with pytest.raises(FileError, match=r"cannot be written .*; check"):

@@ -69,7 +69,7 @@ class Composition:
         self.score.to_musicxml(path, title=title)
 
     def to_wav(self, path: str | Path, sound: Sound | None = None) -> None:
-        """Write audio (.wav or .flac), by default in stereo with reverberation; see `render`."""
+        """Write audio (.wav, .flac or .mp3), by default in stereo with reverberation; see `render`."""
         audio.write(path, render(self.score, WAV_SAMPLE_RATE, sound or Sound(stereo=True)), WAV_SAMPLE_RATE)
 
     def plot(self, path: str | Path) -> None:
