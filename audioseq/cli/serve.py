@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import DEFAULT_MODEL, Device, Model
+from audioseq.cli.common import DEFAULT_MODEL, MODEL_HELP, Device
 from audioseq.errors import ConfigError
 
 INSTALL = {"fastapi": 'pip install "audioseq[serve]"', "nicegui": 'pip install "audioseq[web]"'}
@@ -22,7 +22,16 @@ def serve(
         int, typer.Option(metavar="PORT", min=0, max=65535, help="Port to listen on; 0 for a free one.")
     ] = 8000,
     web: Annotated[bool, typer.Option("--web", help="Also serve the page, at /.")] = False,
-    model: Model = DEFAULT_MODEL,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            help=f"{MODEL_HELP} Repeatable: clients choose one, and the first is the default.",
+            show_default=DEFAULT_MODEL,
+        ),
+    ] = None,
     greedy: Annotated[
         bool,
         typer.Option("--greedy", help="Decode without language models: faster, with more errors."),
@@ -82,6 +91,7 @@ def serve(
 
     \b
     audioseq serve --web
+    audioseq serve -m english-small -m digits
     audioseq serve --host 0.0.0.0 --port 80 --workers 4 --api-key SECRET
 
     The extra audioseq[serve] installs the server, and audioseq[web] the page. SIGTERM ends the server once
@@ -98,7 +108,7 @@ def serve(
     from audioseq.server.run import run
 
     options = ServerOptions(
-        model=model,
+        models=tuple(model or ()),
         music_model=music_model,
         harmony_model=harmony_model,
         device=device,

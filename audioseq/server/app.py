@@ -8,7 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from audioseq import __version__
@@ -37,7 +39,7 @@ def create_app(options: ServerOptions) -> FastAPI:
     app = FastAPI(
         title="audioseq",
         version=__version__,
-        docs_url=None,  # its scripts would come from another host
+        docs_url=None,  # the scripts of FastAPI's pages come from another host
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -48,12 +50,18 @@ def create_app(options: ServerOptions) -> FastAPI:
 
     @app.get("/health", summary="Whether the server works")
     def health() -> dict[str, Any]:
-        return {"status": "ok", "version": __version__, "model": service.model_name, "active": service.active}
+        return {
+            "status": "ok",
+            "version": __version__,
+            "models": list(service.models),
+            "active": service.active,
+        }
 
     @app.get("/metrics", summary="Metrics in the format of Prometheus")
     def metrics() -> Response:
         return Response(service.metrics.write(), media_type=CONTENT_TYPE_LATEST)
 
+    _add_docs(app)
     if options.web:
         from audioseq.server.web.page import mount
 
@@ -64,3 +72,18 @@ def create_app(options: ServerOptions) -> FastAPI:
             CORSMiddleware, allow_origins=options.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
     return app
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Add the page of the API, `/docs`, whose script and style are in a package."""
+    app.mount("/swagger", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title="audioseq",
+            swagger_js_url="swagger/swagger-ui-bundle.js",
+            swagger_css_url="swagger/swagger-ui.css",
+            swagger_favicon_url="swagger/favicon-32x32.png",
+        )

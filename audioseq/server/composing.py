@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ class ComposeOptions:
     """What to compose."""
 
     options: CompositionOptions | None = None
-    """Style, key, tempo, density and length; None to leave them open."""
+    """Style, key, tempo, density, length, chords and meter; None to leave them open."""
     seed: int | None = None
     """Equal seeds give equal pieces; None for a random one."""
     count: int = 1
@@ -65,9 +65,14 @@ class SharedComposer:
 
         return load_harmoniser(self._harmony_model, self._device)
 
-    def compose(self, wanted: ComposeOptions) -> Sequence[Composition | Harmonisation]:
+    def compose(
+        self, wanted: ComposeOptions, check: Callable[[], object]
+    ) -> Sequence[Composition | Harmonisation]:
         """Compose pieces, or harmonise a melody.
 
+        Args:
+            wanted: what to compose.
+            check: called again and again; an error that it raises stops the composition.
         Raises:
             ConfigError: an option is out of range, or does not fit the others.
             MidiError, DataError: the primer cannot be used.
@@ -75,7 +80,7 @@ class SharedComposer:
         if not 1 <= wanted.count * wanted.best_of <= MAX_PIECES:
             raise ConfigError(f"count times best_of is limited to 1..{MAX_PIECES}; ask for fewer pieces")
         if wanted.harmonise:
-            return self._harmonise(wanted)
+            return self._harmonise(wanted, check)
         from audioseq.music.pipeline import DEFAULT_SAMPLING
 
         options, sampling = wanted.options, DEFAULT_SAMPLING
@@ -91,22 +96,28 @@ class SharedComposer:
             sampling=sampling,
             primer=primer,
             best_of=wanted.best_of,
+            check=check,
         )
 
-    def _harmonise(self, wanted: ComposeOptions) -> Sequence[Harmonisation]:
+    def _harmonise(self, wanted: ComposeOptions, check: Callable[[], object]) -> Sequence[Harmonisation]:
         from audioseq.music.harmony.pipeline import DEFAULT_SAMPLING
 
         if wanted.primer is None:
             raise ConfigError("harmonise needs a primer: upload the melody as a MIDI file")
         if wanted.options is not None:
-            raise ConfigError("harmonise cannot be combined with a style, key, tempo, density or length")
+            raise ConfigError("harmonise takes the melody as it is; leave out the other musical options")
         sampling = DEFAULT_SAMPLING
         if wanted.temperature is not None:
             sampling = replace(sampling, temperature=wanted.temperature)
         melody = _load(wanted.primer, pedal=False)  # a pedal would turn the melody into chords
         try:
             return self._harmoniser.harmonise(
-                melody, wanted.seed, count=wanted.count, sampling=sampling, best_of=wanted.best_of
+                melody,
+                wanted.seed,
+                count=wanted.count,
+                sampling=sampling,
+                best_of=wanted.best_of,
+                check=check,
             )
         except DataError as error:
             raise DataError(f"primer: {error}") from None

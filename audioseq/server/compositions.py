@@ -45,7 +45,13 @@ class CompositionForm(BaseModel):
     style: str | None = Field(None, description="pop, lied, quartet or chorale.")
     key: str | None = Field(None, description="Such as `D`, `Bb minor` or `f#`.")
     tempo: float | None = Field(None, ge=20, le=400, description="Quarter notes per minute.")
-    density: float | None = Field(None, ge=0.1, le=50, description="Notes per quarter note.")
+    density: float | None = Field(None, ge=0.5, le=16, description="Notes per quarter note.")
+    chords: str | None = Field(
+        None,
+        max_length=10_000,
+        description="Chords bar by bar, such as `| C | Am7 | F G7 |` or `I vi ii V7`.",
+    )
+    meter: str | None = Field(None, max_length=10, description="Time signature of new bars, such as `3/4`.")
     bars: int | None = Field(None, ge=1, le=MAX_BARS, description="Length in bars, instead of seconds.")
     seconds: float | None = Field(
         None, ge=1, le=MAX_SECONDS, description="Length in seconds, accurate to one bar; 60 unless given."
@@ -147,7 +153,14 @@ def _to_options(fields: CompositionForm, primer: bytes | None) -> ComposeOptions
     from audioseq.music.pipeline import CompositionOptions
 
     options = CompositionOptions(
-        fields.style, fields.key, fields.tempo, fields.density, fields.bars, fields.seconds
+        fields.style,
+        fields.key,
+        fields.tempo,
+        fields.density,
+        fields.bars,
+        fields.seconds,
+        fields.chords,
+        fields.meter,
     )
     return ComposeOptions(
         options=None if options == CompositionOptions() else options,

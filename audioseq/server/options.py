@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class ServerOptions:
     """What a server process loads, accepts and refuses."""
 
-    model: str | None = None
-    """Name or file of the speech model; None for the default one."""
+    models: tuple[str, ...] = ()
+    """Names or files of the speech models; the first answers if none is named. Empty for the default one."""
     music_model: str | None = None
     """Name or file of the model that composes; None for the default one."""
     harmony_model: str | None = None

@@ -20,6 +20,7 @@ from audioseq.errors import ConfigError
 from audioseq.server.app import create_app
 from audioseq.server.metrics import FOLDER_VARIABLE
 from audioseq.server.options import ServerOptions
+from audioseq.server.speech import choose_names
 from audioseq.server.spool import private_folder
 
 GRACE_SECONDS = 60
@@ -89,18 +90,21 @@ def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> No
         port: port to listen on; 0 for a free one.
         workers: number of processes, each with its own models, that share the port.
     Raises:
-        CheckpointError: a model does not exist.
-        ConfigError: the address cannot be listened on.
+        CheckpointError: a model does not exist, or a speech model is damaged.
+        ConfigError: two speech models have the same name, or the address cannot be listened on.
     """
-    chosen = {"speech": options.model, "music": options.music_model, "harmony": options.harmony_model}
+    choose_names(options.models)
+    chosen = {"music": options.music_model, "harmony": options.harmony_model}
     for task, name in chosen.items():
         models.resolve(name or models.default_for(task), task)
     config = make_config(options, workers)
     with listen(host, port) as listening:
-        name = f"[{host}]" if ":" in host else host
-        print(f"listens on http://{name}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         # uvicorn raises the signal again once it has ended; the exit code is then that of a success.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        if workers == 1:
+            config.load()  # loads the models, or fails before it says that it listens
+        name = f"[{host}]" if ":" in host else host
+        print(f"listens on http://{name}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         if workers == 1:
             uvicorn.Server(config).run([listening])
             return

@@ -8,13 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from audioseq import audio, models
+from audioseq import audio
 from audioseq.errors import AudioError
 from audioseq.files import printable
 from audioseq.server.composing import ComposeOptions, SharedComposer
@@ -22,10 +22,9 @@ from audioseq.server.errors import RequestError
 from audioseq.server.live import LiveStream, LiveText
 from audioseq.server.metrics import Metrics
 from audioseq.server.options import ServerOptions
-from audioseq.server.recognition import BatchedRecogniser, Cancelled, Job, SegmentCallback, too_long
+from audioseq.server.recognition import Cancelled, Job, SegmentCallback, too_long
+from audioseq.server.speech import SpeechModel, choose_names
 from audioseq.server.spool import private_folder
-from audioseq.speech.decoding.decoder import DecodingOptions
-from audioseq.speech.pipeline import load_recogniser
 from audioseq.speech.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ RETRY_SECONDS = 2
 """Time after which a refused client should try again, seconds."""
 
 T = TypeVar("T")
+Check = Callable[[], None]
+"""Raises `Cancelled` if the client has gone, or the request took too long."""
 
 
 class Service:
@@ -46,29 +47,21 @@ class Service:
     Args:
         options: the options of the server.
     Raises:
-        CheckpointError: the speech model does not exist.
+        CheckpointError: a speech model does not exist, or is damaged.
+        ConfigError: two speech models have the same name.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         self.options = options
-        model = options.model or models.default_for("speech")
-        self.model_name = Path(model).stem
-        """Name of the speech model; of a file, without its folder."""
-        self.is_english = model in {known.name for known in models.CATALOGUE}
-        """Whether the model is known to be for English only; a file may be for any language."""
-        self.model_created = int(models.resolve(model, "speech").stat().st_mtime)
-        """Time of the model file, seconds since 1970."""
+        named = choose_names(options.models).items()
+        self.models = {name: SpeechModel(name, model, options) for name, model in named}
+        """The speech models by their names, the default one first."""
         self.metrics = Metrics()
         self.active = 0
         """Requests that are being served."""
         self._stack = ExitStack()
-        recogniser = load_recogniser(options.model, options.device)
-        recommended = None if options.greedy else recogniser.recommended_options
-        if recommended is not None:
-            recogniser.load_decoder(recommended)  # so that the first request does not wait for it
         self.folder = self._stack.enter_context(private_folder())
         """Private folder for temporary files, removed by `close`."""
-        self.recogniser = BatchedRecogniser(recogniser, options.batch_ms / 1000)
         self._composer = SharedComposer(options.music_model, options.harmony_model, options.device)
         self._threads = ThreadPoolExecutor(min(THREADS, options.queue), "transcribe")
         self._composing = ThreadPoolExecutor(1, "compose")
@@ -78,8 +71,25 @@ class Service:
         """Wait for what runs, end the threads, and remove the temporary files."""
         for executor in (self._threads, self._composing, self._live):
             executor.shutdown(cancel_futures=True)
-        self.recogniser.close()
+        for model in self.models.values():
+            model.recogniser.close()
         self._stack.close()
+
+    def find_model(self, name: str | None = None) -> SpeechModel:
+        """Return a speech model by its name; the default one if not given.
+
+        Raises:
+            RequestError: the server does not have it (404).
+        """
+        found = next(iter(self.models.values())) if name is None else self.models.get(name)
+        if found is None:
+            raise RequestError(
+                f"the model {str(name)[:100]!r} does not exist; this server has {', '.join(self.models)}",
+                status=404,
+                code="model_not_found",
+                param="model",
+            )
+        return found
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -106,6 +116,7 @@ class Service:
 
     async def transcribe(
         self,
+        model: SpeechModel,
         source: Path | np.ndarray,
         sample_rate: int | None = None,
         *,
@@ -119,12 +130,13 @@ class Service:
         """Transcribe a recording, batched with those of other callers.
 
         Args:
+            model: one of `models`.
             source: a file, or a waveform as in `audio.stream_array`.
             sample_rate: sample rate of a waveform in Hz.
             name: name of the file in error messages, which may come from the client.
             words: whether the transcript has words with timestamps and confidences.
             hotwords: words or phrases to boost.
-            greedy: decode without language models, which is faster; ignored with hotwords.
+            greedy: as in `SpeechModel.decoding`.
             progress: called in another thread with the seconds done and the estimated total seconds.
             on_segment: called in another thread with each segment and its words once it is complete.
         Raises:
@@ -132,7 +144,7 @@ class Service:
             ConfigError: a hotword has characters that the model does not emit.
             RequestError: the recording is too long, or takes too long.
         """
-        decoding = self.decoding(hotwords, greedy=greedy)
+        decoding = model.decoding(hotwords, greedy=greedy)
 
         def work(cancelled: threading.Event) -> Transcript:
             began = time.perf_counter()
@@ -146,7 +158,7 @@ class Service:
                 progress=None if progress is None else lambda done: progress(done, seconds),
                 on_segment=on_segment,
             )
-            transcript = self.recogniser.transcribe(job)
+            transcript = model.recogniser.transcribe(job)
             self.metrics.add_transcript(transcript.duration, time.perf_counter() - began)
             return transcript
 
@@ -155,18 +167,13 @@ class Service:
         except AudioError as error:
             raise AudioError(str(error).replace(str(source), printable(name), 1)) from error
 
-    def decoding(self, hotwords: Sequence[str] = (), *, greedy: bool = False) -> DecodingOptions | None:
-        """Return the decoding options for a request; None for greedy decoding."""
-        recommended = self.recogniser.recogniser.recommended_options
-        if hotwords:
-            return replace(recommended or DecodingOptions(), hotwords=tuple(hotwords))
-        return None if greedy or self.options.greedy else recommended
-
-    async def open_live(self, sample_rate: int, hotwords: Sequence[str] = ()) -> LiveStream:
+    async def open_live(
+        self, model: SpeechModel, sample_rate: int, hotwords: Sequence[str] = ()
+    ) -> LiveStream:
         """Start a live stream of samples at a rate in Hz."""
 
         def start(cancelled: threading.Event) -> LiveStream:
-            return LiveStream(self.recogniser, sample_rate, self.decoding(hotwords))
+            return LiveStream(model.recogniser, sample_rate, model.decoding(hotwords))
 
         return await self._run(self._live, start)
 
@@ -182,7 +189,13 @@ class Service:
 
     async def compose(self, wanted: ComposeOptions) -> Sequence[Composition | Harmonisation]:
         """Compose pieces; one request after another. Errors as in `SharedComposer.compose`."""
-        return await self._run(self._composing, lambda cancelled: self._composer.compose(wanted))
+        return await self._run(
+            self._composing, lambda cancelled: self._composer.compose(wanted, partial(_check, cancelled))
+        )
+
+    async def read(self, work: Callable[[Check], T]) -> T:
+        """Run work that reads a recording in a thread; it calls its argument again and again, to stop."""
+        return await self._run(self._threads, lambda cancelled: work(partial(_check, cancelled)))
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run other work that would block the event loop, such as rendering, in a thread."""
@@ -215,10 +228,16 @@ class Service:
                 waiting.exception()  # mark it as retrieved
             if isinstance(error, TimeoutError):
                 raise RequestError(
-                    f"took longer than {self.options.timeout_seconds:g} s; split the recording",
+                    f"took longer than {self.options.timeout_seconds:g} s; send a shorter recording, or ask "
+                    "for a shorter piece",
                     status=504,
                     code="timeout",
                 ) from None
             raise
         except Cancelled:
             raise RequestError("cancelled", status=499) from None
+
+
+def _check(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise Cancelled

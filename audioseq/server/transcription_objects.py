@@ -7,19 +7,19 @@ import zlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from audioseq.server.service import Service
+from audioseq.server.speech import SpeechModel
 from audioseq.speech.transcript import Segment, Transcript, Word
 
 MIN_CONFIDENCE = 1e-6
 """Lower limit of a confidence whose logarithm is reported."""
 
 
-def to_model(service: Service) -> dict[str, Any]:
-    """Return the speech model of a server."""
+def to_model(model: SpeechModel) -> dict[str, Any]:
+    """Return a speech model; the time of its creation is that of its file, in seconds since 1970."""
     return {
-        "id": service.model_name,
+        "id": model.name,
         "object": "model",
-        "created": service.model_created,
+        "created": int(model.path.stat().st_mtime),
         "owned_by": "audioseq",
     }
 

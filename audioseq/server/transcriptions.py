@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from audioseq.errors import AudioseqError
 from audioseq.server.errors import RequestError, to_request_error
 from audioseq.server.forms import describe_form, find_file, parse_fields, parsed_form, stored, unless_gone
-from audioseq.server.hotwords import MAX_PROMPT_LETTERS, choose_hotwords
+from audioseq.server.hotwords import MAX_HOTWORDS, MAX_PROMPT_LETTERS, choose_hotwords
 from audioseq.server.service import Service
+from audioseq.server.speech import SpeechModel
 from audioseq.server.transcription_objects import to_delta, to_done, to_json, to_model, to_verbose_json
 from audioseq.speech import writers
 
@@ -28,7 +29,7 @@ OPENAI_MODELS = (
     "whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe",
     "gpt-4o-mini-transcribe-2025-12-15",
 )  # fmt: skip
-"""Models of OpenAI. The model of the server answers for them, so that clients work without a change."""
+"""Models of OpenAI. The default model answers for them, so that clients work without a change."""
 ENGLISH = ("en", "english")
 PLAIN_FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt"}
 """Response formats that are plain text, and their names in `writers`."""
@@ -48,8 +49,10 @@ class TranscriptionForm(BaseModel):
         description="Words to expect: its phrases of up to three words, separated by commas or lines, and "
         "the names in its sentences are boosted.",
     )
-    keywords: list[str] = Field([], max_length=100, description="Words or phrases to boost.")
-    response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
+    keywords: list[str] = Field([], max_length=MAX_HOTWORDS, description="Words or phrases to boost.")
+    response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = Field(
+        "json", description="`verbose_json` has times in seconds, srt and vtt are subtitles."
+    )
     timestamp_granularities: list[Literal["word", "segment"]] = Field(
         [], description="With `verbose_json`: the parts that have times; `segment` unless given."
     )
@@ -67,7 +70,18 @@ class TranscriptionForm(BaseModel):
     )
 
 
-FORM = describe_form(TranscriptionForm, "file", "The recording, in any format.")
+DESCRIPTION = {
+    "requestBody": {
+        "required": True,
+        "content": describe_form(TranscriptionForm, "file", "The recording, in any format."),
+    },
+    "responses": {
+        "200": {
+            "description": "The transcript; with `stream`, events.",
+            "content": {kind: {} for kind in ("application/json", "text/plain", "text/event-stream")},
+        }
+    },
+}
 
 
 def make_router(service: Service) -> APIRouter:
@@ -76,19 +90,13 @@ def make_router(service: Service) -> APIRouter:
 
     @router.get("/models", summary="List the models")
     def list_models() -> dict[str, Any]:
-        return {"object": "list", "data": [to_model(service)]}
+        return {"object": "list", "data": [to_model(model) for model in service.models.values()]}
 
     @router.get("/models/{name}", summary="Describe a model")
     def show_model(name: str) -> dict[str, Any]:
-        if name != service.model_name:
-            raise _no_model(name, service)
-        return to_model(service)
+        return to_model(service.find_model(name))
 
-    @router.post(
-        "/audio/transcriptions",
-        summary="Transcribe a recording",
-        openapi_extra={"requestBody": {"required": True, "content": FORM}},
-    )
+    @router.post("/audio/transcriptions", summary="Transcribe a recording", openapi_extra=DESCRIPTION)
     async def transcribe(request: Request) -> Response:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(service.slot())
@@ -101,9 +109,10 @@ def make_router(service: Service) -> APIRouter:
                     param="file",
                 )
             fields = parse_fields(TranscriptionForm, form)
-            _check(fields, service)
+            model = _choose_model(fields.model, service)
+            _check(fields, model)
             path = await stack.enter_async_context(stored(upload))
-            transcription = _Transcription(service, fields, path, upload.filename or "file")
+            transcription = _Transcription(service, model, fields, path, upload.filename or "file")
             if fields.stream:
                 return await transcription.stream(stack.pop_all())
             return await unless_gone(request, transcription.respond())
@@ -117,24 +126,29 @@ class _Transcription:
 
     Args:
         service: transcribes it.
+        model: the model that the client chose.
         fields: the checked fields of the request.
         path: the uploaded file.
         name: its name in error messages.
     """
 
-    def __init__(self, service: Service, fields: TranscriptionForm, path: Path, name: str) -> None:
-        self._service, self._fields, self._path, self._name = service, fields, path, name
-        recogniser = service.recogniser.recogniser
-        self._hotwords = choose_hotwords(fields.keywords, fields.prompt, recogniser.tokenizer.alphabet)
+    def __init__(
+        self, service: Service, model: SpeechModel, fields: TranscriptionForm, path: Path, name: str
+    ) -> None:
+        self._service, self._model = service, model
+        self._fields, self._path, self._name = fields, path, name
+        self._hotwords = choose_hotwords(fields.keywords, fields.prompt, model.alphabet)
 
     async def respond(self) -> Response:
         """Transcribe the recording, and return the response."""
         fields = self._fields
-        transcript = await self._service.transcribe(self._path, name=self._name, hotwords=self._hotwords)
+        transcript = await self._service.transcribe(
+            self._model, self._path, name=self._name, hotwords=self._hotwords
+        )
         if (plain := PLAIN_FORMATS.get(fields.response_format)) is not None:
             return PlainTextResponse(writers.write(transcript, plain))
         if fields.response_format == "verbose_json":
-            language = "english" if self._service.is_english else fields.language or "unknown"
+            language = "english" if self._model.is_english else fields.language or "unknown"
             parts = fields.timestamp_granularities or ["segment"]
             return JSONResponse(to_verbose_json(transcript, language, parts))
         return JSONResponse(to_json(transcript, logprobs=bool(fields.include)))
@@ -162,7 +176,11 @@ class _Transcription:
             async with resources:
                 try:
                     transcript = await self._service.transcribe(
-                        self._path, name=self._name, hotwords=self._hotwords, on_segment=on_segment
+                        self._model,
+                        self._path,
+                        name=self._name,
+                        hotwords=self._hotwords,
+                        on_segment=on_segment,
                     )
                     events.put_nowait(to_done(transcript, logprobs=logprobs))
                 except AudioseqError as error:
@@ -189,14 +207,18 @@ class _Transcription:
         return StreamingResponse(send(event), media_type="text/event-stream")
 
 
-def _check(fields: TranscriptionForm, service: Service) -> None:
-    """Raise an error if fields do not fit the server or each other."""
-    if fields.model != service.model_name and fields.model not in OPENAI_MODELS:
-        raise _no_model(fields.model, service)
+def _choose_model(name: str, service: Service) -> SpeechModel:
+    """Return the model that a client chose; the default one for a model of OpenAI."""
+    is_alias = name in OPENAI_MODELS and name not in service.models
+    return service.find_model(None if is_alias else name)
+
+
+def _check(fields: TranscriptionForm, model: SpeechModel) -> None:
+    """Raise an error if fields do not fit the model or each other."""
     languages = [*fields.languages, *([fields.language] if fields.language else [])]
-    if languages and service.is_english and not set(ENGLISH) & {name.lower() for name in languages}:
+    if languages and model.is_english and not set(ENGLISH) & {name.lower() for name in languages}:
         raise RequestError(
-            f"language: {languages[-1][:50]!r} is not supported; {service.model_name} is for English (en)",
+            f"language: {languages[-1][:50]!r} is not supported; {model.name} is for English (en)",
             code="unsupported_language",
             param="language",
         )
@@ -214,12 +236,3 @@ def _check(fields: TranscriptionForm, service: Service) -> None:
         raise RequestError(
             "stream: needs the response_format json or text", code="invalid_value", param="stream"
         )
-
-
-def _no_model(name: str, service: Service) -> RequestError:
-    return RequestError(
-        f"the model {name[:100]!r} does not exist; this server has {service.model_name}",
-        status=404,
-        code="model_not_found",
-        param="model",
-    )

@@ -18,7 +18,7 @@ from audioseq.audio.io import MAX_RATE_HZ, MIN_RATE_HZ
 from audioseq.errors import AudioseqError
 from audioseq.files import parse_json
 from audioseq.server.errors import RequestError
-from audioseq.server.hotwords import choose_hotwords
+from audioseq.server.hotwords import MAX_HOTWORDS, choose_hotwords
 from audioseq.server.live import LiveStream, LiveText
 from audioseq.server.service import Service
 
@@ -39,7 +39,9 @@ class Config(BaseModel):
     """Whether results have words with their times and confidences."""
     max_alternatives: int = Field(default=0, ge=0)
     """With 1 or more, a result is a list of alternatives, of which there is one."""
-    phrase_list: list[str] = Field(default=[], max_length=100)
+    model: str | None = None
+    """Name of the model; None for the default one."""
+    phrase_list: list[str] = Field(default=[], max_length=MAX_HOTWORDS)
     """Words or phrases to boost; vosk-server recognises nothing else."""
 
 
@@ -104,9 +106,9 @@ def _parse(text: str) -> Config | None:
 
 
 async def _open(service: Service, config: Config) -> LiveStream:
-    alphabet = service.recogniser.recogniser.tokenizer.alphabet
-    hotwords = choose_hotwords([], "\n".join(config.phrase_list), alphabet)
-    return await service.open_live(round(config.sample_rate), hotwords)
+    model = service.find_model(config.model)
+    hotwords = choose_hotwords([], "\n".join(config.phrase_list), model.alphabet)
+    return await service.open_live(model, round(config.sample_rate), hotwords)
 
 
 def _to_result(known: LiveText, config: Config) -> dict[str, Any]:

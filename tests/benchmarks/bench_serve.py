@@ -1,13 +1,14 @@
 """Latency, throughput and memory of the server under load.
 
-    python -m tests.benchmarks.bench_serve [-m english-small] [--clients 1 4 16 64] [--requests 256]
-        [--memory-requests 10000] [--vanishing 1000] [--server-options ...]
+    python -m tests.benchmarks.bench_serve [-m english-small digits] [--clients 1 4 16 64] [--requests 128]
+        [--memory-requests 10000] [--vanishing 1000] [--greedy] [--workers 1]
 
-Starts `audioseq serve` in a process of its own. Clients that wait for each answer before they ask again send
-clips of 5 s, each a different part of a recording (`--recording`, by default the sample of the repository,
-repeated). Beside them, a loop transcribes the same clips one by one without a server. Then further requests
-of 16 clients measure the memory, and clients that close the connection in the middle of a request, or right
-after it, must leave no request, no file and no thread behind.
+Starts `audioseq serve` in a process of its own, with all models. For each model, clients that wait for each
+answer before they ask again send clips of 5 s, each a different part of a recording (`--recording`, by
+default the sample of the repository, repeated). Beside them, a loop transcribes the same clips one by one
+without a server. Then clients of the last model close the connection in the middle of a request, or right
+after it: they must leave no request, no file and no thread behind. Further requests of 16 clients of this
+model, with clips of 1 s, measure the memory.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from audioseq.speech.pipeline import load_recogniser
 from tests.benchmarks import report
 
 CLIP_SECONDS = 5.0
+MEMORY_CLIP_SECONDS = 1.0
+"""Length of the clips that measure the memory: short, as their number matters."""
 CLIPS = 64
 """Number of different clips."""
 MEMORY_CLIENTS = 16
@@ -43,10 +46,10 @@ TIMEOUT_SECONDS = 600.0
 """Time for which a client waits for an answer, and the benchmark for the start and the end of work."""
 
 
-def make_clips(recording: Path) -> list[np.ndarray]:
+def make_clips(recording: Path, seconds: float) -> list[np.ndarray]:
     """Return different clips `[N]` of a recording, which is repeated as often as needed."""
     waveform = audio.load(recording)
-    length = round(CLIP_SECONDS * audio.SAMPLE_RATE)
+    length = round(seconds * audio.SAMPLE_RATE)
     starts = np.arange(CLIPS) * max(1, len(waveform) // CLIPS)
     return [np.roll(np.resize(waveform, max(length, len(waveform))), -start)[:length] for start in starts]
 
@@ -94,9 +97,10 @@ class Server:
 
 
 @contextmanager
-def serving(model: str, options: Sequence[str]) -> Iterator[Server]:
+def serving(models: Sequence[str], options: Sequence[str]) -> Iterator[Server]:
     """Run a server on a free port."""
-    program = [sys.executable, "-m", "audioseq", "serve", "--port", "0", "-m", model, "--queue", "1000"]
+    program = [sys.executable, "-m", "audioseq", "serve", "--port", "0", "--queue", "1000"]
+    program += [word for model in models for word in ("-m", model)]
     with (
         tempfile.NamedTemporaryFile() as log,
         subprocess.Popen([*program, *options], stderr=log, stdout=subprocess.DEVNULL) as process,
@@ -112,8 +116,10 @@ def serving(model: str, options: Sequence[str]) -> Iterator[Server]:
             process.terminate()
 
 
-async def load(server: Server, clips: Sequence[bytes], clients: int, requests: int) -> list[float]:
-    """Send requests of concurrent clients; return their latencies in seconds."""
+async def load(
+    server: Server, model: str, clips: Sequence[bytes], clients: int, requests: int
+) -> list[float]:
+    """Send requests of concurrent clients for a model; return their latencies in seconds."""
     left = iter(range(requests))
     latencies: list[float] = []
 
@@ -122,7 +128,7 @@ async def load(server: Server, clips: Sequence[bytes], clients: int, requests: i
             for number in left:
                 files = {"file": ("clip.wav", clips[number % len(clips)])}
                 began = time.perf_counter()
-                answer = await http.post(ADDRESS, files=files, data={"model": "whisper-1"})
+                answer = await http.post(ADDRESS, files=files, data={"model": Path(model).stem})
                 answer.raise_for_status()
                 latencies.append(time.perf_counter() - began)
 
@@ -158,19 +164,35 @@ def measure_loop(model: str, clips: Sequence[np.ndarray], requests: int, *, gree
     return row("loop of single calls", latencies, sum(latencies), time.process_time() - start)
 
 
-def measure_memory(server: Server, clips: Sequence[bytes], requests: int) -> list[report.Row]:
+def measure_load(
+    server: Server, model: str, clips: Sequence[bytes], clients: Sequence[int], requests: int
+) -> list[report.Row]:
+    """Return the latencies and the throughput of several numbers of clients."""
+    rows: list[report.Row] = []
+    asyncio.run(load(server, model, clips, 1, 1))  # the first request loads what is loaded late
+    for number in clients:
+        began, start = time.perf_counter(), server.core_seconds()
+        latencies = asyncio.run(load(server, model, clips, number, max(requests, number)))
+        seconds = time.perf_counter() - began
+        rows.append(row(str(number), latencies, seconds, server.core_seconds() - start))
+        report.show(rows[-1])
+    return rows
+
+
+def measure_memory(server: Server, model: str, clips: Sequence[bytes], requests: int) -> list[report.Row]:
     """Return the memory of the server after each part of many requests."""
     rows: list[report.Row] = []
     for part in range(1, MEMORY_ROWS + 1):
-        asyncio.run(load(server, clips, MEMORY_CLIENTS, requests // MEMORY_ROWS))
+        asyncio.run(load(server, model, clips, MEMORY_CLIENTS, requests // MEMORY_ROWS))
         rows.append({"requests": part * (requests // MEMORY_ROWS), "memory (MB)": round(server.memory_mb())})
         report.show(rows[-1])
     return rows
 
 
-async def vanish(server: Server, clip: bytes, clients: int) -> None:
+async def vanish(server: Server, model: str, clip: bytes, clients: int) -> None:
     """Open connections that close in the middle of a request, or after it without waiting for the answer."""
-    form = httpx.Request("POST", server.address, files={"file": ("a.wav", clip)}, data={"model": "whisper-1"})
+    fields = {"model": Path(model).stem}
+    form = httpx.Request("POST", server.address, files={"file": ("a.wav", clip)}, data=fields)
     body = form.read()
     head = (
         f"POST {ADDRESS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {form.headers['content-type']}\r\n"
@@ -189,7 +211,7 @@ async def vanish(server: Server, clip: bytes, clients: int) -> None:
         await asyncio.gather(*(client(number) for number in range(first, min(first + 50, clients))))
 
 
-def measure_vanishing(server: Server, clips: Sequence[bytes], clients: int) -> list[report.Row]:
+def measure_vanishing(server: Server, model: str, clip: bytes, clients: int) -> list[report.Row]:
     """Return what clients leave behind that vanish."""
 
     def state(when: str) -> report.Row:
@@ -202,7 +224,7 @@ def measure_vanishing(server: Server, clips: Sequence[bytes], clients: int) -> l
         }
 
     rows = [state("before")]
-    asyncio.run(vanish(server, clips[0], clients))
+    asyncio.run(vanish(server, model, clip, clients))
     until = time.monotonic() + TIMEOUT_SECONDS
     while server.active() and time.monotonic() < until:
         time.sleep(0.2)
@@ -216,35 +238,32 @@ def measure_vanishing(server: Server, clips: Sequence[bytes], clients: int) -> l
 def main() -> None:
     """Measure, and write the results."""
     parser = report.parser("serve", __doc__)
-    parser.add_argument("-m", "--model", default="english-small")
+    parser.add_argument("-m", "--models", nargs="+", default=["english-small", "digits"])
     parser.add_argument("--recording", type=Path, default=report.ROOT / "assets" / "hello.flac")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
-    parser.add_argument("--requests", type=int, default=256, help="for each number of clients")
+    parser.add_argument("--requests", type=int, default=128, help="for each model and number of clients")
     parser.add_argument("--memory-requests", type=int, default=10_000)
     parser.add_argument("--vanishing", type=int, default=1000)
     parser.add_argument("--greedy", action="store_true", help="decode without language models")
     parser.add_argument("--workers", type=int, default=1, help="processes of the server")
     options = parser.parse_args()
-    clips = make_clips(options.recording)
+    clips = make_clips(options.recording, CLIP_SECONDS)
     files = [to_wav(clip) for clip in clips]
-    rows = [measure_loop(options.model, clips, min(options.requests, CLIPS), greedy=options.greedy)]
-    report.show(rows[0])
+    short = [to_wav(clip) for clip in make_clips(options.recording, MEMORY_CLIP_SECONDS)]
+    tables: dict[str, list[report.Row]] = {}
+    for model in options.models:
+        loop = measure_loop(model, clips, min(options.requests, CLIPS), greedy=options.greedy)
+        report.show(loop)
+        tables[f"{model}, clips of {CLIP_SECONDS:g} s"] = [loop]
     server_options = ["--workers", str(options.workers), *(["--greedy"] if options.greedy else [])]
-    with serving(options.model, server_options) as server:
-        asyncio.run(load(server, files, 1, 1))  # the first request loads what is loaded late
-        for clients in options.clients:
-            began, start = time.perf_counter(), server.core_seconds()
-            latencies = asyncio.run(load(server, files, clients, max(options.requests, clients)))
-            seconds = time.perf_counter() - began
-            rows.append(row(str(clients), latencies, seconds, server.core_seconds() - start))
-            report.show(rows[-1])
-        vanishing = measure_vanishing(server, files, options.vanishing)
-        memory = measure_memory(server, files, options.memory_requests)
-    title = f"{options.model}, clips of {CLIP_SECONDS:g} s"
-    report.write(
-        options.output,
-        {title: rows, "Clients that vanish": vanishing, f"Memory, {MEMORY_CLIENTS} clients": memory},
-    )
+    with serving(options.models, server_options) as server:
+        for model, rows in zip(options.models, tables.values(), strict=True):
+            rows += measure_load(server, model, files, options.clients, options.requests)
+        vanishing = measure_vanishing(server, options.models[-1], files[0], options.vanishing)
+        memory = measure_memory(server, options.models[-1], short, options.memory_requests)
+    tables["Clients that vanish"] = vanishing
+    tables[f"Memory, {MEMORY_CLIENTS} clients, clips of {MEMORY_CLIP_SECONDS:g} s"] = memory
+    report.write(options.output, tables)
 
 
 if __name__ == "__main__":

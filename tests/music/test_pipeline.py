@@ -120,6 +120,13 @@ def test_best_of_prefers_a_candidate_without_copies(best_of: int, monkeypatch: p
     assert (piece.score == copied.score) == (best_of == 1)
 
 
+def test_an_error_of_the_check_stops_the_composition() -> None:
+    calls = iter(range(5))
+    with pytest.raises(StopIteration):
+        tiny.composer().compose(0, options=CompositionOptions(bars=8), check=lambda: next(calls))
+    assert next(calls, None) is None
+
+
 def test_primer_is_included_or_excluded() -> None:
     primer = to_score(tiny.song(bars=2))
     composer = tiny.composer()

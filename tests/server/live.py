@@ -70,25 +70,28 @@ def serving(options: ServerOptions) -> Iterator[Server]:
             thread.join()
 
 
-def _write_babbler(path: Path) -> None:
-    """Write a model that emits letters and spaces at random."""
+def _write_babbler(path: Path, letter: str) -> None:
+    """Write a model that emits a letter and spaces at random."""
     made = utterances(path.parent, ["ab"])
     task = SpeechTask(config(), made, made)
     torch.manual_seed(3)
     weight = task.model.head.linear.weight
     torch.nn.init.normal_(weight, std=50.0)  # high probabilities
-    space, letter = (task.tokenizer.encode(text)[0] for text in " s")
+    space, often, wanted = (task.tokenizer.encode(text)[0] for text in (" ", "s", letter))
     with torch.no_grad():
-        weight[[space, letter]] = weight[[letter, space]]  # a token that this seed emits often
+        weight[[space, often, wanted]] = weight[[often, wanted, space]]  # this seed emits `often` often
     checkpoint.save(path, task.model.state_dict(), task.header({}))
 
 
 def tiny_options(folder: Path, **options: Any) -> ServerOptions:
     """Return options for tiny models, which are written to a folder."""
-    speech, music = folder / "babbler.safetensors", folder / "composer.safetensors"
-    if not speech.exists():
+    music = folder / "composer.safetensors"
+    speech = {name: folder / f"{name}.safetensors" for name in ("babbler", "mumbler")}
+    if not music.exists():
         model_file(music)
-        _write_babbler(speech)
+        for path, letter in zip(speech.values(), "am", strict=True):
+            _write_babbler(path, letter)
+    models = tuple(map(str, speech.values()))
     return ServerOptions(
-        model=str(speech), music_model=str(music), device="cpu", **{"idle_seconds": 5.0, **options}
+        models=models, music_model=str(music), device="cpu", **{"idle_seconds": 5.0, **options}
     )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import httpx
@@ -10,6 +15,8 @@ import pytest
 from audioseq.midi import Note, Score
 from audioseq.music.pipeline import CompositionOptions, load_composer
 from audioseq.server import compositions
+from audioseq.server.composing import ComposeOptions
+from audioseq.server.recognition import Cancelled
 from tests.server.live import Server
 
 MELODY = Score(tuple(Note(60 + 2 * n, 80, 0.5 * n, 0.5) for n in range(8)))
@@ -29,6 +36,44 @@ def test_a_piece_is_that_of_the_command(server: Server) -> None:
     assert answer.headers["audioseq-seed"] == "7"
     assert 'filename="compose-7.mid"' in answer.headers["content-disposition"]
     assert post(server, content=b"").headers["audioseq-seed"].isdigit()
+
+
+def test_the_chords_and_the_meter_are_those_of_the_request(server: Server) -> None:
+    answer = post(server, json={"seed": 3, "chords": "| Am | F |", "meter": "3/4", "bars": 2})
+    score = Score.load(answer.content)
+    assert score.time_signatures[0][1:] == (3, 4)
+
+
+def test_a_composition_stops_when_its_client_goes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, stopped = Event(), Event()
+    compose = server.service._composer.compose
+
+    def spy(wanted: ComposeOptions, check: Callable[[], object]) -> Any:
+        def wait_until_stopped() -> None:
+            began.set()
+            for _ in range(6000):
+                check()
+                time.sleep(0.01)
+
+        try:
+            return compose(wanted, wait_until_stopped)
+        except Cancelled:
+            stopped.set()
+            raise
+
+    monkeypatch.setattr(server.service._composer, "compose", spy)
+    with socket.create_connection(("127.0.0.1", int(server.address.rpartition(":")[2]))) as client:
+        client.sendall(b"POST /v1/music/compositions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        assert began.wait(60)
+    assert stopped.wait(60)
+
+
+def test_a_composition_that_takes_too_long_is_an_error(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.service, "options", replace(server.service.options, timeout_seconds=0.1))
+    answer = post(server, json={"bars": 256, "best_of": 16})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
 
 
 def test_the_format_is_that_of_the_field_or_of_the_header(server: Server) -> None:
@@ -60,6 +105,9 @@ def test_a_melody_is_harmonised(server: Server) -> None:
     ("options", "status", "words"),
     [
         ({"json": {"tempo": 9}}, 400, "tempo"),
+        ({"json": {"density": 17}}, 400, "density"),
+        ({"json": {"chords": "| C | H13 |"}}, 400, "H13"),
+        ({"json": {"meter": "3/5"}}, 400, "meter"),
         ({"json": {"bars": 10**6}}, 400, "bars"),
         ({"json": {"seconds": "x"}}, 400, "seconds"),
         ({"json": {"bars": 2, "seconds": 4}}, 400, "bars and seconds"),

@@ -47,7 +47,7 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM")
 def test_sigterm_finishes_what_runs(models_folder: Path) -> None:
-    model = str(tiny_options(models_folder).model)
+    model = tiny_options(models_folder).models[0]
     answers: list[httpx.Response] = []
     with started("-m", model, "--device", "cpu") as (process, address):
 
@@ -69,7 +69,7 @@ def test_sigterm_finishes_what_runs(models_folder: Path) -> None:
 
 @pytest.mark.slow
 def test_workers_share_the_port_and_the_metrics(models_folder: Path) -> None:
-    model = str(tiny_options(models_folder).model)
+    model = tiny_options(models_folder).models[0]
     with started("-m", model, "--device", "cpu", "--workers", "2") as (_, address):
         for _ in range(6):
             assert httpx.get(f"{address}/health", timeout=60).status_code == 200
@@ -109,11 +109,32 @@ def test_mistakes_are_one_line(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str], models_folder: Path
 ) -> None:
     if "-m" not in options:
-        options = [*options, "-m", str(tiny_options(models_folder).model)]
+        options = [*options, "-m", tiny_options(models_folder).models[0]]
     assert run_command(["serve", "--port", "0", *options]) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_models_that_cannot_be_served_are_one_line(
+    tmp_path: Path, models_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    options = tiny_options(models_folder)
+    good, music = Path(options.models[0]), str(options.music_model)
+    nonsense, cut, twin = (tmp_path / name for name in ("a.safetensors", "b.safetensors", good.name))
+    nonsense.write_bytes(b"no model")
+    cut.write_bytes(good.read_bytes()[:-1000])
+    twin.write_bytes(good.read_bytes())
+    for bad, words in (
+        (nonsense, "is damaged or not a model file"),
+        (cut, "is damaged or not a model file"),
+        (twin, "another model is called 'babbler' too"),
+        (music, "is a model for music, not for speech"),
+    ):
+        assert run_command(["serve", "--port", "0", "-m", str(good), "-m", str(bad)]) == 1
+        error = capsys.readouterr().err
+        assert str(bad) in error and words in error and error.count("\n") == 1
 
 
 def test_the_help_names_all_options() -> None:

@@ -26,7 +26,7 @@ def client(server: Server) -> openai.OpenAI:
 @pytest.fixture(scope="module")
 def expected(server: Server) -> Transcript:
     """The transcript of the clip without a server."""
-    return server.service.recogniser.recogniser.transcribe(wav_array(CLIP), RATE, words=True)
+    return server.service.find_model().recogniser.recogniser.transcribe(wav_array(CLIP), RATE, words=True)
 
 
 def wav_array(samples: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def test_the_asynchronous_client_gets_the_same(server: Server, expected: Transcr
 
 def test_concurrent_requests_get_their_own_texts(client: openai.OpenAI, server: Server) -> None:
     clips = [noise(0.5 + 0.25 * (seed % 7), seed) for seed in range(24)]
-    recogniser = server.service.recogniser.recogniser
+    recogniser = server.service.find_model().recogniser.recogniser
     alone = [recogniser.transcribe(wav_array(clip), RATE).text for clip in clips]
     with ThreadPoolExecutor(12) as pool:
         together = list(pool.map(lambda clip: create(client, file=("a.wav", wav(clip))).text, clips))
@@ -123,11 +123,20 @@ def test_prompts_and_keywords_are_hotwords(
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:
-    (model,) = client.models.list()
-    assert (model.id, model.object, model.owned_by) == ("babbler", "model", "audioseq")
-    assert client.models.retrieve("babbler") == model
+    first, second = client.models.list()
+    assert (first.id, first.object, first.owned_by) == ("babbler", "model", "audioseq")
+    assert second.id == "mumbler"
+    assert client.models.retrieve("mumbler") == second
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-9")
+
+
+def test_each_model_answers_for_its_name(client: openai.OpenAI, server: Server, expected: Transcript) -> None:
+    other = server.service.find_model("mumbler").recogniser.recogniser.transcribe(wav_array(CLIP), RATE)
+    assert other.text != expected.text
+    with ThreadPoolExecutor(8) as pool:  # also in batches of both
+        found = list(pool.map(lambda name: create(client, model=name).text, ["babbler", "mumbler"] * 8))
+    assert found == [expected.text, other.text] * 8
 
 
 def test_fields_without_effect_are_accepted(client: openai.OpenAI, expected: Transcript) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -52,7 +55,7 @@ def test_segments_are_answered_when_they_end(server: Server) -> None:
     assert [word["start"] for word in words] == sorted(word["start"] for word in words)
     # The same as the stream of the recogniser.
     service = server.service
-    stream = LiveStream(service.recogniser, RATE, None)
+    stream = LiveStream(service.find_model().recogniser, RATE, None)
     known = [*stream.feed(content).finals, *stream.finish().finals]
     assert [final.segment.text for final in known] == [final["text"] for final in finals]
 
@@ -67,6 +70,9 @@ def test_options_of_results(server: Server) -> None:
             "alternatives"
         ]
     assert 0 <= alternative["confidence"] <= 1
+    with open_socket(server) as socket:
+        other = recognise(socket, content, words=False, model="mumbler")[-1]["text"]
+    assert other and other != plain["text"]
     with open_socket(server) as socket:
         socket.send('{"eof" : 1}')
         assert json.loads(socket.recv()) == {"text": ""}
@@ -93,11 +99,37 @@ def test_random_bytes_are_only_noise(server: Server) -> None:
             assert set(json.loads(socket.recv(timeout=20))) <= {"partial", "text", "result"}
 
 
-def test_an_idle_client_is_closed(server: Server) -> None:
-    with open_socket(server) as socket, pytest.raises(ConnectionClosed) as caught:
-        socket.recv(timeout=20)
+def test_an_unknown_model_closes_the_connection_with_a_reason(server: Server) -> None:
+    with open_socket(server) as socket:
+        socket.send('{"config": {"sample_rate": 16000, "model": "/opt/vosk-model-en"}}')
+        socket.send(bytes(8000))
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=60)
     assert caught.value.rcvd is not None
-    assert caught.value.rcvd.reason == "no audio for 5 s"
+    assert "this server has babbler, mumbler" in caught.value.rcvd.reason
+
+
+@pytest.mark.slow
+def test_the_client_of_the_package_vosk_gets_the_words(server: Server) -> None:
+    transcriber = pytest.importorskip("vosk.transcriber.transcriber").Transcriber
+    content = pcm(np.concatenate([noise(2.0, 1), PAUSE, noise(2.0, 2)]))
+
+    class Recording:
+        """What the client reads: the output of ffmpeg."""
+
+        def __init__(self) -> None:
+            self.stdout, self._rest = self, io.BytesIO(content)
+
+        async def read(self, size: int) -> bytes:
+            return self._rest.read(size)
+
+    client = transcriber.__new__(transcriber)  # without a model of Vosk
+    client.args = SimpleNamespace(server=server.address.replace("http", "ws"), output_type="srt")
+    results, _ = asyncio.run(client.recognize_stream_server(Recording()))
+    stream = LiveStream(server.service.find_model().recogniser, RATE, None)
+    known = [*stream.feed(content).finals, *stream.finish().finals]
+    assert [each["text"] for each in results if each["text"]] == [final.segment.text for final in known]
+    assert "00:00:0" in client.format_result(results)
 
 
 def test_pages_elsewhere_cannot_open_a_socket(server: Server) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,7 +54,12 @@ class PartialHarmonisation:
 
 @torch.inference_mode()
 def generate(
-    model: HarmonyModel, pieces: Sequence[PartialHarmonisation], sampling: Sampling, *, strict: bool = True
+    model: HarmonyModel,
+    pieces: Sequence[PartialHarmonisation],
+    sampling: Sampling,
+    *,
+    strict: bool = True,
+    check: Callable[[], object] | None = None,
 ) -> None:
     """Complete harmonisations in one batch; each depends only on its own random generator.
 
@@ -67,6 +72,7 @@ def generate(
         pieces: melodies to harmonise; the result is written to them.
         sampling: temperature, top-k and top-p.
         strict: exclude parallel fifths and octaves, unless no other pitch is possible.
+        check: called before each sixteenth; an error that it raises stops the generation.
     """
     device = next(model.parameters()).device
     # Finished pieces leave the end of the batch.
@@ -78,6 +84,8 @@ def generate(
     held = np.zeros_like(before)
     state = None
     for step in range(int(lengths.max())):
+        if check is not None:
+            check()
         active = int((lengths > step).sum())
         before, held = before[:active], held[:active]
         if state is not None:

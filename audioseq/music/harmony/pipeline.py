@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -71,6 +72,7 @@ class Harmoniser:
         count: int = 1,
         sampling: Sampling | None = None,
         best_of: int = 1,
+        check: Callable[[], object] | None = None,
     ) -> list[Harmonisation]:
         """Harmonise a melody, `count` times in one batch.
 
@@ -80,6 +82,7 @@ class Harmoniser:
             count: number of pieces.
             sampling: temperature, top-k and top-p; `DEFAULT_SAMPLING` if not given.
             best_of: number of candidates for each piece; the most probable one is returned.
+            check: called before each sixteenth; an error that it raises stops the harmonisation.
         Raises:
             DataError: the score has no melody that can be harmonised.
             ConfigError: a value is out of range.
@@ -93,7 +96,7 @@ class Harmoniser:
             PartialHarmonisation(melody.pitches, np.random.default_rng(key), melody.ceiling)
             for key in product([seed], range(count), range(best_of))
         ]
-        generate(self.model, candidates, sampling or DEFAULT_SAMPLING)
+        generate(self.model, candidates, sampling or DEFAULT_SAMPLING, check=check)
         pieces = []
         for number in range(count):
             best = min(candidates[number * best_of : (number + 1) * best_of], key=lambda piece: piece.nats)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from nicegui import ui
@@ -13,6 +14,7 @@ from nicegui import ui
 from audioseq import models
 from audioseq.checkpoint import read_header
 from audioseq.errors import AudioseqError
+from audioseq.server.service import Service
 
 TASKS = {
     "speech": "Speech recognition",
@@ -31,23 +33,29 @@ MEASURES = {
 """Fields of results that a card shows, with their names."""
 
 
-def show_cards() -> None:
-    """Add a card for each model of the catalogue."""
+def show_cards(service: Service) -> None:
+    """Add a card for each model of the catalogue, and for each other speech model of the server."""
+    known = {model.name: model.summary for model in models.CATALOGUE}
+    others = {name: model.path for name, model in service.models.items() if name not in known}
     with ui.element("div").classes("cards"):
-        for model in models.CATALOGUE:
-            ui.html(_card(model), sanitize=False, tag="article").classes("panel")
+        for name, source, summary in (
+            *((name, name, summary) for name, summary in known.items()),
+            *((name, path, "a model of this server") for name, path in others.items()),
+        ):
+            ui.html(_card(name, source, summary), sanitize=False, tag="article").classes("panel")
 
 
 @cache
-def _card(model: models.Model) -> str:
+def _card(name: str, source: str | Path, summary: str) -> str:
     """Return a model as HTML: data, licence, results and limits; below them the whole card."""
-    kind = TASKS.get(model.task, model.task)
-    head = f"<h2>{escape(model.name)}</h2><p>{escape(kind)}: {escape(model.summary)}.</p>"
+    head = f"<h2>{escape(name)}</h2>"
     try:
-        path = models.resolve(model.name)
-        card = read_header(path).card
+        path = models.resolve(source)
+        header = read_header(path)
     except AudioseqError as error:
         return f'{head}<p class="message warning">{escape(str(error))}</p>'
+    kind, card = TASKS.get(header.task, header.task), header.card
+    head += f"<p>{escape(kind)}: {escape(summary)}.</p>"
     rows = {
         "Data": _text(card.get("data", "")),
         "Licence": card.get("licence", ""),

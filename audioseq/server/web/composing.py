@@ -29,6 +29,8 @@ KEPT_PIECES = 24
 """Pieces that the page shows; older ones are removed."""
 ANY = "any"
 """Choice that leaves an option to the model."""
+METERS = [f"{numerator}/{denominator}" for numerator, denominator in v.METERS[:9]]
+"""The frequent time signatures."""
 KEYS = [f"{tonic} {mode}" for tonic in v.TONICS for mode in ("major", "minor")]
 
 
@@ -44,7 +46,7 @@ class ComposePart:
         self._service, self._files = service, files
         self._shown: deque[tuple[ui.element, SharedFolder]] = deque()  # the newest first
         self._melody: bytes | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         ui.context.client.on_delete(self.close)
         with ui.element("section").classes("panel"):
             with ui.element("div").classes("form"):
@@ -56,7 +58,10 @@ class ComposePart:
                 self._density = ui.number("Density, notes/quarter", placeholder=ANY, step=0.5)
                 self._count = ui.number("Pieces", value=1)
                 self._seed = ui.number("Seed", placeholder="random")
-            for field in (self._tempo, self._density, self._seed):
+                self._meter = ui.select([ANY, *METERS], value=ANY, label="Meter")
+                self._chords = ui.input("Chords, bar by bar", placeholder="| C | Am7 | F G7 |")
+                self._chords.classes("line")
+            for field in (self._tempo, self._density, self._seed, self._chords):
                 field.props("stack-label")  # shows the placeholder
             self._uploader = uploader(
                 "Upload a melody (MIDI)", ",".join(SUFFIXES), MAX_MELODY_BYTES, self._receive, self._reject
@@ -74,16 +79,21 @@ class ComposePart:
                 with self._working:
                     ui.spinner()
                     ui.label("Composing…").props("role=status")
+                    ui.button("Cancel", on_click=self.cancel).props("flat no-caps dense")
                 self._working.set_visibility(False)
         self._messages = Messages()
         self._pieces = ui.column().classes("result")
 
     def close(self) -> None:
         """Stop, and remove the files of all pieces."""
-        if self._task is not None:
-            self._task.cancel()
+        self.cancel()
         while self._shown:
             self._shown.pop()[1].close()
+
+    def cancel(self) -> None:
+        """Stop what is being composed."""
+        for task in self._tasks:
+            task.cancel()
 
     async def _receive(self, event: events.UploadEventArguments) -> None:
         self._uploader.reset()
@@ -102,7 +112,8 @@ class ComposePart:
 
     def _show_choice(self) -> None:
         """Enable only the options that a harmonisation has."""
-        for element in (self._style, self._key, self._bars, self._tempo, self._density):
+        options = self._style, self._key, self._bars, self._tempo, self._density, self._meter, self._chords
+        for element in options:
             element.set_enabled(not self._use.value)
 
     async def _read_and_compose(self) -> None:
@@ -115,12 +126,15 @@ class ComposePart:
                     tempo=self._tempo.value,
                     density=self._density.value,
                     bars=_whole("bars", self._bars.value),
+                    chords=self._chords.value or None,
+                    meter=_chosen(self._meter.value),
                 )
+            count = _whole("pieces", self._count.value)
             await self._compose(
                 ComposeOptions(
                     options,
                     seed=_whole("seed", self._seed.value),
-                    count=1 if self._count.value is None else _whole("pieces", self._count.value),
+                    count=1 if count is None else count,
                     primer=self._melody,
                     harmonise=self._use.value,
                 )
@@ -136,9 +150,10 @@ class ComposePart:
 
     async def _compose(self, wanted: ComposeOptions) -> None:
         """Compose, and show the pieces above the others."""
-        self._task = asyncio.current_task()
-        self._button.disable()
-        self._working.set_visibility(True)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._show_working()
         try:
             async with self._service.slot():
                 for made in reversed(await self._service.compose(wanted)):
@@ -149,8 +164,12 @@ class ComposePart:
                         failed.pop_all()
                     self._show(piece, folder)
         finally:
-            self._button.enable()
-            self._working.set_visibility(False)
+            self._tasks.remove(task)
+            self._show_working()
+
+    def _show_working(self) -> None:
+        self._button.set_enabled(not self._tasks)
+        self._working.set_visibility(bool(self._tasks))
 
     def _show(self, piece: Piece, folder: SharedFolder) -> None:
         with self._pieces, ui.element("article").classes("panel piece") as card:

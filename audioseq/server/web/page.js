@@ -96,14 +96,14 @@ const BLOCK_SECONDS = 0.25; // sound in a message of the live stream
 
 // Send the sound of a stream to the server, in Vosk's protocol, and show the words so far.
 // Returns a function that stops it. Without an answer the recording goes on: it is transcribed at its end.
-async function showLiveText(stream) {
+async function showLiveText(stream, config) {
   const context = new AudioContext();
   const address = new URL("vosk", document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
   const socket = new WebSocket(address);
   const finals = [];
   let block = [];
-  socket.onopen = () => socket.send(JSON.stringify({ config: { sample_rate: context.sampleRate, words: false } }));
+  socket.onopen = () => socket.send(JSON.stringify({ config: { ...config, sample_rate: context.sampleRate, words: false } }));
   socket.onmessage = ({ data }) => {
     const { text, partial } = JSON.parse(data);
     if (text) finals.push(text);
@@ -128,7 +128,8 @@ async function showLiveText(stream) {
 let recorder = null;
 
 // Start recording from the microphone, or stop it and hand the recording to an uploader.
-async function toggleRecording(uploader) {
+// The configuration of the live stream has the model and the words to expect.
+async function toggleRecording(uploader, config) {
   if (recorder) {
     recorder.stop();
     return;
@@ -150,7 +151,7 @@ async function toggleRecording(uploader) {
   const parts = [];
   const began = Date.now();
   recorder = new MediaRecorder(stream);
-  const stopLiveText = showLiveText(stream);
+  const stopLiveText = showLiveText(stream, config);
   recorder.ondataavailable = (event) => parts.push(event.data);
   const timer = setInterval(() => {
     const seconds = Math.floor((Date.now() - began) / 1000);

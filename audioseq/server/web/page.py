@@ -53,7 +53,7 @@ def mount(app: FastAPI, service: Service) -> None:
             with ui.tab_panel(compose):
                 ComposePart(service, files)
             with ui.tab_panel(about):
-                show_cards()
+                show_cards(service)
 
     ui.add_css(FOLDER / "page.css", shared=True)
     ui.add_head_html(f"<script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>", shared=True)

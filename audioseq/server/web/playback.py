@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,9 @@ class Playback:
     """Largest absolute sample of each column `[COLUMNS]` or fewer, 0 to 1."""
 
 
-def make_playback(source: Path, target: Path, max_seconds: float) -> Playback:
+def make_playback(
+    source: Path, target: Path, max_seconds: float, progress: Callable[[float], object] = lambda seconds: None
+) -> Playback:
     """Decode a recording block by block to a WAV file.
 
     Browsers cannot play all formats, and seek inexactly in some, such as MP3 with a variable bit rate.
@@ -38,6 +40,7 @@ def make_playback(source: Path, target: Path, max_seconds: float) -> Playback:
         source: the recording.
         target: the WAV file to write.
         max_seconds: length at which it ends.
+        progress: called with the seconds that are decoded; an error that it raises ends the work.
     Raises:
         AudioError: the recording cannot be read.
     """
@@ -46,6 +49,7 @@ def make_playback(source: Path, target: Path, max_seconds: float) -> Playback:
         for block in audio.stream(source, amplify=True, duration=max_seconds):
             file.write(block.clip(-1, 1))
             samples += len(block)
+            progress(samples / audio.SAMPLE_RATE)
             rest = np.concatenate([rest, np.abs(block)])
             whole = len(rest) // PEAK_SAMPLES * PEAK_SAMPLES
             peaks.append(rest[:whole].reshape(-1, PEAK_SAMPLES).max(axis=1))

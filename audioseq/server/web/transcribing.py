@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from nicegui import events, ui
 
+from audioseq import audio
 from audioseq.errors import AudioError
 from audioseq.files import printable
-from audioseq.server.service import Service
+from audioseq.server.hotwords import MAX_HOTWORDS
+from audioseq.server.service import Check, Service
 from audioseq.server.web.files import SharedFiles, SharedFolder, download_link
 from audioseq.server.web.messages import Messages
 from audioseq.server.web.playback import Playback, make_playback, waveform_html
@@ -36,6 +40,19 @@ class _Recording:
     playback: Playback
 
 
+@dataclass
+class _Progress:
+    """What running work has done; it is written by other threads, and is not that of other work."""
+
+    action: str
+    total: float = 0.0
+    """Length of the recording, seconds."""
+    done: float = 0.0
+    """Seconds of the recording that are done."""
+    segments: list[tuple[Segment, Sequence[Word]]] = field(default_factory=list)
+    """Segments that are not shown yet."""
+
+
 class TranscribePart:
     """One browser's recording and its transcript.
 
@@ -49,8 +66,7 @@ class TranscribePart:
         self._recording: _Recording | None = None
         self._stack = ExitStack()  # removes the files of the recording
         self._task: asyncio.Task[None] | None = None
-        self._done = (0.0, 0.0)  # seconds, and the total
-        self._new: list[tuple[Segment, Sequence[Word]]] = []  # not shown yet
+        self._progress = _Progress("Reading")
         ui.context.client.on_delete(self.close)
         with ui.element("section").classes("panel"):
             with ui.element("div").classes("inputs"):
@@ -59,7 +75,9 @@ class TranscribePart:
                 )
                 self._record = ui.button("Record", icon="mic").props("outline no-caps")
                 self._record.on(
-                    "click", js_handler=f"() => toggleRecording(getElement({self._uploader.id}).$refs.qRef)"
+                    "click",
+                    js_handler=f"() => toggleRecording(getElement({self._uploader.id}).$refs.qRef, "
+                    f"JSON.parse(getHtmlElement({self._record.id}).dataset.config))",
                 )
                 ui.html('<span id="record-time" role="timer"></span>', sanitize=False)
             ui.html('<p id="live-text" class="live" aria-live="polite"></p>', sanitize=False)
@@ -68,9 +86,13 @@ class TranscribePart:
                 self._hotwords = ui.input(
                     "Expected words", placeholder="names and terms, separated by commas"
                 ).classes("wide")
-                self._greedy = ui.select(_decodings(service), value=service.decoding() is None, label="Model")
-                self._again = ui.button("Transcribe again", icon="refresh", on_click=self._start)
+                choices = _choices(service)
+                self._choice = ui.select(choices, value=next(iter(choices)), label="Model")
+                self._again = ui.button("Transcribe again", icon="refresh", on_click=self._transcribe_again)
                 self._again.props("flat no-caps").set_visibility(False)
+            for chosen in (self._hotwords, self._choice):
+                chosen.on_value_change(self._configure_microphone)
+            self._configure_microphone()
         self._messages = Messages()
         with ui.row().classes("controls") as self._working:
             self._bar = ui.linear_progress(0, show_value=False).props('aria-label="Transcription"')
@@ -89,7 +111,7 @@ class TranscribePart:
         self._stack.close()
 
     def cancel(self) -> None:
-        """Stop a running transcription."""
+        """Stop what runs."""
         if self._task is not None:
             self._task.cancel()
 
@@ -109,6 +131,14 @@ class TranscribePart:
         self._record.set_text("Stop" if on else "Record")
         self._record.props(f"icon={'stop' if on else 'mic'} color={'red' if on else 'primary'}")
 
+    def _expected_words(self) -> list[str]:
+        return [word.strip() for word in re.split("[,;]", self._hotwords.value or "") if word.strip()]
+
+    def _configure_microphone(self) -> None:
+        """Keep the configuration of the live stream where the script of the page finds it."""
+        config = {"model": self._choice.value[0], "phrase_list": self._expected_words()[:MAX_HOTWORDS]}
+        self._record.props["data-config"] = json.dumps(config)
+
     async def _receive(self, event: events.UploadEventArguments) -> None:
         """Store an upload, show its waveform, and transcribe it."""
         self._uploader.reset()
@@ -118,66 +148,90 @@ class TranscribePart:
         for part in (self._wave, self._audio):
             part.set_content("")
         self._clear_transcript()
-        with self._messages.catch():
-            self._recording = await self._store(event)
-            playback = self._recording.playback
-            url = self._recording.folder.share(playback.path, "recording.wav")
-            self._wave.set_content(waveform_html(playback))
-            self._audio.set_content(f'<audio id="recording" controls preload="auto" src="{url}"></audio>')
-            self._start()
-
-    async def _store(self, event: events.UploadEventArguments) -> _Recording:
         folder = self._files.create_folder()
         self._stack.callback(folder.close)
-        source, limit = folder.path / "upload", self._service.options.max_seconds
-        await event.file.save(source)
-        try:
-            playback = await asyncio.to_thread(make_playback, source, folder.path / "play.wav", limit)
-        except AudioError as error:
-            raise AudioError(str(error).replace(str(source), printable(event.file.name), 1)) from error
-        return _Recording(event.file.name, source, folder, playback)
+        await event.file.save(folder.path / "upload")
+        self._start(partial(self._read_and_transcribe, event.file.name, folder))
 
-    def _start(self) -> None:
-        self.cancel()
+    def _transcribe_again(self) -> None:
         assert self._recording is not None
-        self._task = asyncio.create_task(self._transcribe(self._recording))
+        self._start(partial(self._transcribe, self._recording))
+
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Start work instead of what runs."""
+        self.cancel()
+        self._task = asyncio.create_task(self._do(work))
+
+    async def _do(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do work, and show its progress and its error."""
+        self._set_working(True)
+        try:
+            with self._messages.catch():
+                async with self._service.slot():
+                    await work()
+        finally:
+            if self._task is asyncio.current_task():  # other work may have begun
+                self._set_working(False)
+
+    async def _read_and_transcribe(self, name: str, folder: SharedFolder) -> None:
+        """Show the waveform of a recording, and transcribe it."""
+        source, target = folder.path / "upload", folder.path / "play.wav"
+        progress = self._show_progress_of("Reading")
+
+        def read(check: Check) -> Playback:
+            def note(seconds: float) -> None:
+                check()
+                progress.done = seconds
+
+            progress.total = audio.stream(source).seconds
+            return make_playback(source, target, self._service.options.max_seconds, note)
+
+        try:
+            playback = await self._service.read(read)
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(source), printable(name), 1)) from error
+        url = folder.share(target, "recording.wav")
+        self._wave.set_content(waveform_html(playback))
+        self._audio.set_content(f'<audio id="recording" controls preload="auto" src="{url}"></audio>')
+        self._recording = _Recording(name, source, folder, playback)
+        await self._transcribe(self._recording)
 
     async def _transcribe(self, recording: _Recording) -> None:
         """Transcribe a recording; its segments appear as soon as they are complete."""
         self._clear_transcript()
-        self._done = (0.0, recording.playback.seconds)
-        self._show_progress()
-        self._set_working(True)
-        hotwords = [word.strip() for word in re.split("[,;]", self._hotwords.value or "") if word.strip()]
-        try:
-            with self._messages.catch():
-                async with self._service.slot():
-                    transcript = await self._service.transcribe(
-                        recording.source,
-                        name=recording.name,
-                        hotwords=hotwords,
-                        greedy=self._greedy.value,
-                        progress=lambda *done: setattr(self, "_done", done),
-                        on_segment=lambda *segment: self._new.append(segment),
-                    )
-                self._show(replace(transcript, path=recording.name), recording)
-        finally:
-            self._set_working(False)
+        progress = self._show_progress_of("Transcribing", recording.playback.seconds)
+        name, greedy = self._choice.value
+        transcript = await self._service.transcribe(
+            self._service.find_model(name),
+            recording.source,
+            name=recording.name,
+            hotwords=self._expected_words(),
+            greedy=greedy,
+            progress=lambda done, total: setattr(progress, "done", done),
+            on_segment=lambda *segment: progress.segments.append(segment),
+        )
+        self._show(replace(transcript, path=recording.name), recording)
 
     def _set_working(self, working: bool) -> None:
         self._working.set_visibility(working)
         self._timer.activate() if working else self._timer.deactivate()
-        self._again.set_visibility(not working)
+        self._again.set_visibility(not working and self._recording is not None)
+
+    def _show_progress_of(self, action: str, total: float = 0.0) -> _Progress:
+        """Show the progress of an action from now on, and return where it is noted."""
+        self._progress = _Progress(action, total)
+        self._show_progress()
+        return self._progress
 
     def _show_progress(self) -> None:
-        done, total = self._done
-        self._bar.set_value(min(done / max(total, 1e-3), 1.0))
-        self._status.set_text(f"{clock(done)} of {clock(total)}" if done else "Transcribing…")
-        new, self._new = self._new, []
+        now = self._progress
+        self._bar.set_value(min(now.done / max(now.total, 1e-3), 1.0))
+        place = f": {clock(now.done)} of {clock(now.total)}" if now.done and now.total else "…"
+        self._status.set_text(now.action + place)
+        new, now.segments = now.segments, []
         self._add_segments(new)
 
     def _clear_transcript(self) -> None:
-        self._new = []
         self._text.clear()
         self._below.clear()
 
@@ -210,9 +264,13 @@ class TranscribePart:
                     download_link(form, recording.folder.write(name, content))
 
 
-def _decodings(service: Service) -> dict[bool, str]:
-    """Return the choices of whether to decode greedily; only one if there are no language models."""
-    name = service.model_name
-    if service.decoding() is None:
-        return {True: name}
-    return {False: f"{name}, with language models", True: f"{name}, greedy: faster, more errors"}
+def _choices(service: Service) -> dict[tuple[str, bool], str]:
+    """Return the models, each with and, where it matters, without language models: (name, greedy)."""
+    choices = {}
+    for name, model in service.models.items():
+        if model.decoding() is None:
+            choices[name, True] = name
+        else:
+            choices[name, False] = f"{name}, with language models"
+            choices[name, True] = f"{name}, greedy: faster, more errors"
+    return choices

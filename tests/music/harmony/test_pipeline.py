@@ -94,6 +94,12 @@ def test_files_depend_on_the_seed_only() -> None:
     assert "seed 7, piece 1" in Score.load(first).text
 
 
+def test_an_error_of_the_check_stops_the_harmonisation() -> None:
+    calls = iter(range(5))
+    with pytest.raises(StopIteration):
+        tiny.harmoniser().harmonise(tiny.scale(), 0, check=lambda: next(calls))
+
+
 def test_best_of_returns_the_most_probable() -> None:
     harmoniser = tiny.harmoniser()
     one = harmoniser.harmonise(tiny.scale(), 7)[0]
