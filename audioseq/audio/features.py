@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 import torchaudio.functional
 from torch import Tensor, nn
 
-from audioseq.audio.mel import F_MAX, F_MIN, LOG_OFFSET, N_FFT, WIN_LENGTH
+from audioseq.audio.mel import F_MAX, F_MIN, LOG_OFFSET, N_FFT, WIN_LENGTH, mel_filters
 
 MIN_STD = 0.1
 """Minimum standard deviation of a mel band, so that constant bands (band-limited audio) are not amplified."""
@@ -71,8 +72,13 @@ class LogMel(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(std)
 
-    def log_energies(self, waveform: Tensor) -> Tensor:
-        """Return the log-mel energies `[T, F]` of one waveform `[N]`, not normalised."""
+    def log_energies(self, waveform: Tensor, filters: Tensor | None = None) -> Tensor:
+        """Return the log-mel energies `[..., T, F]` of waveforms `[..., N]`, not normalised.
+
+        Args:
+            waveform: samples in -1..1.
+            filters: other mel filters `[..., n_fft // 2 + 1, F]`.
+        """
         with torch.autocast(waveform.device.type, enabled=False):
             spectrum = torchaudio.functional.spectrogram(
                 waveform.float(),
@@ -87,7 +93,7 @@ class LogMel(nn.Module):
             )
             # Takes half the time of power=2, which computes square roots and squares them.
             power = spectrum.real.square() + spectrum.imag.square()
-            return torch.log(power.T @ self.filters + LOG_OFFSET)
+            return torch.log(power.mT @ (self.filters if filters is None else filters) + LOG_OFFSET)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and their lengths.
@@ -105,6 +111,32 @@ class LogMel(nn.Module):
             for row, length in zip(waveform, lengths.tolist(), strict=True)
         ]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths // self.hop_length + 1
+
+    def batch_features(
+        self, waveform: Tensor, lengths: Tensor, warps: Sequence[float] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return what `forward` returns, computed for the whole batch at once, as training does.
+
+        It is equal up to rounding, which depends on the batch.
+
+        Args:
+            waveform: samples in -1..1 `[B, N]`, 0 on padding.
+            lengths: samples of each waveform `[B]`, at most N, on the same device.
+            warps: factor of each waveform's mel filters, see `mel_filters`; None: 1.
+        """
+        filters = None
+        if warps is not None and set(warps) != {1.0}:
+            sizes = [self.options[name] for name in ("n_fft", "n_mels", "f_min", "f_max", "sample_rate")]
+            filters = torch.stack([_warped_filters(*sizes, warp) for warp in warps]).to(waveform.device)
+        features = (self.log_energies(waveform, filters) - self.mean) / self.std
+        frames = lengths // self.hop_length + 1
+        valid = torch.arange(features.shape[1], device=frames.device) < frames.unsqueeze(1)
+        return torch.where(valid.unsqueeze(2), features, 0.0), frames
+
+
+@functools.lru_cache(maxsize=64)
+def _warped_filters(*options: Any) -> Tensor:
+    return torch.from_numpy(mel_filters(*options))
 
 
 @torch.no_grad()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import torch
@@ -12,13 +13,23 @@ if TYPE_CHECKING:
 FRAMES_PER_SECOND = 100
 """Frame rate of the default hop length at 16 kHz."""
 
+Spans = tuple[tuple[int, int], ...]
+"""First index and the index after the last of each span."""
+
+
+class Masks(NamedTuple):
+    """The masked parts of the features of one recording."""
+
+    bands: Spans
+    frames: Spans
+
 
 @dataclass(frozen=True)
 class SpecAugment:
     """Mask random frequency bands and time spans of normalised features.
 
-    Masked values become 0, the mean. The number of time masks is proportional to the length of the utterance.
-    Source: Park et al. 2019 (SpecAugment) and 2020 (adaptive masks), without time warping.
+    The number of time masks is proportional to the length of the utterance. Source: Park et al. 2019
+    (SpecAugment) and 2020 (adaptive masks), without time warping.
 
     Args:
         freq_masks: number of frequency masks.
@@ -37,22 +48,41 @@ class SpecAugment:
             if value < 0:
                 raise ValueError(f"{name} is {value}, but must be at least 0")
 
-    def __call__(self, features: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a copy of features `[T, F]` with random masks."""
+    def draw(self, frames: int, bands: int, generator: torch.Generator) -> Masks:
+        """Draw the masks of features `[T, F]` of this size."""
         import torch  # not at the top: options of training are read where torch is not installed
 
-        frames, bands = features.shape
-        features = features.clone()
         expected = frames / FRAMES_PER_SECOND * self.time_masks_per_second
         time_masks = int(expected + torch.rand((), generator=generator).item())
-        for start, stop in _spans(self.freq_masks, self.freq_width, bands, generator):
-            features[:, start:stop] = 0
-        for start, stop in _spans(time_masks, self.time_width, frames, generator):
-            features[start:stop] = 0
-        return features
+        return Masks(
+            _spans(self.freq_masks, self.freq_width, bands, generator),
+            _spans(time_masks, self.time_width, frames, generator),
+        )
 
 
-def _spans(count: int, max_width: int, size: int, generator: torch.Generator) -> list[tuple[int, int]]:
+def apply_masks(features: Tensor, masks: Sequence[Masks]) -> Tensor:
+    """Return features `[B, T, F]` with the masks of each recording; masked values are 0, the mean.
+
+    Example:
+        >>> import torch
+        >>> apply_masks(torch.ones(1, 2, 3), [Masks(((1, 3),), ())]).tolist()
+        [[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]]
+    """
+    import torch
+
+    size, frames, bands = features.shape
+    hidden_bands = torch.zeros(size, 1, bands, dtype=torch.bool)
+    hidden_frames = torch.zeros(size, frames, 1, dtype=torch.bool)
+    for row, each in enumerate(masks):
+        for start, stop in each.bands:
+            hidden_bands[row, :, start:stop] = True
+        for start, stop in each.frames:
+            hidden_frames[row, start:stop] = True
+    hidden = hidden_bands.to(features.device) | hidden_frames.to(features.device)
+    return features.masked_fill(hidden, 0.0)
+
+
+def _spans(count: int, max_width: int, size: int, generator: torch.Generator) -> Spans:
     """Draw `count` spans in 0..size, with uniform width in 0..max_width and uniform position."""
     import torch
 
@@ -61,4 +91,4 @@ def _spans(count: int, max_width: int, size: int, generator: torch.Generator) ->
         width = int(draw_width * (min(max_width, size) + 1))
         start = int(draw_start * (size - width + 1))
         spans.append((start, start + width))
-    return spans
+    return tuple(spans)

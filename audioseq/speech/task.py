@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,8 +22,17 @@ from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
 from audioseq.speech.config import SpeechConfig, TextOnlyConfig
-from audioseq.speech.data.cache import WaveformCache
-from audioseq.speech.data.collate import SpeechBatch, TextOnlyBatch, batch_loss, pad_ids
+from audioseq.speech.data.cache import WaveformCache, to_int16
+from audioseq.speech.data.collate import (
+    Recordings,
+    SpeechBatch,
+    TextOnlyBatch,
+    augment,
+    batch_loss,
+    compute_features,
+    pad_ids,
+    pad_samples,
+)
 from audioseq.speech.data.synthetic import PhoneEncoder, TextOnlyData, first_sentences, open_text_only_data
 from audioseq.speech.decoding.decoder import inherited_options
 from audioseq.speech.decoding.greedy import greedy
@@ -156,7 +164,6 @@ class SpeechTask(HasConfig, GivesAdvice):
             self.tokenizer = tokenizer or SubwordTokenizer.learn(texts, config.subwords, config.alphabet)
         torch.manual_seed(config.training.seed)
         self.model = build(config, self.tokenizer)
-        self.log_mel = copy.deepcopy(self.model.log_mel)  # stays on the CPU when the model moves
         self.cache: WaveformCache | None = None
         reasons = [self._reason_to_leave_out(utterance) for utterance in train]
         self.left_out = Counter(reason for reason in reasons if reason)
@@ -180,14 +187,12 @@ class SpeechTask(HasConfig, GivesAdvice):
         chosen = torch.randperm(
             len(self.train), generator=torch.Generator().manual_seed(self.config.training.seed)
         )[:STATISTICS_UTTERANCES]
-        mean, std = global_statistics(self.log_mel, (self._waveform(self.train[i]).numpy() for i in chosen))
-        self.log_mel.set_statistics(mean, std)
-        self.model.log_mel.set_statistics(mean, std)
+        log_mel = self.model.log_mel
+        waveforms = (self._samples(self.train[i]).astype(np.float32) / 32768 for i in chosen)
+        log_mel.set_statistics(*global_statistics(log_mel, waveforms))
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Return the batches of one epoch, each a list of indices into the training utterances."""
-        # After a warm start or a resume, the model has the statistics of the earlier run.
-        self.log_mel.load_state_dict(self.model.log_mel.state_dict())
         data = self.config.data
         return length_batches(
             [utterance.duration for utterance in self.train],
@@ -198,27 +203,16 @@ class SpeechTask(HasConfig, GivesAdvice):
         )
 
     def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
-        """Read, augment and pad utterances; augmentation depends only on (seed, epoch, utterance id)."""
-        features, texts, seconds = [], [], 0.0
-        for index in indices:
-            utterance = self.train[index]
-            waveform = self._waveform(utterance)
-            generator = keyed_generator(self.config.training.seed, epoch, utterance.id)
-            if self.config.wave_augment:
-                waveform = self.config.wave_augment(waveform, generator)
-            frames = self._features(waveform)
-            if self.config.spec_augment:
-                frames = self.config.spec_augment(frames, generator)
-            features.append(frames)
-            texts.append(utterance.text)
-            seconds += utterance.duration
+        """Read utterances, and draw their augmentation, which depends only on (seed, epoch, utterance id)."""
+        utterances = [self.train[index] for index in indices]
+        texts = [utterance.text for utterance in utterances]
         encode = self.tokenizer.encode
         phones, sentences = self._draw_text_only(indices, epoch)
         return SpeechBatch(
-            *pad(features), *pad_ids(map(encode, texts)),
+            self._augmented(utterances, epoch), *pad_ids(map(encode, texts)),
             *pad_ids((self.units and self.units(text)) or () for text in texts),
             TextOnlyBatch(*pad(phones), *pad_ids(map(encode, sentences))) if phones else None,
-            sum(map(len, texts)) + sum(map(len, sentences)), seconds,
+            sum(map(len, texts)) + sum(map(len, sentences)), sum(each.duration for each in utterances),
         )  # fmt: skip
 
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
@@ -229,11 +223,12 @@ class SpeechTask(HasConfig, GivesAdvice):
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return word and character error rates of greedy decoding, and the share of empty hypotheses."""
-        device = next(model.parameters()).device
+        model = cast(AcousticModel, model)
+        device = model.log_mel.mean.device
         words, chars, empty = ErrorRate(), ErrorRate(), 0
         for batch in self._valid_batches():
-            features, lengths = pad([self._features(self._waveform(utterance)) for utterance in batch])
-            emissions = model(features.to(device), lengths.to(device))
+            samples, sizes = pad_samples([self._samples(utterance) for utterance in batch])
+            emissions = model(*compute_features(Recordings(samples.to(device), sizes), model.log_mel))
             rows = emissions.log_probs.cpu().numpy()
             for utterance, row, length in zip(batch, rows, emissions.lengths.tolist(), strict=True):
                 text = self.tokenizer.decode(greedy(row[:length]).tokens)
@@ -255,7 +250,14 @@ class SpeechTask(HasConfig, GivesAdvice):
     def header(self, card: dict[str, object]) -> Header:
         """Return the header of the model file."""
         config = self.config.model_dump(mode="json", exclude={"card"})
-        return Header("speech", config, self.log_mel.options, self.tokenizer.to_dict(), card)
+        return Header("speech", config, self.model.log_mel.options, self.tokenizer.to_dict(), card)
+
+    def _augmented(self, utterances: Sequence[Utterance], epoch: int) -> Recordings:
+        """Read recordings, and draw their effects and masks."""
+        samples, lengths = pad_samples([self._samples(utterance) for utterance in utterances])
+        generators = [keyed_generator(self.config.training.seed, epoch, each.id) for each in utterances]
+        wave, spec = self.config.wave_augment, self.config.spec_augment
+        return augment(Recordings(samples, lengths), generators, wave, spec, self.model.log_mel)
 
     def _draw_text_only(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
         """Draw synthetic phone posteriors and their sentences for a batch; none without text-only data."""
@@ -283,14 +285,9 @@ class SpeechTask(HasConfig, GivesAdvice):
         for error in WaveformCache(self.config.data.cache).build([*self.train, *self.valid]):
             print(f"left out: {error}", file=sys.stderr)
 
-    def _waveform(self, utterance: Utterance) -> Tensor:
-        if self.cache:
-            return torch.from_numpy(self.cache.load(utterance).astype(np.float32) / 32768)
-        return torch.from_numpy(utterance.load())
-
-    def _features(self, waveform: Tensor) -> Tensor:
-        features, _ = self.log_mel(waveform[None], torch.tensor([len(waveform)]))
-        return features[0]  # type: ignore[no-any-return]
+    def _samples(self, utterance: Utterance) -> np.ndarray:
+        """Return the 16-bit samples `[N]` of an utterance."""
+        return self.cache.load(utterance) if self.cache else to_int16(utterance.load())
 
     def _valid_batches(self) -> Iterator[list[Utterance]]:
         for batch in length_batches(

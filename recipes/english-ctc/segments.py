@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.progress import track
-from torch import Tensor
 
 from audioseq.audio.augment import WaveAugment
 from audioseq.audio.spec_augment import SpecAugment
-from audioseq.data import Utterance, pad, read_manifest
+from audioseq.data import Utterance, read_manifest
 from audioseq.errors import DataError
 from audioseq.recipe import run_script
 from audioseq.seeding import keyed_generator
+from audioseq.speech.data.cache import to_int16
+from audioseq.speech.data.collate import Recordings, augment, compute_features, pad_samples
 from audioseq.speech.data.synthetic import PhoneSegments, label_frames
 from audioseq.speech.decoding.forced_alignment import align
 from audioseq.speech.model import AcousticModel, load_acoustic_model
@@ -30,12 +31,12 @@ SEED = 99
 BATCH_SIZE = 24
 
 
-def phone_log_probs(model: AcousticModel, features: list[Tensor]) -> list[np.ndarray]:
-    """Compute the log-probabilities of phones `[T, U]` of log-mel frames `[T', F]`."""
+def phone_log_probs(model: AcousticModel, recordings: Recordings) -> list[np.ndarray]:
+    """Compute the log-probabilities of phones `[T, U]` of each recording."""
     device = torch.device("cpu")
     precision = choose_precision("auto", device, print)
     with torch.inference_mode(), autocast(device, precision):
-        emissions = model(*pad(features))
+        emissions = model(*compute_features(recordings, model.log_mel))
     rows = zip(emissions.intermediate[-1], emissions.intermediate_lengths.tolist(), strict=True)
     return [row[:length].numpy() for row, length in rows]
 
@@ -48,27 +49,18 @@ def collect_segments(
     Raises:
         DataError: the dictionary lacks a word of every text.
     """
-
-    def features(waveform: Tensor) -> Tensor:
-        frames, _ = model.log_mel(waveform[None], torch.tensor([len(waveform)]))
-        return frames[0]  # type: ignore[no-any-return]
-
     log_probs, labels = [], []
     encoded = [(each, units) for each in utterances if (units := pronunciations.encode(each.text))]
     if not encoded:
         raise DataError("the dictionary lacks a word of every recording; set --dictionary to another one")
     encoded.sort(key=lambda pair: pair[0].duration)
     for start in track(range(0, len(encoded), BATCH_SIZE), "computing"):
-        original, augmented, targets = [], [], []
-        for utterance, units in encoded[start : start + BATCH_SIZE]:
-            waveform = torch.from_numpy(utterance.load())
-            generator = keyed_generator(SEED, 0, utterance.id)
-            original.append(features(waveform))
-            augmented.append(SPEC(features(WAVE(waveform, generator)), generator))
-            targets.append(units)
+        batch = encoded[start : start + BATCH_SIZE]
+        original = Recordings(*pad_samples([to_int16(utterance.load()) for utterance, _ in batch]))
+        generators = [keyed_generator(SEED, 0, utterance.id) for utterance, _ in batch]
         clean_rows = phone_log_probs(model, original)
-        noisy_rows = phone_log_probs(model, augmented)
-        for clean, noisy, units in zip(clean_rows, noisy_rows, targets, strict=True):
+        noisy_rows = phone_log_probs(model, augment(original, generators, WAVE, SPEC, model.log_mel))
+        for clean, noisy, (_, units) in zip(clean_rows, noisy_rows, batch, strict=True):
             with suppress(ValueError):  # the text is too long for the recording
                 labels.append(label_frames(align(clean, units), units, len(clean)))
                 log_probs.append(noisy.astype(np.float16))

@@ -1,30 +1,46 @@
-"""Waveform augmentation, measured in the spectrum of the output."""
+"""Waveform augmentation, measured in the spectrum of the output and compared with SciPy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from audioseq.audio.augment import WaveAugment
+from audioseq.audio import effects as effects_module
+from audioseq.audio.augment import STRETCH_UNIT, Effects, Noise, Room, WaveAugment
+from audioseq.audio.effects import apply_effects
 from audioseq.seeding import keyed_generator
 
 RATE = 16_000
 
 
-def only(**options: Any) -> WaveAugment:
+def augmented(augment: WaveAugment, waveform: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a single augmented waveform."""
+    return apply_effects(waveform[None], [len(waveform)], [augment.draw(generator)])[0][0]
+
+
+def only(**options: Any) -> Callable[[Tensor, torch.Generator], Tensor]:
     """Return an augmentation with only the given options enabled."""
     off: dict[str, Any] = {"speed": (1, 1), "low_pass_prob": 0, "noise_prob": 0, "gain": (0, 0)}
-    return WaveAugment(**off | options)
+    return partial(augmented, WaveAugment(**off | options))
 
 
 def noise(samples: int = RATE) -> Tensor:
     return 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(0))
+
+
+def smooth_noise(samples: int) -> Tensor:
+    """Return noise without frequencies above 5 kHz that fades in and out."""
+    filtered = scipy.signal.filtfilt(*scipy.signal.butter(8, 5_000, fs=RATE), noise(samples).numpy())
+    return torch.from_numpy(filtered.astype(np.float32)) * torch.hann_window(samples)
 
 
 def sine(frequency: float, samples: int = RATE) -> Tensor:
@@ -39,7 +55,6 @@ def power(waveform: Tensor) -> np.ndarray:
 def test_disabled_augmentation_is_the_identity() -> None:
     for samples in (1, 7, 1000, 12_345):
         torch.testing.assert_close(only()(noise(samples), keyed_generator(0, 0, "")), noise(samples))
-    assert len(only()(torch.zeros(0), keyed_generator(0, 0, ""))) == 0
 
 
 @pytest.mark.parametrize("speed", [0.5, 0.9, 1.0, 1.07, 1.1, 2.0])
@@ -94,7 +109,8 @@ def test_noise_colour_varies() -> None:
 
 
 def test_silence_is_unchanged() -> None:
-    changed = WaveAugment(noise_prob=1, low_pass_prob=1)(torch.zeros(RATE), keyed_generator(0, 0, ""))
+    always = WaveAugment(noise_prob=1, low_pass_prob=1, room_prob=1)
+    changed = augmented(always, torch.zeros(RATE), keyed_generator(0, 0, ""))
     assert not changed.any()
 
 
@@ -120,12 +136,80 @@ def test_noise_probability_does_not_affect_the_other_draws() -> None:
 def test_augmentation_is_finite_and_reproducible_for_any_length(samples: int, key: str, epoch: int) -> None:
     waveform = noise(samples)
     before = waveform.clone()
-    changed = WaveAugment()(waveform, keyed_generator(1, epoch, key))
+    changed = augmented(WaveAugment(), waveform, keyed_generator(1, epoch, key))
     assert changed.dtype == torch.float32 and changed.isfinite().all()
-    # Speeds of 0.9 to 1.1, and lengths rounded up by at most 10 %.
-    assert samples / 1.1 / 1.1 - 1 <= len(changed) <= samples / 0.9 * 1.1 + 1
-    assert torch.equal(changed, WaveAugment()(waveform, keyed_generator(1, epoch, key)))
+    # Speeds of 0.9 to 1.1, rounded by at most 4 %.
+    assert samples / 1.1 / 1.04 - 1 <= len(changed) <= samples / 0.9 * 1.04 + 1
+    assert torch.equal(changed, augmented(WaveAugment(), waveform, keyed_generator(1, epoch, key)))
     assert torch.equal(waveform, before)
+
+
+EFFECTS = st.builds(
+    Effects,
+    stretch=st.sampled_from([180, 189, 200, 216, 225]),
+    gain=st.floats(-24, 6),
+    cut=st.none() | st.floats(3400, 8000),
+    noise=st.none() | st.builds(Noise, st.floats(5, 40), st.floats(0, 2), st.integers(0, 2**20 - 1)),
+    room=st.none() | st.builds(Room, st.floats(0.1, 0.4), st.floats(-15, 0), st.integers(0, 2**20 - 1)),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(cases=st.lists(st.tuples(st.integers(1_000, 20_000), EFFECTS), min_size=2, max_size=5))
+def test_a_batch_equals_each_waveform_alone(cases: list[tuple[int, Effects]]) -> None:
+    waveforms = [smooth_noise(samples) for samples, _ in cases]
+    padded = torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True)
+    lengths = [samples for samples, _ in cases]
+    batch, changed = apply_effects(padded, lengths, [each for _, each in cases])
+    for row, (waveform, (samples, each)) in enumerate(zip(waveforms, cases, strict=True)):
+        alone, (length,) = apply_effects(waveform[None], [samples], [each])
+        assert changed[row] == length == alone.shape[1] == each.length(samples)
+        # The ringing of filters depends on the length of the transform: -60 dB.
+        assert (batch[row, :length] - alone[0]).norm() < 1e-3 * alone.norm()
+        assert not batch[row, length:].any()
+
+
+@pytest.mark.parametrize("stretch", [150, 180, 189, 200, 224])
+def test_stretched_waveforms_equal_those_of_scipy(stretch: int) -> None:
+    waveform = smooth_noise(5_900)
+    size = effects_module._transform_size(5_900 + effects_module.GUARD_SAMPLES)
+    expected = scipy.signal.resample(
+        np.pad(waveform.numpy(), (0, size - 5_900)), size * stretch // STRETCH_UNIT
+    )
+    got, (length,) = apply_effects(waveform[None], [5_900], [Effects(stretch)])
+    np.testing.assert_allclose(got[0], expected[:length], atol=1e-5)
+
+
+def test_a_room_is_a_convolution_that_keeps_the_level() -> None:
+    room = Effects(room=Room(decay=0.3, level=-3, offset=77))
+    waveform = noise(8_000)
+    click = torch.zeros(1, 8_000)
+    click[0, 0] = 1.0
+    response = apply_effects(click, [8_000], [room])[0][0]
+    assert response.square().sum().item() == pytest.approx(1, rel=1e-3)
+    direct, rest = response[0].square(), response[1:].square().sum()
+    assert 10 * torch.log10(rest / direct).item() == pytest.approx(-3, abs=0.1)
+    early, late = response[160:1_760].square().sum(), response[1_760:3_360].square().sum()
+    assert 10 * torch.log10(early / late).item() == pytest.approx(60 / 0.3 * 0.1, abs=1)
+    expected = scipy.signal.fftconvolve(waveform.numpy(), response.numpy())[:8_000]
+    got = apply_effects(waveform[None], [8_000], [room])[0][0]
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_draws_have_the_given_distribution() -> None:
+    augment = WaveAugment(noise_prob=0.4, room_prob=0.2, warp_prob=0.5)
+    drawn = [augment.draw(keyed_generator(0, 0, str(key))) for key in range(2_000)]
+    speeds = np.array([STRETCH_UNIT / each.stretch for each in drawn])
+    assert 0.88 < speeds.min() < 0.92 and 1.08 < speeds.max() < 1.12
+    # That of a uniform distribution over 0.9..1.1: 0.2 / sqrt(12).
+    assert speeds.mean() == pytest.approx(1, abs=0.01) and speeds.std() == pytest.approx(0.058, abs=0.008)
+    for name, share in {"cut": 0.3, "noise": 0.4, "room": 0.2}.items():
+        assert np.mean([getattr(each, name) is not None for each in drawn]) == pytest.approx(share, abs=0.04)
+    warps = [each.warp for each in drawn if each.warp != 1]
+    assert len(warps) == pytest.approx(980, abs=90)
+    assert 0.88 <= min(warps) < 0.9 and 1.1 < max(warps) <= 1.12
+    gains = np.array([each.gain for each in drawn])
+    assert gains.mean() == pytest.approx(-3, abs=0.4) and gains.std() == pytest.approx(18 / 12**0.5, abs=0.3)
 
 
 def test_generators_depend_only_on_their_keys() -> None:
@@ -144,6 +228,8 @@ def test_generators_depend_only_on_their_keys() -> None:
         ({"speed": (0.1, 1)}, "speed .* must be in 0.5..2"),
         ({"noise_prob": 1.5}, "noise_prob is 1.5, but must be in 0..1"),
         ({"low_pass": (0, 4000)}, "low_pass .* must be above 0 Hz"),
+        ({"room_decay": (0, 0.3)}, "room_decay .* must be above 0"),
+        ({"warp": (0.9, 3)}, "warp .* must be in 0.5..2"),
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audioseq.audio.features import LogMel, global_statistics
 from audioseq.audio.mel import LOG_OFFSET
-from audioseq.audio.spec_augment import SpecAugment
+from audioseq.audio.spec_augment import Masks, SpecAugment, apply_masks
 from audioseq.seeding import keyed_generator
 
 LOG_MEL = LogMel()
@@ -76,6 +76,26 @@ def test_batch_equals_each_waveform_alone_exactly(lengths: list[int], seed: int)
         assert not features[row, frames[row] :].any()
 
 
+def test_features_of_a_whole_batch_equal_those_of_each_waveform() -> None:
+    lengths = torch.tensor([12_000, 159, 16_000, 7_777])
+    batch = torch.nn.utils.rnn.pad_sequence([noise(int(n), int(n)) for n in lengths], batch_first=True)
+    features, frames = LOG_MEL.batch_features(batch, lengths)
+    expected, expected_frames = LOG_MEL(batch, lengths)
+    torch.testing.assert_close(features, expected, rtol=0, atol=1e-4)
+    assert torch.equal(frames, expected_frames)
+
+
+@pytest.mark.parametrize("warp", [0.88, 1.0, 1.1])
+def test_warped_features_are_those_of_other_formants(warp: float) -> None:
+    """A tone is in the band of its frequency divided by the factor."""
+    log_mel, time = LogMel(), torch.arange(16_000) / 16_000
+    tone = torch.sin(2 * torch.pi * torch.tensor([[2_000.0], [2_000.0 / warp]]) * time)
+    features, _ = log_mel.batch_features(tone, torch.tensor([16_000] * 2), [warp, 1.0])
+    bands = features[:, 50].argmax(1)
+    assert bands[0] == pytest.approx(bands[1], abs=1)
+    assert features[0, 50].max().item() == pytest.approx(features[1, 50].max().item(), abs=0.6)
+
+
 def test_a_frame_depends_only_on_its_window() -> None:
     """A stream can compute each frame as soon as its samples are available."""
     whole = LOG_MEL.log_energies(noise(16_000))
@@ -133,9 +153,13 @@ def test_global_statistics_do_not_amplify_constant_bands() -> None:
 def test_masks_are_whole_bands_and_frames(frames: int, bands: int, key: str, masks: SpecAugment) -> None:
     features = torch.rand(frames, bands) + 1
     before = features.clone()
-    masked = masks(features, keyed_generator(0, 0, key))
-    assert torch.equal(features, before)
-    assert torch.equal(masked, masks(features, keyed_generator(0, 0, key)))
+    drawn = masks.draw(frames, bands, keyed_generator(0, 0, key))
+    assert drawn == masks.draw(frames, bands, keyed_generator(0, 0, key))
+    both = apply_masks(
+        torch.stack([features, features]), [drawn, masks.draw(0, 0, keyed_generator(0, 0, ""))]
+    )
+    masked = both[0]
+    assert torch.equal(features, before) and torch.equal(both[1], features)
     hidden = masked == 0
     assert torch.equal(masked[~hidden], features[~hidden])
     hidden_bands, hidden_frames = hidden.all(0), hidden.all(1)
@@ -146,10 +170,14 @@ def test_masks_are_whole_bands_and_frames(frames: int, bands: int, key: str, mas
         assert hidden_frames.sum() <= max_masks * masks.time_width
 
 
+def hidden_frames(frames: int, masks: Masks) -> int:
+    return int((apply_masks(torch.ones(1, frames, 4), [masks])[0, :, 0] == 0).sum())
+
+
 def test_time_masks_are_proportional_to_the_length() -> None:
     masks = SpecAugment(freq_masks=0, time_masks_per_second=0.5, time_width=10)
     hidden = [
-        (masks(torch.ones(frames, 4), keyed_generator(0, 0, str(key)))[:, 0] == 0).sum().item()
+        hidden_frames(frames, masks.draw(frames, 4, keyed_generator(0, 0, str(key))))
         for frames in (150, 1500)
         for key in range(300)
     ]

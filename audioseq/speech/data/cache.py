@@ -148,6 +148,12 @@ class WaveformCache:
         return errors
 
 
+def to_int16(waveform: np.ndarray) -> np.ndarray:
+    """Return float samples in -1..1 as 16-bit samples."""
+    samples: np.ndarray = np.clip(np.rint(waveform * 32768), -32768, 32767).astype(np.int16)
+    return samples
+
+
 def _key(utterance: Utterance) -> str:
     return f"{utterance.audio_filepath}|{utterance.offset:.6f}|{utterance.duration:.6f}"
 
@@ -159,7 +165,7 @@ def _decode(
     waveforms, errors = {}, []
     file_stamp = list(stamp(path))
     try:
-        recording = np.clip(np.rint(audio.load(path) * 32768), -32768, 32767).astype(np.int16)
+        recording = to_int16(audio.load(path))
     except AudioError as error:
         return file_stamp, {}, [error]
     for key, utterance in utterances.items():

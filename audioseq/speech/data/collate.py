@@ -1,13 +1,18 @@
-"""Batches of speech, and their CTC loss."""
+"""Batches of speech, their features, and their CTC loss."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from audioseq.audio.augment import Effects, WaveAugment
+from audioseq.audio.effects import apply_effects
+from audioseq.audio.features import LogMel
+from audioseq.audio.spec_augment import Masks, SpecAugment, apply_masks
 from audioseq.data import pad
 from audioseq.speech.model import AcousticModel, ctc
 
@@ -23,12 +28,23 @@ class TextOnlyBatch(NamedTuple):
     target_lengths: Tensor
 
 
+class Recordings(NamedTuple):
+    """Waveforms and their random changes, from which features are computed on the model's device."""
+
+    samples: Tensor
+    """16-bit samples `[B, N]`, 0 on padding."""
+    lengths: tuple[int, ...]
+    """Samples of each waveform."""
+    effects: tuple[Effects, ...] = ()
+    """Of each waveform; empty: none."""
+    masks: tuple[Masks, ...] = ()
+    """Of the features of each waveform; empty: none."""
+
+
 class SpeechBatch(NamedTuple):
     """Padded utterances."""
 
-    features: Tensor
-    """Normalised log-mel `[B, T, F]`."""
-    feature_lengths: Tensor
+    recordings: Recordings
     targets: Tensor
     """Token ids `[B, U]`."""
     target_lengths: Tensor
@@ -48,6 +64,58 @@ def pad_ids(rows: Iterable[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return pad([torch.tensor(row, dtype=torch.int64) for row in rows])
 
 
+def pad_samples(rows: Sequence[np.ndarray]) -> tuple[Tensor, tuple[int, ...]]:
+    """Stack 16-bit samples to `[B, N]`, padded with zeros; also return the lengths."""
+    lengths = tuple(map(len, rows))
+    samples = np.zeros((len(rows), max(lengths)), np.int16)
+    for row, target in zip(rows, samples, strict=True):
+        target[: len(row)] = row
+    return torch.from_numpy(samples), lengths
+
+
+def augment(
+    recordings: Recordings,
+    generators: Sequence[torch.Generator],
+    wave: WaveAugment | None,
+    spec: SpecAugment | None,
+    log_mel: LogMel,
+) -> Recordings:
+    """Draw the effects and masks of recordings, each from a generator of its own.
+
+    Args:
+        recordings: without effects and masks.
+        generators: one for each recording.
+        wave, spec: what to draw from; None leaves it out.
+        log_mel: the features to mask.
+    """
+    effects, masks = [], []
+    for length, generator in zip(recordings.lengths, generators, strict=True):
+        if wave:
+            effects.append(wave.draw(generator))
+            length = effects[-1].length(length)
+        if spec:
+            frames = length // log_mel.hop_length + 1
+            masks.append(spec.draw(frames, log_mel.options["n_mels"], generator))
+    return recordings._replace(effects=tuple(effects), masks=tuple(masks))
+
+
+@torch.no_grad()
+def compute_features(recordings: Recordings, log_mel: LogMel) -> tuple[Tensor, Tensor]:
+    """Return the features `[B, T, F]` of recordings with their effects and masks, and their frames `[B]`.
+
+    All steps run on the device of the samples, on the whole batch at once.
+    """
+    device = recordings.samples.device
+    with torch.autocast(device.type, enabled=False):
+        waveforms = recordings.samples.float() / 32768
+        lengths, warps = list(recordings.lengths), None
+        if recordings.effects:
+            waveforms, lengths = apply_effects(waveforms, lengths, recordings.effects)
+            warps = [each.warp for each in recordings.effects]
+        features, frames = log_mel.batch_features(waveforms, torch.tensor(lengths).to(device), warps)
+        return (apply_masks(features, recordings.masks) if recordings.masks else features), frames
+
+
 def batch_loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor:
     """Return the CTC losses summed over the batch.
 
@@ -56,7 +124,7 @@ def batch_loss(batch: SpeechBatch, model: AcousticModel, share: float) -> Tensor
         model: with a phone-to-grapheme decoder, if the batch has text-only data.
         share: weight of the intermediate heads' mean loss; the loss of the tokens has the rest.
     """
-    emissions = model(batch.features, batch.feature_lengths)
+    emissions = model(*compute_features(batch.recordings, model.log_mel))
     total = ctc(emissions.log_probs, emissions.lengths, batch.targets, batch.target_lengths)
     if batch.text_only is not None:
         phones, phone_lengths, targets, target_lengths = batch.text_only
