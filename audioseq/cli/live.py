@@ -45,6 +45,8 @@ class LiveOptions:
     """Name, part of a name, or number of the microphone; `list` to print all of them."""
     pause: float | None
     """Seconds of silence that end a segment."""
+    punctuation: str | None
+    """Model that restores punctuation and capitals."""
     raw: bool
     """Leave the final texts as recognised."""
 
@@ -71,7 +73,9 @@ def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser]
     from audioseq.speech.streaming.endpointing import Endpointing
     from audioseq.speech.streaming.options import StreamOptions
 
-    recogniser = load_recogniser(options.model, options.device, options.runtime)
+    recogniser = load_recogniser(
+        options.model, options.device, options.runtime, punctuation=options.punctuation
+    )
     endpointing = Endpointing() if options.pause is None else Endpointing(trailing_silence=options.pause)
     session = recogniser.stream(
         rate,

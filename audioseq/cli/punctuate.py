@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Annotated
 
 import typer
 
-from audioseq.cli.common import MODEL_HELP, Device, Threads, log, print_result
+from audioseq.cli.common import MODEL_HELP, Device, Threads, log, writing_stdout
 
 
 def punctuate(
@@ -35,4 +36,7 @@ def punctuate(
         warnings.showwarning = lambda message, *_: log(f"warning: {message}")
         warnings.simplefilter("always", UserWarning)
         for line in corpus.read_lines([file]):
-            print_result(punctuator.punctuate_text(line.rstrip("\r\n")))
+            with writing_stdout():
+                for part in punctuator.punctuate_parts(line.rstrip("\r\n")):
+                    sys.stdout.write(part)
+                print(flush=True)

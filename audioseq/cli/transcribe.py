@@ -102,6 +102,14 @@ def transcribe(
         bool,
         typer.Option("--raw", help="Leave out punctuation, capitals and figures: words as recognised."),
     ] = False,
+    punctuation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Model that restores punctuation and capitals: a name or a file.",
+            show_default="recommended by MODEL",
+        ),
+    ] = None,
     max_line_width: Annotated[
         int, typer.Option(metavar="N", min=1, help="With srt and vtt: characters per line.")
     ] = 42,
@@ -182,6 +190,8 @@ def transcribe(
     from audioseq.speech import writers
 
     inputs = inputs or []
+    if raw and punctuation is not None:
+        raise typer.BadParameter("does not go with --raw", param_hint="--punctuation")
     if live:
         others = {
             "--list": listing, "-o": output, "--words": words, "--resume": resume, "--force": force,
@@ -196,7 +206,8 @@ def transcribe(
         _check_language(language)
         options = LiveOptions(
             form=(form or "txt").lower(), model=model, device=device, runtime=runtime,
-            from_stdin=bool(inputs), sample_rate=sample_rate, microphone=microphone, pause=pause, raw=raw,
+            from_stdin=bool(inputs), sample_rate=sample_rate, microphone=microphone, pause=pause,
+            punctuation=punctuation, raw=raw,
         )  # fmt: skip
         choose_decoding = partial(
             decoding_options, beam=beam, lm=lm, rescorer=rescorer, hotwords=hotwords,
@@ -225,7 +236,8 @@ def transcribe(
     _check_language(language)
     errors = ErrorCounter()
     check_inputs(inputs, listing, errors)
-    for name, task in ((model, "speech"), (lm, "ngram"), (rescorer, "language")):
+    named = (model, "speech"), (lm, "ngram"), (rescorer, "language"), (punctuation, "punctuation")
+    for name, task in named:
         if name not in (None, "none"):
             models.resolve(name, task)
     recordings = find_recordings(inputs, listing, errors)
@@ -253,7 +265,7 @@ def transcribe(
     if shard is None and part.count > 1:
         log(f"part {part} of the recordings, set by torchrun or srun; --shard 1/1 processes all of them")
 
-    recogniser = pipeline.load_recogniser(model, device, runtime)
+    recogniser = pipeline.load_recogniser(model, device, runtime, punctuation=punctuation)
     decoding = decoding_options(
         recogniser,
         beam=beam,
@@ -262,8 +274,9 @@ def transcribe(
         hotwords=hotwords,
         hotword_file=hotword_file,
     )
-    recogniser.choose_decoder(decoding)  # fails on invalid options before the first recording
     raw = raw or writers.RAW_FORMATS.issuperset(forms)
+    recogniser.choose_decoder(decoding)  # fails on invalid options before the first recording
+    recogniser.choose_punctuator(raw)
 
     def report(result: TranscriptionResult) -> None:
         with errors.catch():

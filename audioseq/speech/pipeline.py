@@ -68,12 +68,21 @@ class Recogniser:
         model: the acoustic model with trained weights.
         tokenizer: the tokenizer of the tokens that it emits.
         header: the header of the model file.
+        punctuation: name or path of the punctuation model; None for the one that the model card recommends.
     """
 
-    def __init__(self, model: EmissionModel, tokenizer: Tokenizer, header: Header) -> None:
+    def __init__(
+        self,
+        model: EmissionModel,
+        tokenizer: Tokenizer,
+        header: Header,
+        punctuation: str | Path | None = None,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.header = header
+        self.punctuation = punctuation or recommended_punctuation(header.card)
+        """Name or path of the punctuation model; None if the texts stay raw."""
         self._calibration = stored_calibration(header.card, "greedy")
         self._decoders: dict[DecodingOptions, Decoder] = {}
         self._punctuator: Punctuator | None = None
@@ -100,7 +109,7 @@ class Recogniser:
                 model card recommends.
             channels: which channels of the recording to transcribe, see `audio.stream`; `split` transcribes
                 each separately, with its number as the speaker.
-            raw: leave out punctuation, capitals and figures also if the model recommends them.
+            raw: leave out punctuation, capitals and figures also if there is a model for them.
             progress: called repeatedly with the seconds done and the estimated total seconds.
         Raises:
             AudioError: the recording cannot be read, or has values that are not finite.
@@ -224,17 +233,17 @@ class Recogniser:
         return None if options is None else self.load_decoder(options)
 
     def choose_punctuator(self, raw: bool = False) -> Punctuator | None:
-        """Return the punctuation model that the model recommends; None if `raw`, or if it recommends none.
+        """Return the punctuation model; None if the texts stay raw.
 
         Raises:
-            CheckpointError: the file of the punctuation model is missing or damaged.
+            CheckpointError: the file of the punctuation model is missing or damaged, or has another task.
         """
-        if raw or (name := recommended_punctuation(self.header.card)) is None:
+        if raw or self.punctuation is None:
             return None
         if self._punctuator is None:
             from audioseq.language.punctuation.pipeline import load_punctuator
 
-            self._punctuator = load_punctuator(name, "cpu")
+            self._punctuator = load_punctuator(self.punctuation, "cpu")
         return self._punctuator
 
     def load_decoder(self, options: DecodingOptions) -> Decoder:
@@ -306,7 +315,11 @@ class Recogniser:
 
 
 def load_recogniser(
-    model: str | Path | None = None, device: str = "auto", runtime: Runtime = "auto"
+    model: str | Path | None = None,
+    device: str = "auto",
+    runtime: Runtime = "auto",
+    *,
+    punctuation: str | Path | None = None,
 ) -> Recogniser:
     """Load a speech model by its name or the path of its file; None loads the default model.
 
@@ -314,12 +327,14 @@ def load_recogniser(
         model: name or path of a model file, or of an ONNX file exported from one.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
         runtime: `onnx` or `torch`; `auto` is torch on a GPU, and ONNX Runtime on the CPU.
+        punctuation: name or path of the punctuation model for the texts; None for the one that the model
+            card recommends.
     Raises:
         CheckpointError: the model does not exist, or its file is damaged or of another task.
         ConfigError: the device does not exist, or the runtime is not installed or does not run on it.
     """
     network, header = load_emission_model(model, device, runtime)
-    return Recogniser(network, restore_tokenizer(header.tokenizer), header)
+    return Recogniser(network, restore_tokenizer(header.tokenizer), header, punctuation)
 
 
 def _open_source(source: AudioSource, sample_rate: int | None, channels: audio.Channels) -> audio.Stream:

@@ -33,7 +33,7 @@ def main() -> None:
     args.output.parent.mkdir(parents=True, exist_ok=True)
     with args.output.open("w", encoding="utf-8") as file:
         for utterance in utterances[:: args.every]:
-            found = recogniser.transcribe(utterance.load(), 16_000, words=True).words
+            found = recogniser.transcribe(utterance.load(), 16_000, words=True, raw=True).words
             words = [(each.word, round(each.start, 3), round(each.end, 3)) for each in found]
             line = {"id": utterance.id, "text": utterance.text, "words": words}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

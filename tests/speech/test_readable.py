@@ -16,8 +16,16 @@ from audioseq import audio
 from audioseq.cli.main import run
 from audioseq.models import CATALOGUE, Model
 from audioseq.speech import pipeline
-from audioseq.speech.readable import LOOKAHEAD_WORDS, WINDOW_WORDS, recommended_punctuation, write_readable
+from audioseq.speech.readable import (
+    CONTEXT_WORDS,
+    LOOKAHEAD_WORDS,
+    WINDOW_WORDS,
+    SegmentWriter,
+    recommended_punctuation,
+    write_readable,
+)
 from audioseq.speech.transcript import Word, split_at_pauses
+from tests.language.punctuation import tiny as tiny_punctuation
 from tests.speech import babbler
 from tests.speech.pauses import PausePunctuator
 from tests.speech.tiny import say
@@ -60,6 +68,29 @@ def test_a_number_that_continues_a_sentence_does_not_begin_one() -> None:
     words = speak("there were thirty men", [0, 0.4, 0, 0])
     found = write_readable([words[:2], words[2:]], PausePunctuator())
     assert texts([written for _, written in found]) == ["There were,", "30 men."]
+
+
+def test_a_sentence_continues_over_a_pause_of_a_stream() -> None:
+    class Recorder(PausePunctuator):
+        def punctuate(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> list[str]:
+            assert pauses is not None
+            self.read = list(zip(words, pauses, strict=True))
+            *before, last = super().punctuate(words, pauses)
+            return [*before, last.rstrip(".") if last.lower().startswith("the") else last]
+
+    words = speak("he went to the window in nineteen oh five yes", [0, 0, 0, 0.4, 0, 0, 0, 0, 0.9, 0])
+    punctuator = Recorder()
+    writer = SegmentWriter(punctuator)
+    segments = [words[:4], words[4:9], words[9:]]
+    assert texts([writer.write(segment) for segment in segments]) == [
+        "He went to the", "window in 1905.", "Yes.",
+    ]  # fmt: skip
+    assert [word for word, _ in punctuator.read] == [word.word for word in words]
+    assert punctuator.read[3][1] == pytest.approx(0.4) and np.isnan(punctuator.read[-1][1])
+    for _ in range(CONTEXT_WORDS):
+        writer.write(words[9:])
+    assert len(punctuator.read) == CONTEXT_WORDS + 1
+    assert SegmentWriter(None).write(words) is words
 
 
 def test_sentences_begin_with_a_capital() -> None:
@@ -134,7 +165,6 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     file.write_bytes(b"weights")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "recommended_punctuation", lambda card: "punctuation.safetensors")
-    monkeypatch.setattr("audioseq.speech.batch.run.recommended_punctuation", lambda card: str(file))
     monkeypatch.setattr(
         "audioseq.language.punctuation.pipeline.load_punctuator", lambda name, device: PausePunctuator()
     )
@@ -159,6 +189,23 @@ def test_a_transcript_has_both_texts(call: str, model: Path) -> None:
         (s.start, s.end, s.text) for s in raw.segments
     ]
     assert [part[0].start for part in split_at_pauses(found.raw_words)] == [s.start for s in found.segments]
+
+
+def test_the_user_may_choose_the_punctuation_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
+) -> None:
+    audio.write(tmp_path / "talk.wav", say("abc dad bad"))
+    mine = tiny_punctuation.save(tmp_path / "mine.safetensors")
+    recogniser = pipeline.load_recogniser(model, "cpu", punctuation=mine)
+    found = recogniser.transcribe(tmp_path / "talk.wav")
+    assert found.raw != found.text
+    command = ["transcribe", str(tmp_path / "talk.wav"), "-m", str(model), "--punctuation"]
+    assert run([*command, str(mine)]) == 0
+    assert capsys.readouterr().out.split() == found.text.split()
+    assert run([*command, str(mine), "--raw"]) == 2
+    assert "does not go with --raw" in capsys.readouterr().err
+    assert run([*command, "none.safetensors"]) == 1
+    assert "none.safetensors" in capsys.readouterr().err
 
 
 def test_speakers_have_sentences_of_their_own(call: str, model: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat, tee
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,21 @@ BATCH_WINDOWS = 16
 """Windows that are labelled in one batch."""
 MAX_CACHED_WORDS = 50_000
 """Distinct words whose subwords are kept in memory."""
+
+
+_WORD = re.compile(r"\S+")
+_Step = tuple[list[int], float]
+"""The subwords of a word, and the pause after it."""
+
+
+class _Group(NamedTuple):
+    """A spoken word and the words without a letter after it, such as dashes."""
+
+    words: list[str]
+    pause: float
+    """Seconds after the spoken word; NaN for the last one."""
+    is_spoken: bool
+    """Whether the first word is spoken; a text may begin without one."""
 
 
 class Punctuator:
@@ -84,19 +99,7 @@ class Punctuator:
         """
         if pauses is not None and len(pauses) != len(words):
             raise DataError(f"{len(words)} words have {len(pauses)} pauses; give one for each word")
-        written = list(words)
-        spoken = [index for index, word in enumerate(words) if any(map(str.isalnum, word))]
-        after = None if pauses is None else [*(pauses[index] for index in spoken[:-1]), nan][: len(spoken)]
-        labels = self.label([words[index] for index in spoken], after)
-        for (index, following), (case, mark) in zip(pairwise([*spoken, len(words)]), labels, strict=True):
-            word = words[index]
-            if self._is_foreign(word):
-                self._warn_of(word)
-                continue
-            if any(map(has_mark, words[index + 1 : following])):  # a mark that stands alone, such as a dash
-                mark = MARKS.index("")
-            written[index] = write_word(word, case, mark, self.config.forms)
-        return written
+        return list(self._write(words, pauses))
 
     def punctuate_text(self, text: str) -> str:
         """Restore the punctuation and the case of a text; its white space does not change.
@@ -106,64 +109,101 @@ class Punctuator:
         Args:
             text: any text.
         """
-        words = text.split()
-        if has_capital(text) and any(map(has_mark, words)):
-            return text
-        written = iter(self.punctuate(words))
-        return re.sub(r"\S+", lambda _: next(written), text)
+        return "".join(self.punctuate_parts(text))
 
-    def label(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[tuple[int, int]]:
-        """Yield the case and the mark of each word, as indices into `CASES` and `MARKS`.
+    def punctuate_parts(self, text: str) -> Iterator[str]:
+        """Yield what `punctuate_text` returns in parts: the memory does not grow with the text."""
+        words = (match[0] for match in _WORD.finditer(text))
+        if has_capital(text) and any(map(has_mark, words)):
+            yield text
+            return
+        written = self._write(match[0] for match in _WORD.finditer(text))
+        end = 0
+        while matches := list(islice(_WORD.finditer(text, end), WINDOW_WORDS)):
+            part = text[end : matches[-1].end()]
+            yield _WORD.sub(lambda _: next(written), part)
+            end = matches[-1].end()
+        yield text[end:]
+
+    def _write(self, words: Iterable[str], pauses: Iterable[float] | None = None) -> Iterator[str]:
+        """Yield a written word for each word, as soon as enough of those after it are known."""
+        groups, labelled = tee(_group(words, repeat(nan) if pauses is None else pauses))
+        spoken, known = tee((group.words[0], group.pause) for group in labelled if group.is_spoken)
+        labels = self.label((word for word, _ in spoken), (pause for _, pause in known))
+        for group in groups:
+            if group.is_spoken:
+                yield self._write_word(group, *next(labels))
+            yield from group.words[group.is_spoken :]
+
+    def _write_word(self, group: _Group, case: int, mark: int) -> str:
+        word, *others = group.words
+        if self._is_foreign(word):
+            self._warn_of(word)
+            return word
+        # A mark may stand alone after the word, such as a dash.
+        return write_word(word, case, 0 if any(map(has_mark, others)) else mark, self.config.forms)
+
+    def label(self, words: Iterable[str], pauses: Iterable[float] | None = None) -> Iterator[tuple[int, int]]:
+        """Yield the case and the mark of each word, as indices into `CASES` and `MARKS`."""
+        return self.choose(self.score(words, pauses))
+
+    def choose(self, scores: Iterable[ScoreArrays]) -> Iterator[tuple[int, int]]:
+        """Yield the labels with the highest scores, for consecutive parts of a text.
 
         A word after a full stop is not in lower case. After other marks it may be: "What?" he said.
         """
         starts_sentence = False
-        for scores in self.score(words, pauses):
-            cases = (scores.cases + self._case_bias).argmax(-1).tolist()
-            marks = (scores.marks + self._mark_bias).argmax(-1).tolist()
+        for part in scores:
+            cases = (part.cases + self._case_bias).argmax(-1).tolist()
+            marks = (part.marks + self._mark_bias).argmax(-1).tolist()
             for case, mark in zip(cases, marks, strict=True):
                 yield (case or CASES.index("title") if starts_sentence else case), mark
                 starts_sentence = MARKS[mark] == "."
 
-    def score(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> Iterator[ScoreArrays]:
+    def score(self, words: Iterable[str], pauses: Iterable[float] | None = None) -> Iterator[ScoreArrays]:
         """Yield the scores `[T, ...]` of consecutive words, part by part."""
+        steps = zip(map(self.encode, words), repeat(nan) if pauses is None else pauses, strict=False)
         if self.model.lookahead is None:
-            yield from self._score_in_windows(words, pauses)
+            yield from self._score_in_windows(steps)
         else:
-            yield from self._score_in_parts(self.model, words, pauses)
+            yield from self._score_in_parts(self.model, steps)
 
-    def _score_in_windows(
-        self, words: Sequence[str], pauses: Sequence[float] | None
-    ) -> Iterator[ScoreArrays]:
+    def _score_in_windows(self, steps: Iterator[_Step]) -> Iterator[ScoreArrays]:
         """Yield the scores of consecutive words, from windows that overlap."""
-        starts = range(0, len(words), WINDOW_WORDS)
-        for first in range(0, len(starts), BATCH_WINDOWS):
-            batch = starts[first : first + BATCH_WINDOWS]
+        known: list[_Step] = []
+        before = 0  # words at the start of `known` that are only context
+        while True:
+            known += islice(steps, before + BATCH_WINDOWS * WINDOW_WORDS + CONTEXT_WORDS - len(known))
+            last = min(before + BATCH_WINDOWS * WINDOW_WORDS, len(known))
+            starts = range(before, last, WINDOW_WORDS)
+            if not starts:
+                return
             spans = [
-                slice(max(0, start - CONTEXT_WORDS), start + WINDOW_WORDS + CONTEXT_WORDS) for start in batch
+                slice(max(0, start - CONTEXT_WORDS), start + WINDOW_WORDS + CONTEXT_WORDS) for start in starts
             ]
-            rows = [[self._encode(word) for word in words[span]] for span in spans]
-            scores = self.model.score_rows(rows, [None if pauses is None else pauses[span] for span in spans])
-            for row, (start, span) in enumerate(zip(batch, spans, strict=True)):
-                inner = slice(start - span.start, min(start + WINDOW_WORDS, len(words)) - span.start)
+            rows = [list(zip(*known[span], strict=True)) for span in spans]
+            scores = self.model.score_rows([pieces for pieces, _ in rows], [pauses for _, pauses in rows])
+            for row, (start, span) in enumerate(zip(starts, spans, strict=True)):
+                inner = slice(start - span.start, min(start + WINDOW_WORDS, last) - span.start)
                 yield ScoreArrays(scores.cases[row, inner], scores.marks[row, inner])
+            before = min(last, CONTEXT_WORDS)
+            del known[: last - before]
 
-    def _score_in_parts(
-        self, model: PunctuationModel, words: Sequence[str], pauses: Sequence[float] | None
-    ) -> Iterator[ScoreArrays]:
+    def _score_in_parts(self, model: PunctuationModel, steps: Iterator[_Step]) -> Iterator[ScoreArrays]:
         """Yield the scores of consecutive words, from parts of which each continues the state of the last."""
         state: States | None = None
         delay = model.lookahead or 0
-        for start in range(0, len(words), WINDOW_WORDS):
-            part = slice(start, start + WINDOW_WORDS)
-            row = [self._encode(word) for word in words[part]]
-            is_last = start + WINDOW_WORDS >= len(words)
-            scores, state = model.score_part(row, None if pauses is None else pauses[part], state, is_last)
+        part = list(islice(steps, WINDOW_WORDS))
+        while part:
+            following = list(islice(steps, WINDOW_WORDS))
+            row, pauses = zip(*part, strict=True)
+            scores, state = model.score_part(row, pauses, state, is_last=not following)
             skipped, delay = min(delay, len(scores.cases)), max(0, delay - len(scores.cases))
             yield ScoreArrays(scores.cases[skipped:], scores.marks[skipped:])
+            part = following
 
     def _is_foreign(self, word: str) -> bool:
-        return not self._encode(word) and any(map(str.isalpha, word))
+        return not self.encode(word) and any(map(str.isalpha, word))
 
     def _warn_of(self, word: str) -> None:
         """Warn of a word in another alphabet, once."""
@@ -173,12 +213,26 @@ class Punctuator:
                 f"words in another alphabet are left as they are, such as {word[:40]!r}", stacklevel=3
             )
 
-    def _encode(self, word: str) -> list[int]:
+    def encode(self, word: str) -> list[int]:
+        """Return the subwords of a word."""
         if word not in self._pieces:
             if len(self._pieces) >= MAX_CACHED_WORDS:
                 self._pieces.clear()
             self._pieces[word] = self.tokenizer.encode(normalise(word, self.tokenizer.alphabet).text)
         return self._pieces[word]
+
+
+def _group(words: Iterable[str], pauses: Iterable[float]) -> Iterator[_Group]:
+    group, after, is_spoken = list[str](), nan, False
+    for word, pause in zip(words, pauses, strict=False):
+        if any(map(str.isalnum, word)):
+            if group:
+                yield _Group(group, after, is_spoken)
+            group, after, is_spoken = [word], pause, True
+        else:
+            group.append(word)
+    if group:
+        yield _Group(group, nan, is_spoken)
 
 
 def load_punctuator(name_or_path: str | Path | None = None, device: str = "auto") -> Punctuator:

@@ -28,7 +28,6 @@ from audioseq.speech.batch.transcribe import (
 )
 from audioseq.speech.decoding.decoder import Decoding, DecodingOptions
 from audioseq.speech.pipeline import Recogniser, load_recogniser
-from audioseq.speech.readable import recommended_punctuation
 from audioseq.speech.transcript import Transcript
 from audioseq.speech.writers import SubtitleOptions
 
@@ -331,9 +330,8 @@ def _fingerprint(
     digest.update(repr((options, form, words) + ((layout,) if layout else ())).encode())
     if channels != "mix":
         digest.update(str(channels).encode())
-    punctuation = None if raw or form in writers.RAW_FORMATS else recommended_punctuation(header.card)
-    if punctuation is not None:
-        digest.update(_file_digest(punctuation))
+    if recogniser.punctuation is not None and not raw and form not in writers.RAW_FORMATS:
+        digest.update(_file_digest(recogniser.punctuation))
     return digest.hexdigest()[:16]
 
 

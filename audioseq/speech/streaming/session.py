@@ -20,7 +20,7 @@ from audioseq.speech.emissions import EmissionModel
 from audioseq.speech.longform.chunking import Chunk
 from audioseq.speech.longform.merging import SegmentEmissions
 from audioseq.speech.longform.speech_detection import SpeechDetector
-from audioseq.speech.readable import Punctuator, write_readable
+from audioseq.speech.readable import Punctuator, SegmentWriter
 from audioseq.speech.streaming.encoder import StreamingEncoder
 from audioseq.speech.streaming.options import StreamOptions
 from audioseq.speech.streaming.partial import PartialText
@@ -75,7 +75,7 @@ class Session:
         check_rate(sample_rate, "stream")
         self._tokenizer, self._decode_segments = tokenizer, decode_segments
         self._frame_seconds, self._windows = model.frame_seconds, model.window_model()
-        self._decoder, self._punctuator, self._options = decoder, punctuator, options
+        self._decoder, self._writer, self._options = decoder, SegmentWriter(punctuator), options
         self._resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, num_channels=1, dtype="float32")
         self._resamples = sample_rate != SAMPLE_RATE
         self._odd_byte = b""
@@ -204,7 +204,8 @@ class Session:
         segment = SegmentEmissions(start, start + end / SAMPLE_RATE, log_probs, chunk)
         decoder = None if self._decoder is None else _FinishedSearch(self._decoder, self._finish_search)
         found = self._decode_segments([segment], decoder, self._detector)
-        for _, written in write_readable(filter(None, found), self._punctuator):
+        for words in filter(None, found):
+            written = self._writer.write(words)
             self._finals.append(FinalResult(to_segment(written), tuple(written)))
         self._start += end
         self._blocks = [waveform[end:].copy()]

@@ -55,7 +55,10 @@ def _read_year_of_date(stretch: Stretch, start: int) -> list[Written]:
 
 
 def read_year(stretch: Stretch, start: int) -> list[Written]:
-    """Read a year or a decade that is spoken in two parts: "nineteen oh five", "eighteen sixties"."""
+    """Read a year in two parts or without its century, or a decade: "nineteen oh five", "in oh seven"."""
+    if stretch.has(start, {"oh", "o"}) and stretch.has(start - 1, ("in", "since")):
+        short = read_two_digits(stretch, start)
+        return [] if short is None else [Written(f"'{short.value:02}", 2)]
     first = TEENS.get(stretch.at(start), 20 * (stretch.at(start) == "twenty"))
     if not first:
         return []

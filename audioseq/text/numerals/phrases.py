@@ -25,14 +25,16 @@ LABELS = {
     "room", "flight", "channel", "route", "highway", "gate", "platform",
 }  # fmt: skip
 """Words after which also small numbers are in figures."""
+ABBREVIATIONS = {"ai", "cia", "ioc", "ok"}
+"""Abbreviations with fewer than two letters that are not words themselves."""
 LARGE = {10**6: "million", 10**9: "billion", 10**12: "trillion"}
 
 
 def read_letters(stretch: Stretch, start: int) -> list[Written]:
     """Read spelled-out letters, such as "b b c's", as one abbreviation.
 
-    "a", "i" and "o" are also words: at least two of the letters must be others. An "a" before
-    three letters or more is the article.
+    "a", "i" and "o" are also words: at least two of the letters must be others, unless the abbreviation is
+    well known. An "a" before three letters or more is the article.
     """
     end = start
     while len(stretch.at(end)) == 1 and stretch.at(end).isalpha():
@@ -43,7 +45,8 @@ def read_letters(stretch: Stretch, start: int) -> list[Written]:
     is_all = len(letters) == len(stretch.words)
     if letters[:1] == ("a",) and len(letters) > 3 and not is_all:
         return []
-    if sum(letter not in "aio" for letter in letters) < 2:
+    is_known = len(stretch.at(start - 1)) != 1 and "".join(letters).removesuffix("'s") in ABBREVIATIONS
+    if not is_known and sum(letter not in "aio" for letter in letters) < 2:
         return []
     *rest, last = letters
     return [Written("".join(rest).upper() + last[0].upper() + last[1:], end - start)]
@@ -133,10 +136,13 @@ def _money(stretch: Stretch, text: str, words: int, scale: str, end: int) -> lis
 
 
 def _read_decimals(stretch: Stretch, point: int) -> tuple[str, int] | None:
-    """Read the digits after a "point", and return them with the index of the word after them."""
+    """Read the digits after a "point", and return them with the index of the word after them.
+
+    Further points, as of versions and sections, belong to them: "three point one point two".
+    """
     end, digits = point + 1, ""
-    while stretch.has(end, DIGITS):
-        digits += str(DIGITS[stretch.at(end)])
+    while stretch.has(end + (digits != "" and stretch.at(end) == "point"), DIGITS):
+        digits += "." if stretch.at(end) == "point" else str(DIGITS[stretch.at(end)])
         end += 1
     if not digits:
         number = read_below_hundred(stretch.words, end)

@@ -13,6 +13,8 @@ NO_TIMES = {
 }  # fmt: skip
 """Words before which two numbers are no time."""
 HALVES_OF_DAY = {"a": "a.m.", "p": "p.m.", "am": "a.m.", "pm": "p.m."}
+AFTER_TIMES = {"when", "in", "on", "this", "today", "tomorrow", "tonight", "sharp", "train", "bus", "flight"}
+"""Words after which a quarter of an hour is a time, as in "the seven thirty train"."""
 QUARTERS = {"half": 30, "quarter": 15}
 ROUND_MINUTES = {5, 10, 20, 25}
 
@@ -63,7 +65,11 @@ def _read_clock(stretch: Stretch, start: int) -> list[Written]:
     minute = read_two_digits(stretch, end)
     if minute is None or minute.value >= 60 or stretch.has(minute.end, DIGITS):
         return []
-    is_sure = hour >= 10 > minute.value and not stretch.has(start - 1, BEFORE_YEARS)
+    is_sure = hour >= 10 > minute.value
+    if minute.value in (15, 30, 45):
+        is_last = minute.end == len(stretch.words) and stretch.has(start - 1, {"is", "was", "it's"})
+        is_sure = is_last or stretch.has(minute.end, AFTER_TIMES)
+    is_sure = is_sure and not stretch.has(start - 1, BEFORE_YEARS)
     if _half_of_day(stretch, minute.end) or (
         (is_sure or stretch.has(start - 1, BEFORE_TIMES))
         and not stretch.begins_number(minute.end)

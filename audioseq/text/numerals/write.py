@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from audioseq.text.numerals.dates import YEARS
+from audioseq.text.numerals.dates import YEARS, read_year
 from audioseq.text.numerals.phrases import PHRASES
 from audioseq.text.numerals.spoken import Number, read_number
 from audioseq.text.numerals.stretch import Stretch, Written, count_words, figures, ordinal_figures
@@ -99,9 +99,16 @@ def _write_number(stretch: Stretch, start: int) -> list[Written]:
         return [Written(ordinal_figures(number.value), end - start)]
     text = figures(number.value)
     is_hundreds = number.value < 10_000 and "thousand" not in stretch.words[start:end]  # "nineteen hundred"
-    if number.value in YEARS and (is_hundreds or stretch.has(start - 1, _BEFORE_YEARS)):
+    is_year = stretch.has(start - 1, _BEFORE_YEARS) or _follows_year(stretch, start)
+    if number.value in YEARS and (is_hundreds or is_year):
         text = str(number.value)
     return [Written(text, end - start)]
+
+
+def _follows_year(stretch: Stretch, start: int) -> bool:
+    """Return whether a year in two parts goes before, as in "nineteen ninety nine to two thousand five"."""
+    counts = range(2, min(4, start)) if stretch.at(start - 1) == "to" else ()
+    return any(count_words(read_year(stretch, start - 1 - count)) == count for count in counts)
 
 
 def _stays_words(stretch: Stretch, start: int, number: Number) -> bool:

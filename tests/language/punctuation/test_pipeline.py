@@ -112,6 +112,33 @@ def test_windows_give_the_result_of_their_surroundings(
     assert changed[50:] == labels[50:]
 
 
+def test_a_long_text_is_written_in_parts(
+    tiny: Punctuator, live: Punctuator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "WINDOW_WORDS", 10)
+    monkeypatch.setattr(pipeline, "CONTEXT_WORDS", 4)
+    monkeypatch.setattr(pipeline, "BATCH_WINDOWS", 3)
+    words = [*text_of(100), "–", *text_of(20, 2)]
+    for model in tiny, live:
+        read = 0
+
+        def encode(word: str, model: Punctuator = model) -> list[int]:
+            nonlocal read
+            read += 1
+            return model.tokenizer.encode(word)
+
+        monkeypatch.setattr(model, "encode", encode)
+        parts = list[str]()
+        for part in model.punctuate_parts(" ".join(words) + "\n"):
+            parts.append(part)
+            written = len("".join(parts).replace(" –", "").split())
+            assert read <= 2 * written + 3 * 10 + 4 + 10  # words are encoded once more when they are written
+        assert len(parts) == 14
+        assert "".join(parts).replace(" –", "").split() == [
+            each for word in model.punctuate(words) for each in word.replace(" –", "").split() if each != "–"
+        ]
+
+
 def test_a_bias_changes_how_often_a_label_is_chosen(tiny: Punctuator) -> None:
     words = text_of(200)
     counts = []
