@@ -38,6 +38,7 @@ def create_app(options: ServerOptions) -> FastAPI:
 
     app = FastAPI(
         title="audioseq",
+        description="Times are in seconds. Vosk's WebSocket protocol for live speech is at `/` and `/vosk`.",
         version=__version__,
         docs_url=None,  # the scripts of FastAPI's pages come from another host
         redoc_url=None,
@@ -48,7 +49,7 @@ def create_app(options: ServerOptions) -> FastAPI:
     for protocol in (transcriptions, compositions, vosk):
         app.include_router(protocol.make_router(service))
 
-    @app.get("/health", summary="Whether the server works")
+    @app.get("/health", tags=["state"], summary="Whether the server works")
     def health() -> dict[str, Any]:
         return {
             "status": "ok",
@@ -57,7 +58,7 @@ def create_app(options: ServerOptions) -> FastAPI:
             "active": service.active,
         }
 
-    @app.get("/metrics", summary="Metrics in the format of Prometheus")
+    @app.get("/metrics", tags=["state"], summary="Metrics in the format of Prometheus")
     def metrics() -> Response:
         return Response(service.metrics.write(), media_type=CONTENT_TYPE_LATEST)
 

@@ -54,7 +54,9 @@ class Guard:
 
         try:
             if not self._has_key(scope):
-                await self._unauthorised(scope, receive, send_and_note)
+                await to_response(self._unauthorised())(scope, receive, send_and_note)
+            elif not self._has_allowed_origin(headers := Headers(scope=scope)):
+                await to_response(_foreign(headers["origin"]))(scope, receive, send_and_note)
             else:
                 await self._app(scope, self._limited(scope, receive), send_and_note)
         finally:
@@ -76,18 +78,20 @@ class Guard:
                 return False
         return hmac.compare_digest(secret, key.encode())
 
-    async def _unauthorised(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _unauthorised(self) -> RequestError:
         scheme = 'Basic realm="audioseq"' if self._options.web else "Bearer"
-        error = RequestError(
+        return RequestError(
             "incorrect API key; send it in the header: Authorization: Bearer KEY",
             status=401,
             code="invalid_api_key",
             headers={"WWW-Authenticate": scheme},
         )
-        await to_response(error)(scope, receive, send)
 
     def _has_allowed_origin(self, headers: Headers) -> bool:
-        """Return whether a WebSocket is not opened by a page elsewhere: browsers do not check this."""
+        """Return whether a request does not come from a page elsewhere.
+
+        Browsers open WebSockets and send forms for pages of any origin; CORS only keeps answers from them.
+        """
         origin = headers.get("origin")
         if origin is None or origin in self._options.cors_origins or "*" in self._options.cors_origins:
             return True
@@ -119,6 +123,14 @@ class Guard:
             return message
 
         return limited
+
+
+def _foreign(origin: str) -> RequestError:
+    return RequestError(
+        f"pages of {origin[:200]!r} may not use this server; to allow them, start it with --cors-origin",
+        status=403,
+        code="origin_not_allowed",
+    )
 
 
 def _too_large(limit: int) -> RequestError:

@@ -27,6 +27,8 @@ GRACE_SECONDS = 60
 """Time that running requests have to finish after SIGTERM, seconds."""
 HEAD_SECONDS = 30.0
 """Time that a client has for the head of a request, seconds; at most twice as long on a used connection."""
+KEEP_SECONDS = 60
+"""Time for which an idle connection is kept, seconds: a request sent while it is being closed fails."""
 HEALTH_SECONDS = 60
 """Time in which a worker must answer the main process, seconds; it may be loading a model."""
 
@@ -62,6 +64,7 @@ def make_config(options: ServerOptions, workers: int = 1) -> uvicorn.Config:
         http=TimedProtocol,
         workers=workers,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_SECONDS,
         timeout_worker_healthcheck=HEALTH_SECONDS,
         server_header=False,
     )

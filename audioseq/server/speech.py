@@ -29,8 +29,8 @@ class SpeechModel:
     def __init__(self, name: str, model: str, options: ServerOptions) -> None:
         self.name = name
         self.path = models.resolve(model, "speech")
-        self.is_english = model in {known.name for known in models.CATALOGUE}
-        """Whether the model is known to be for English only; a file may be for any language."""
+        self.languages = ("en",) if model in {known.name for known in models.CATALOGUE} else ()
+        """Codes of the languages that the model is for; a file may be for any, so that it has none."""
         self._greedy = options.greedy
         recogniser = load_recogniser(model, options.device)
         self.recogniser = BatchedRecogniser(recogniser, options.batch_ms / 1000)

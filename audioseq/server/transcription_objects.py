@@ -24,9 +24,19 @@ def to_model(model: SpeechModel) -> dict[str, Any]:
     }
 
 
-def to_json(transcript: Transcript, *, logprobs: bool) -> dict[str, Any]:
-    """Return the text of a transcript, its duration and, if wanted, the log probabilities of its words."""
-    found: dict[str, Any] = {"text": transcript.text, "usage": _usage(transcript)}
+def to_json(transcript: Transcript, languages: Sequence[str], *, logprobs: bool) -> dict[str, Any]:
+    """Return the text of a transcript, its duration and, if wanted, the log probabilities of its words.
+
+    Args:
+        transcript: the transcript, with words.
+        languages: codes of its languages, such as `en`; empty if they are not known.
+        logprobs: whether to add the log probabilities.
+    """
+    found: dict[str, Any] = {
+        "text": transcript.text,
+        "languages": _languages(languages),
+        "usage": _usage(transcript),
+    }
     if logprobs:
         found["logprobs"] = to_logprobs(transcript.words)
     return found
@@ -93,9 +103,13 @@ def to_delta(segment: Segment, words: Sequence[Word], *, first: bool, logprobs: 
     return event
 
 
-def to_done(transcript: Transcript, *, logprobs: bool) -> dict[str, Any]:
-    """Return the event of the whole text."""
-    event: dict[str, Any] = {"type": "transcript.text.done", "text": transcript.text}
+def to_done(transcript: Transcript, languages: Sequence[str], *, logprobs: bool) -> dict[str, Any]:
+    """Return the event of the whole text; the arguments are those of `to_json`."""
+    event: dict[str, Any] = {
+        "type": "transcript.text.done",
+        "text": transcript.text,
+        "languages": _languages(languages),
+    }
     if logprobs:
         event["logprobs"] = to_logprobs(transcript.words)
     return event
@@ -111,6 +125,10 @@ def to_logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
 
 def _logprob(word: Word) -> float:
     return math.log(max(MIN_CONFIDENCE, word.confidence))
+
+
+def _languages(codes: Sequence[str]) -> list[dict[str, str]]:
+    return [{"code": code} for code in codes]
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:

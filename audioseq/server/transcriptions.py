@@ -148,10 +148,11 @@ class _Transcription:
         if (plain := PLAIN_FORMATS.get(fields.response_format)) is not None:
             return PlainTextResponse(writers.write(transcript, plain))
         if fields.response_format == "verbose_json":
-            language = "english" if self._model.is_english else fields.language or "unknown"
+            language = "english" if self._model.languages else fields.language or "unknown"
             parts = fields.timestamp_granularities or ["segment"]
             return JSONResponse(to_verbose_json(transcript, language, parts))
-        return JSONResponse(to_json(transcript, logprobs=bool(fields.include)))
+        logprobs = bool(fields.include)
+        return JSONResponse(to_json(transcript, self._model.languages, logprobs=logprobs))
 
     async def stream(self, resources: AsyncExitStack) -> Response:
         """Return a response that sends the text of each segment once it is known.
@@ -182,7 +183,7 @@ class _Transcription:
                         hotwords=self._hotwords,
                         on_segment=on_segment,
                     )
-                    events.put_nowait(to_done(transcript, logprobs=logprobs))
+                    events.put_nowait(to_done(transcript, self._model.languages, logprobs=logprobs))
                 except AudioseqError as error:
                     events.put_nowait(error)
                 finally:
@@ -216,7 +217,7 @@ def _choose_model(name: str, service: Service) -> SpeechModel:
 def _check(fields: TranscriptionForm, model: SpeechModel) -> None:
     """Raise an error if fields do not fit the model or each other."""
     languages = [*fields.languages, *([fields.language] if fields.language else [])]
-    if languages and model.is_english and not set(ENGLISH) & {name.lower() for name in languages}:
+    if languages and model.languages and not set(ENGLISH) & {name.lower() for name in languages}:
         raise RequestError(
             f"language: {languages[-1][:50]!r} is not supported; {model.name} is for English (en)",
             code="unsupported_language",

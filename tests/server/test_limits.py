@@ -80,10 +80,11 @@ def test_the_key_is_needed(strict: Server) -> None:
         openai.OpenAI(base_url=f"{strict.address}/v1", api_key="wrong").models.list()
 
 
-def test_a_large_upload_is_refused(strict: Server) -> None:
-    with socket.create_connection(("127.0.0.1", int(strict.address.rpartition(":")[2]))) as client:
-        client.sendall(_head(strict, "multipart/form-data; boundary=x", MAX_BYTES + 1))
-        assert b"413" in client.recv(4096).splitlines()[0]  # before it is sent
+def test_a_large_upload_is_refused(strict: Server, server: Server) -> None:
+    for limited, size in ((strict, MAX_BYTES + 1), (server, 101_000_000)):
+        with socket.create_connection(("127.0.0.1", int(limited.address.rpartition(":")[2]))) as client:
+            client.sendall(_head(limited, "multipart/form-data; boundary=x", size))
+            assert b"413" in client.recv(4096).splitlines()[0]  # before it is sent
 
 
 def test_a_large_upload_of_unknown_length_is_refused(strict: Server) -> None:
@@ -212,8 +213,10 @@ def test_playlists_open_nothing(server: Server, tmp_path: Path) -> None:
 
 def test_pages_elsewhere_are_not_allowed_unless_asked(server: Server) -> None:
     origin = {"Origin": "https://evil.example"}
-    answer = httpx.get(f"{server.address}/health", headers=origin)
-    assert "access-control-allow-origin" not in answer.headers
+    for answer in (httpx.get(f"{server.address}/v1/models", headers=origin), post(server, headers=origin)):
+        assert "access-control-allow-origin" not in answer.headers
+        assert (answer.status_code, error(answer)["code"]) == (403, "origin_not_allowed")
+    assert post(server, headers={"Origin": server.address}).status_code == 200
 
 
 def test_a_page_elsewhere_that_is_allowed_reads_answers_and_sends_the_key(models_folder: Path) -> None:

@@ -85,6 +85,7 @@ def test_all_clients_get_the_words_of_the_command() -> None:
         client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", timeout=120)
         found: Any = client.audio.transcriptions.create(model="whisper-1", file=HELLO)
         assert found.text == text
+        assert [language.code for language in found.languages] == ["en"]
         import soundfile as sf
         from websockets.sync.client import connect
 

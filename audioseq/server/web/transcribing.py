@@ -254,7 +254,7 @@ class TranscribePart:
                 return
             ui.html(
                 '<p id="word-details" class="hint" role="status">'
-                "Click a word to hear it. The darker its shade, the less certain it is.</p>",
+                "Click a word to hear it. The stronger its shade, the less certain it is.</p>",
                 sanitize=False,
             )
             with ui.row().classes("downloads"):

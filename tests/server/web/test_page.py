@@ -242,3 +242,5 @@ def test_the_api_answers_beside_the_page(server: Server) -> None:
     answer = httpx.get(f"{server.address}/v1/nothing")
     assert answer.status_code == 404 and "no such address" in answer.json()["error"]["message"]
     assert httpx.get(f"{server.address}/health").json()["status"] == "ok"
+    socket = f"{server.address}/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    assert httpx.get(socket, headers={"Origin": "https://evil.example"}).status_code == 403
