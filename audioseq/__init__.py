@@ -6,6 +6,7 @@
     audioseq.load("digits").transcribe("talk.wav")         # load a model once, transcribe many recordings
     audioseq.transcribe_all("clips/", "texts/")            # transcribe a folder; can be resumed
     audioseq.compose(seed=7).save("tune.mid")              # generate music
+    audioseq.fill("tune.mid", bars=(9, 16)).save("b.mid")  # write some bars of a piece anew
     audioseq.punctuate("hello how are you")                # restore punctuation and capitals
 
 Names are imported on first use, so `import audioseq` does not load PyTorch.
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     )
     from audioseq.language.punctuation.pipeline import punctuate_text as punctuate
     from audioseq.midi import Score
-    from audioseq.music.pipeline import compose
+    from audioseq.music.pipeline import accompany, compose, continue_from, fill, vary
     from audioseq.speech.batch.run import transcribe_all
     from audioseq.speech.decoding.decoder import DecodingOptions
     from audioseq.speech.pipeline import load_recogniser as load
@@ -55,17 +56,25 @@ __all__ = [
     "Score",
     "Task",
     "Transcript",
+    "accompany",
     "compose",
+    "continue_from",
+    "fill",
     "fit",
     "load",
     "punctuate",
     "transcribe",
     "transcribe_all",
+    "vary",
 ]
 
 _SOURCES = {
     "load": "audioseq.speech.pipeline.load_recogniser",
     "compose": "audioseq.music.pipeline.compose",
+    "continue_from": "audioseq.music.pipeline.continue_from",
+    "fill": "audioseq.music.pipeline.fill",
+    "vary": "audioseq.music.pipeline.vary",
+    "accompany": "audioseq.music.pipeline.accompany",
     "punctuate": "audioseq.language.punctuation.pipeline.punctuate_text",
     "Score": "audioseq.midi.Score",
     "transcribe_all": "audioseq.speech.batch.run.transcribe_all",

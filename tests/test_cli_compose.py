@@ -153,6 +153,16 @@ def test_bad_options_are_one_line(
     assert message in printed.err and set(folder.iterdir()) == before
 
 
+def test_chords_are_read_from_a_file(model: str, compose: Callable[..., int], capsys: Captured) -> None:
+    assert compose("--seed", "1", "--chords", "tune.mid", "-o", "a.mid") == 0
+    chords = capsys.readouterr().err.splitlines()[0].removeprefix("chords: ")
+    assert compose("--seed", "1", "--chords", chords, "-o", "b.mid") == 0
+    audioseq.compose(1, model=model, bars=2, chords="tune.mid").save("c.mid")
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes() == Path("c.mid").read_bytes()
+    assert compose("--chords", "none.mid") == 1
+    assert "none.mid: cannot be read" in capsys.readouterr().err
+
+
 def test_bars_of_a_piece_are_filled_and_varied(model: str, capsys: Captured) -> None:
     command = ["compose", "-m", model, "--seed", "1", "--best-of", "2"]
     assert run([*command, "--from", "tune.mid", "--fill", "3-4"]) == 0

@@ -2,193 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
 
-from audioseq.cli.common import MODEL_HELP, Device, Force, log
+from audioseq.cli import compose_options as o
+from audioseq.cli.common import Device, Force, log
+from audioseq.cli.compose_options import RANDOM_SEED
 from audioseq.cli.pieces import Abc, MusicXml, Outputs, Plot, Reverb, SoundFont, Stems, Wav
+from audioseq.errors import DataError
 
-RANDOM_SEED = "random"
-"""Stands for the missing value of `--seed`."""
-MUSIC_PANEL, SAMPLING_PANEL = "The music", "Sampling"
-"""Titles of groups of options in the help."""
-
-
-class ComposeCommand(TyperCommand):
-    """Accepts `--seed` without a value, and groups the options in the help; typer does neither."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse a command line in which `--seed` may have no value."""
-        return super().parse_args(ctx, fill_seed(args))
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options in groups: their `rich_help_panel`, which plain help does not know."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
-                groups.setdefault(getattr(parameter, "rich_help_panel", None) or "Options", []).append(record)
-        for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
-
-
-def fill_seed(arguments: Sequence[str]) -> list[str]:
-    """Add a value to each `--seed` without one.
-
-    Example:
-        >>> fill_seed(["--seed", "--bars", "8"]), fill_seed(["--seed", "7"]), fill_seed(["--seed", "-1"])
-        (['--seed', 'random', '--bars', '8'], ['--seed', '7'], ['--seed', '-1'])
-    """
-    result: list[str] = []
-    for word, following in zip(arguments, [*arguments[1:], "--"], strict=True):
-        result.append(word)
-        if word == "--seed" and following.startswith("-") and not following[1:].isdigit():
-            result.append(RANDOM_SEED)
-    return result
+if TYPE_CHECKING:
+    from audioseq.music.composing.composer import Composer
+    from audioseq.music.composing.composition import Composition
+    from audioseq.music.harmony.pipeline import Harmonisation
 
 
 def compose(
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Output file, as MIDI (.mid), MusicXML (.musicxml) or ABC (.abc); - writes MIDI to stdout.",
-            show_default="compose-SEED.mid, or MELODY-SEED.mid",
-        ),
-    ] = None,
-    seed: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|FILE.mid",
-            rich_help_panel=SAMPLING_PANEL,
-            help="Random seed: the same seed generates the same piece. A MIDI file is a --primer.",
-            show_default="random",
-        ),
-    ] = None,
-    style: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STYLE", rich_help_panel=MUSIC_PANEL, help="Style: pop, lied, quartet or chorale."
-        ),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            rich_help_panel=MUSIC_PANEL,
-            help="Key, such as D, Bb, 'f# minor' or 'E-flat major'.",
-        ),
-    ] = None,
-    tempo: Annotated[
-        float | None,
-        typer.Option(metavar="BPM", rich_help_panel=MUSIC_PANEL, help="Tempo in quarter notes per minute."),
-    ] = None,
-    density: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NOTES", rich_help_panel=MUSIC_PANEL, help="Note density in notes per quarter, 0.5 to 16."
-        ),
-    ] = None,
-    chords: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CHORDS",
-            rich_help_panel=MUSIC_PANEL,
-            help="Chords bar by bar, repeated: '| C | Am7 | F G7 |', or Roman numerals.",
-        ),
-    ] = None,
-    meter: Annotated[
-        str | None,
-        typer.Option(metavar="N/D", rich_help_panel=MUSIC_PANEL, help="Time signature, such as 3/4 or 6/8."),
-    ] = None,
-    bars: Annotated[
-        int | None,
-        typer.Option(metavar="N", rich_help_panel=MUSIC_PANEL, help="Length in bars, instead of --seconds."),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            rich_help_panel=MUSIC_PANEL,
-            help="Length in seconds, accurate to one bar.",
-            show_default="60",
-        ),
-    ] = None,
-    harmonise: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MELODY.mid",
-            rich_help_panel=MUSIC_PANEL,
-            help="Harmonise this melody: add alto, tenor and bass, in Bach's style.",
-        ),
-    ] = None,
-    primer: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.mid", rich_help_panel=MUSIC_PANEL, help="Primer: music that the piece continues."
-        ),
-    ] = None,
-    primer_in_output: Annotated[
-        bool,
-        typer.Option(
-            "--primer-in-output/--no-primer-in-output",
-            rich_help_panel=MUSIC_PANEL,
-            help="Whether the output begins with the primer.",
-        ),
-    ] = True,
-    count: Annotated[
-        int, typer.Option("-n", metavar="N", rich_help_panel=SAMPLING_PANEL, help="Number of pieces.")
-    ] = 1,
-    best_of: Annotated[
-        int,
-        typer.Option(
-            metavar="K",
-            rich_help_panel=SAMPLING_PANEL,
-            help="Generate K candidates per piece and keep the most probable, repeats not counted; prefers "
-            "those that end with a cadence, and neither get stuck nor copy the training data.",
-        ),
-    ] = 1,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T",
-            rich_help_panel=SAMPLING_PANEL,
-            help="Sampling temperature: lower is more predictable.",
-            show_default="1.05, or 0.5 with --harmonise",
-        ),
-    ] = None,
-    top_k: Annotated[
-        int,
-        typer.Option(
-            metavar="K",
-            rich_help_panel=SAMPLING_PANEL,
-            help="Sample from the K most probable values; 0 for all.",
-        ),
-    ] = 0,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            metavar="P",
-            rich_help_panel=SAMPLING_PANEL,
-            help="Sample from the most probable values of this total probability.",
-            show_default="0.98, or 1 with --harmonise",
-        ),
-    ] = None,
-    instruments: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            rich_help_panel=MUSIC_PANEL,
-            help="Instruments for melody, bass and chords, each in its range: 'flute, cello, piano'.",
-            show_default="those of the style",
-        ),
-    ] = None,
+    output: o.Output = None,
+    seed: o.Seed = None,
+    style: o.Style = None,
+    key: o.Key = None,
+    tempo: o.Tempo = None,
+    density: o.Density = None,
+    chords: o.Chords = None,
+    meter: o.Meter = None,
+    bars: o.Bars = None,
+    seconds: o.Seconds = None,
+    instruments: o.Instruments = None,
+    primer: o.PrimerFile = None,
+    primer_in_output: o.PrimerInOutput = True,
+    source: o.Source = None,
+    fill: o.Fill = None,
+    vary: o.Vary = None,
+    strength: o.Strength = None,
+    accompany: o.Accompany = None,
+    harmonise: o.Harmonise = None,
+    count: o.Count = 1,
+    best_of: o.BestOf = None,
+    temperature: o.Temperature = None,
+    top_k: o.TopK = 0,
+    top_p: o.TopP = None,
     wav: Wav = None,
     stems: Stems = None,
     reverb: Reverb = True,
@@ -196,23 +53,14 @@ def compose(
     musicxml: MusicXml = None,
     abc: Abc = None,
     plot: Plot = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            help=MODEL_HELP,
-            show_default="music-small, or chorale with --harmonise",
-        ),
-    ] = None,
+    model: o.Model = None,
     device: Device = "auto",
     force: Force = False,
 ) -> None:
     """Generate music as a MIDI file.
 
     Prints the path of the file; the seed, style, key, tempo and density go to stderr. Style, key, tempo and
-    density are those of the primer, or sampled from the training distribution, unless given. With -n, the
+    density are those of your music, or sampled from the training distribution, unless given. With -n, the
     files are numbered: FILE-1.mid, FILE-2.mid and so on.
 
     Reads MIDI files of type 0 and 1, and RIFF (.rmi); damaged files as far as possible, with a warning.
@@ -221,18 +69,25 @@ def compose(
     audioseq compose --seed 7 --style quartet --key "d minor" --bars 32
     audioseq compose --style pop --chords "| C | Am7 | F | G7 |" --bars 16 --musicxml song.musicxml
     audioseq compose --primer tune.mid --no-primer-in-output
+    audioseq compose --from song.mid --fill 9-16
+    audioseq compose --vary song.mid --strength 0.3
+    audioseq compose --accompany melody.mid --style lied
     audioseq compose --harmonise melody.mid --best-of 16
     """
-    from audioseq.midi import SUFFIXES, Score
+    from audioseq.midi import SUFFIXES
     from audioseq.music import pipeline
     from audioseq.music.generation.sampling import Sampling
     from audioseq.music.harmony import pipeline as harmony
     from audioseq.music.instrumentation import arrange, parse_instruments
+    from audioseq.music.representation.chord_track import load_chords
 
     if seed is not None and seed.lower().endswith(SUFFIXES):
         if primer is not None:
             raise typer.BadParameter("and --primer both name a primer; give one of them", param_hint="--seed")
         primer, seed = Path(seed), None
+    if chords is not None and chords.lower().endswith(SUFFIXES):
+        chords = load_chords(chords)
+        log(f"chords: {chords}")
     options = pipeline.CompositionOptions(style, key, tempo, density, bars, seconds, chords, meter)
     defaults = pipeline.DEFAULT_SAMPLING if harmonise is None else harmony.DEFAULT_SAMPLING
     sampling = Sampling(
@@ -243,32 +98,39 @@ def compose(
     programs = parse_instruments(instruments) if instruments is not None else None
     outputs = Outputs(output, wav, plot, musicxml, abc, stems, reverb, soundfont)
     outputs.check(count, force)
-    if primer is None and not primer_in_output:
-        raise typer.BadParameter("needs --primer", param_hint="--no-primer-in-output")
+    files = {"--primer": primer, "--from": source, "--vary": vary, "--accompany": accompany}
+    own = _find_own({**files, "--harmonise": harmonise})
+    for name, value, needed in (
+        ("--no-primer-in-output", None if primer_in_output else False, "--primer"),
+        ("--fill", fill, "--from"), ("--strength", strength, "--vary"),
+    ):  # fmt: skip
+        if value is not None and (own is None or own[0] != needed):
+            raise typer.BadParameter(f"needs {needed}", param_hint=name)
+    if source is not None and fill is None:
+        raise typer.BadParameter("needs --fill, the bars to write anew", param_hint="--from")
     seed_number = _parse_seed(seed)
-    pieces: Sequence[pipeline.Composition | harmony.Harmonisation]
+    pieces: Sequence[Composition | Harmonisation]
     if harmonise is not None:
-        if primer is not None or options != pipeline.CompositionOptions():
+        if options != pipeline.CompositionOptions():
             raise typer.BadParameter(
-                "cannot be combined with a style, key, tempo, density, length, chords, meter or primer",
+                "cannot be combined with a style, key, tempo, density, length, chords or meter",
                 param_hint="--harmonise",
             )
         pieces = harmony.harmonise(
             harmonise, seed_number, model=model, device=device, count=count, sampling=sampling,
-            best_of=best_of,
+            best_of=1 if best_of is None else best_of,
         )  # fmt: skip
         for warning in pieces[0].warnings:
             log(warning)
     else:
-        start = Score.load(primer) if primer is not None else None
-        for warning in start.warnings if start is not None else ():
-            log(warning)
-        pieces = pipeline.load_composer(model, device).compose(
-            seed_number, count=count, options=options, sampling=sampling, primer=start,
-            with_primer=primer_in_output, best_of=best_of,
+        more = {} if best_of is None else {"best_of": best_of}
+        task = _Task(own, fill, strength, primer_in_output)
+        pieces = task.run(
+            pipeline.load_composer(model, device), seed_number, count=count, options=options,
+            sampling=sampling, **more,
         )  # fmt: skip
     log(f"seed {pieces[0].seed}")
-    name = "compose" if harmonise is None else harmonise.stem
+    name = "compose" if own is None or primer is not None else own[1].stem
     for piece in pieces:
         score = piece.score if programs is None else arrange(piece.score, programs)
         path = outputs.write(score, f"{name}-{piece.seed}", piece.number, count)
@@ -276,6 +138,58 @@ def compose(
             log(f"{path}: {piece.summary}")
             for warning in piece.warnings:
                 log(f"{path}: {warning}")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What to do with music of the user.
+
+    Args:
+        own: option and path of the music; None for new pieces.
+        fill: bars to write anew.
+        strength: share of the bars to vary.
+        with_primer: whether the result includes the primer.
+    """
+
+    own: tuple[str, Path] | None
+    fill: str | None
+    strength: float | None
+    with_primer: bool
+
+    def run(self, composer: Composer, seed: int | None, **more: Any) -> list[Composition]:
+        """Return the pieces."""
+        from audioseq.midi import Score
+        from audioseq.music.composing.composer import DEFAULT_STRENGTH
+        from audioseq.music.composing.options import parse_bars
+
+        if self.own is None:
+            return composer.compose(seed, **more)
+        option, path = self.own
+        score = Score.load(path)
+        for warning in score.warnings:
+            log(warning)
+        try:
+            if option == "--from":
+                return composer.fill(score, parse_bars(str(self.fill)), seed, **more)
+            if option == "--vary":
+                strength = DEFAULT_STRENGTH if self.strength is None else self.strength
+                return composer.vary(score, strength, seed, **more)
+            if option == "--accompany":
+                return composer.accompany(score, seed, **more)
+            return composer.compose(seed, primer=score, with_primer=self.with_primer, **more)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+def _find_own(files: Mapping[str, Path | None]) -> tuple[str, Path] | None:
+    """Return the option and the path of the music to start from, if any."""
+    found = [(option, path) for option, path in files.items() if path is not None]
+    if len(found) > 1:
+        other = found[0][0]
+        raise typer.BadParameter(
+            f"and {other} both name your music; give one of them", param_hint=found[1][0]
+        )
+    return found[0] if found else None
 
 
 def _parse_seed(text: str | None) -> int | None:

@@ -18,7 +18,8 @@ import typer
 from audioseq import __version__
 from audioseq.cli.align import align
 from audioseq.cli.common import print_error, print_result, silence_stdout
-from audioseq.cli.compose import ComposeCommand, compose
+from audioseq.cli.compose import compose
+from audioseq.cli.compose_options import ComposeCommand
 from audioseq.cli.evaluate import evaluate
 from audioseq.cli.info import info
 from audioseq.cli.lm import app as lm

@@ -55,6 +55,7 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
     signatures: dict[int, tuple[int, int]] = {}
     keys: dict[int, str] = {}
     texts: list[str] = []
+    markers: list[tuple[int, str]] = []
     instruments: dict[tuple[int, int, int], list[TickNote]] = defaultdict(list)  # by track, channel, program
     names: dict[int, str] = {}
     for index, track in enumerate(file.tracks):
@@ -72,6 +73,8 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
                     names.setdefault(index, _decode_utf8(message.name))
                 case "text" if tick == 0:
                     texts.append(_decode_utf8(message.text))
+                case "text" | "marker" | "cue_marker":
+                    markers.append((tick, _decode_utf8(message.text)))
         for (channel, program), paired in _pair_notes(track, file.ticks_per_beat, pedal).items():
             instruments[index, channel, program] += paired
     if not instruments:
@@ -96,6 +99,7 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
         keys=tuple((seconds(tick), key) for tick, key in sorted(keys.items())),
         names=tuple(names.get(index, "") for index, *_ in voices) if names else (),
         text="\n".join(texts),
+        markers=tuple((seconds(tick), text) for tick, text in sorted(markers, key=lambda marker: marker[0])),
         ticks_per_beat=file.ticks_per_beat,
     )
 

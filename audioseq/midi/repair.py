@@ -28,6 +28,7 @@ CONTROLLERS = {*Controller, *range(Controller.NOTES_OFF, 128)}
 """Controllers that the reader uses: the sustain pedal, and those that end notes."""
 
 _HEADER = b"MThd\x00\x00\x00\x06"
+_MARKER, _CUE = 0x06, 0x07
 _TEXT, _NAME, _END, _TEMPO, _TIME_SIGNATURE, _KEY_SIGNATURE = 0x01, 0x03, 0x2F, 0x51, 0x58, 0x59
 _EXACT_BYTES = {_TEMPO: 3, _TIME_SIGNATURE: 4, _KEY_SIGNATURE: 2}
 _NOTE_ON, _CONTROL, _PROGRAM = 0x9, 0xB, 0xC
@@ -131,7 +132,7 @@ def _clean_track(data: bytes, faults: dict[str, None]) -> tuple[bytes, int]:
                 value = data[first:position]
                 if kind in _EXACT_BYTES and not _is_valid(kind, value):
                     faults["invalid tempo, time signature or key signature"] = None
-                elif kind in (_TEXT, _NAME, *_EXACT_BYTES):
+                elif kind in (_TEXT, _NAME, _MARKER, _CUE, *_EXACT_BYTES):
                     value = value[: _EXACT_BYTES.get(kind, MAX_TEXT_BYTES)]
                     result += _encode(time) + bytes((0xFF, kind)) + _encode(len(value)) + value
                     time = 0

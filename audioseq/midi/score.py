@@ -46,7 +46,9 @@ class Score:
     """Text of the file, such as the origin of the piece."""
     chords: tuple[tuple[float, str], ...] = ()
     """(seconds, chord symbol such as `Am7` or `Bb/D`) where the harmony changes, in order; files have them as
-    markers, which are not read."""
+    markers, and are read with `markers` in place of chords."""
+    markers: tuple[tuple[float, str], ...] = ()
+    """(seconds, text) of markers, and of texts after the beginning, in order."""
     ticks_per_beat: int = TICKS_PER_BEAT
     """Resolution of the file, ticks per quarter note."""
     warnings: tuple[str, ...] = field(default=(), compare=False)

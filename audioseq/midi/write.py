@@ -82,8 +82,8 @@ def _conductor_track(score: Score) -> tuple[mido.MidiTrack, TempoMap]:
         events.append((_tick(tempo_map, seconds) if index else 0, signature))
     for seconds, key in score.keys:
         events.append((_tick(tempo_map, seconds), mido.MetaMessage("key_signature", key=key)))
-    for seconds, chord in score.chords:
-        events.append((_tick(tempo_map, seconds), mido.MetaMessage("marker", text=chord)))
+    for seconds, text in (*score.markers, *score.chords):
+        events.append((_tick(tempo_map, seconds), mido.MetaMessage("marker", text=text)))
     track = [mido.MetaMessage("text", text=score.text)] if score.text else []
     previous = 0
     for tick, event in sorted(events, key=lambda event: event[0]):

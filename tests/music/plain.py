@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from audioseq.music.generation.active_draft import begin_bar
 from audioseq.music.generation.draft import Draft
-from audioseq.music.generation.generate import begin_bar
 from audioseq.music.generation.guidance import apply_guidance
 from audioseq.music.generation.limits import Limits, allowed_values
 from audioseq.music.generation.sampling import Sampling, draw

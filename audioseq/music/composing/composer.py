@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import torch
 
 from audioseq.checkpoint import Header
+from audioseq.errors import ConfigError
 from audioseq.midi import Score
+from audioseq.music.composing.accompaniment import AccompanimentPlanner, read_melody
 from audioseq.music.composing.candidates import Job, Plan
 from audioseq.music.composing.composition import Composition
 from audioseq.music.composing.conditions import read_conditions
 from audioseq.music.composing.options import CompositionOptions, check_range
 from audioseq.music.composing.pieces import PiecePlanner, read_start
+from audioseq.music.composing.revision import RevisionPlanner, bars_to_fill, bars_to_vary
 from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.generation.stepper import EventStep
@@ -22,6 +26,10 @@ from audioseq.music.model import MusicModel
 
 DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
 """A temperature slightly above 1 adds variety; top-p removes the least likely values."""
+CANDIDATES = 8
+"""Candidates for each result that must fit music of the user, unless `best_of` is given."""
+DEFAULT_STRENGTH = 0.5
+"""Share of the bars that a variation changes."""
 MAX_BATCH_PIECES = 64
 """Pieces that are generated at once, and limit of `count` and `best_of`."""
 
@@ -82,6 +90,115 @@ class Composer:
         plan = PiecePlanner(known, self.training_runs, options, start, with_primer, best_of > 1)
         return self._generate(plan, seed, count, best_of, sampling, check)
 
+    def fill(
+        self,
+        score: Score,
+        bars: tuple[int, int],
+        seed: int | None = None,
+        *,
+        count: int = 1,
+        options: CompositionOptions | None = None,
+        sampling: Sampling | None = None,
+        best_of: int = CANDIDATES,
+        check: Callable[[], object] | None = None,
+    ) -> list[Composition]:
+        """Write some bars of a piece anew, between what stands before and after them.
+
+        The notes that begin in other bars, and all drums, are unchanged. New notes end with the last of these
+        bars.
+
+        Args:
+            score: music of the user.
+            bars: first and last bar, from 1; both are written anew.
+            seed: as in `compose`.
+            count: number of results.
+            options: style, key, density and chords of the new bars; by default those of the piece.
+            sampling: options of sampling; default `DEFAULT_SAMPLING`.
+            best_of: number of candidates for each result; the best makes the bars that follow likeliest, and
+                is likely itself.
+            check: called before each event; an error that it raises stops the generation.
+        Raises:
+            ConfigError: a value is out of range.
+            DataError: the piece does not have these bars, no pitched notes, or too many bars.
+        """
+        options = _check_kept(options, "fill")
+        start = read_start(self.model, self.training_conditions, score, options)
+        free = bars_to_fill(start.primer, bars)
+        plan = RevisionPlanner(self.training_runs, start, options, lambda job: free)
+        return self._generate(plan, _check(seed, count, best_of), count, best_of, sampling, check)
+
+    def vary(
+        self,
+        score: Score,
+        strength: float = DEFAULT_STRENGTH,
+        seed: int | None = None,
+        *,
+        count: int = 1,
+        options: CompositionOptions | None = None,
+        sampling: Sampling | None = None,
+        best_of: int = CANDIDATES,
+        check: Callable[[], object] | None = None,
+    ) -> list[Composition]:
+        """Return variations of a piece: a share of its bars is written anew, as `fill` does.
+
+        Args:
+            score: music of the user.
+            strength: share of the bars, 0 to 1; at 0 the piece is unchanged. Pairs of neighbouring bars are
+                chosen at random, the last pair only at 1.
+            seed: as in `compose`.
+            count: number of variations; each changes other bars.
+            options: style, key, density and chords of the new bars; by default those of the piece.
+            sampling: options of sampling; default `DEFAULT_SAMPLING`.
+            best_of: number of candidates for each variation, as in `fill`.
+            check: called before each event; an error that it raises stops the generation.
+        Raises:
+            ConfigError: a value is out of range.
+            DataError: the piece has no pitched notes, or too many bars.
+        """
+        options = _check_kept(options, "vary")
+        start = read_start(self.model, self.training_conditions, score, options)
+        count_of_bars = len(start.primer.piece.meters)
+
+        def choose(job: Job) -> frozenset[int]:
+            return bars_to_vary(count_of_bars, strength, np.random.default_rng([job.seed, job.number]))
+
+        plan = RevisionPlanner(self.training_runs, start, options, choose)
+        return self._generate(plan, _check(seed, count, best_of), count, best_of, sampling, check)
+
+    def accompany(
+        self,
+        score: Score,
+        seed: int | None = None,
+        *,
+        count: int = 1,
+        options: CompositionOptions | None = None,
+        sampling: Sampling | None = None,
+        best_of: int = CANDIDATES,
+        check: Callable[[], object] | None = None,
+    ) -> list[Composition]:
+        """Accompany a melody in the style of pop, Lied or quartet.
+
+        The notes of the melody are unchanged. It is the track with a name such as "melody", else the highest;
+        other tracks are left out.
+
+        Args:
+            score: music of the user.
+            seed: as in `compose`.
+            count: number of accompaniments.
+            options: style, key, density and chords; by default those that fit the melody.
+            sampling: options of sampling; default `DEFAULT_SAMPLING`.
+            best_of: number of candidates for each accompaniment; the best makes the melody likeliest, and is
+                likely itself.
+            check: called before each event; an error that it raises stops the generation.
+        Raises:
+            ConfigError: the style is another one, or a value is out of range.
+            DataError: the score has no melody, or too many bars.
+        """
+        options, known = _check_kept(options, "accompany"), self.training_conditions
+        start = read_melody(self.model, known, score, options)
+        plan = AccompanimentPlanner(known, self.training_runs, start, options)
+        return self._generate(plan, _check(seed, count, best_of), count, best_of, sampling, check)
+
     def _generate(
         self,
         plan: Callable[[Job], Plan],
@@ -108,3 +225,12 @@ def _check(seed: int | None, count: int, best_of: int) -> int:
     check_range("count", count, 1, MAX_BATCH_PIECES, "pieces")
     check_range("best-of", best_of, 1, MAX_BATCH_PIECES, "pieces")
     return seed
+
+
+def _check_kept(options: CompositionOptions | None, doing: str) -> CompositionOptions:
+    """Return the options, or refuse those that would change meter, tempo or length of the user's music."""
+    options = options or CompositionOptions()
+    for name in ("tempo", "bars", "seconds", "meter"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"{doing} keeps the tempo, meter and length of the music; leave out {name}")
+    return options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from audioseq.errors import ConfigError
@@ -71,6 +72,21 @@ def parse_meter(text: str) -> int:
         if text.replace(" ", "") == f"{numerator}/{denominator}":
             return index
     raise ConfigError(f"meter is {text!r}; give a time signature such as 4/4, 3/4, 2/4, 6/8 or 12/8")
+
+
+def parse_bars(text: str) -> tuple[int, int]:
+    """Return the first and the last bar of a range, as counted from 1.
+
+    Raises:
+        ConfigError: the text is not a range of bars.
+    Example:
+        >>> parse_bars("9-16"), parse_bars("4")
+        ((9, 16), (4, 4))
+    """
+    found = re.fullmatch(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?", text.strip())
+    if not found:
+        raise ConfigError(f"bars are {text!r}; give a range such as 9-16, or one bar")
+    return int(found[1]), int(found[2] or found[1])
 
 
 def check_range(name: str, value: float | None, low: float, high: float, unit: str) -> None:

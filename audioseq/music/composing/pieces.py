@@ -45,6 +45,8 @@ LOOP_SIMILARITIES = {"pop": 0.24, "lied": 0.17, "quartet": 0.15, "chorale": 0.09
 MAX_DENSITY_ERROR = 2
 """Density classes, a quarter of a doubling each, from which the difference to the request is reported."""
 
+COPY_WARNING = "probably repeats a run of notes of the training data"
+
 
 @dataclass(frozen=True)
 class Start:
@@ -180,7 +182,7 @@ class PiecePlanner:
         """Return what the user should know of a piece."""
         warnings = []
         if copied:
-            warnings.append("probably repeats a run of notes of the training data")
+            warnings.append(COPY_WARNING)
         asked = draft.density if self.start is None else None
         if asked and abs(v.density_scale(density) - v.density_scale(asked)) > MAX_DENSITY_ERROR:
             many = "many" if asked > density else "few"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from audioseq.music.generation.given import Given
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.chords import Progression
 from audioseq.music.representation.event_state import Conditions
@@ -58,6 +59,7 @@ class Draft:
         shares: share of the new notes that each track should have; the model chooses if there are none.
         chords: chords that the piece follows; the model chooses if there are none.
         ending: whether the last bars are sampled again until they end on the tonic.
+        given: notes that the piece has whatever is sampled; none if not given.
     """
 
     conditions: Conditions
@@ -74,6 +76,7 @@ class Draft:
     shares: Sequence[float] = ()
     chords: Progression | None = None
     ending: bool = False
+    given: Given | None = None
     nats: float = 0.0
     """Negative log-likelihood of the sampled events, at temperature 1."""
     sampled: int = 0
@@ -81,6 +84,10 @@ class Draft:
     new_nats: float = 0.0
     """Negative log-likelihood of the sampled events that do not repeat an earlier bar."""
     new: int = 0
+    """Number of these events."""
+    given_nats: float = 0.0
+    """Negative log-likelihood of the events of the given notes and bars."""
+    given_events: int = 0
     """Number of these events."""
     resampled: int = 0
     """Number of samples that were rejected because they completed a run of the training data."""

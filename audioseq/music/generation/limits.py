@@ -8,6 +8,7 @@ from copy import copy, deepcopy
 import numpy as np
 
 from audioseq.music.generation.draft import Draft
+from audioseq.music.generation.given import GivenNotes
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import EventState
 from audioseq.music.representation.part_writing import FIFTH, OCTAVE, VOICES, is_parallel
@@ -35,6 +36,8 @@ class Limits:
         if draft.density is not None:
             self.state.density_target = v.density_scale(draft.density)
         self.state.key_tracker.strength *= draft.key_strength
+        self.given = None if draft.given is None else GivenNotes(draft.given)
+        """Where the draft is in the notes of the user that it will have."""
         self.has_voices = v.STYLES[draft.conditions.style] == "chorale" and len(draft.parts) == len(VOICES)
         self.generated_bars = 0
         """Number of bar lines after the primer."""
@@ -58,6 +61,7 @@ class Limits:
         """Return a copy that changes on its own."""
         other = copy(self)
         other.state = deepcopy(self.state)
+        other.given = copy(self.given)
         other._pitch, other._placed, other._chord = (
             self._pitch.copy(),
             self._placed.copy(),
@@ -79,6 +83,8 @@ class Limits:
             self._new[track] += self.generated_bars > 0
             if self.draft.parts[track].hands:
                 self._chord.append(pitch)
+            if self.given is not None:
+                self.given.push(self.state.onset(step), track, pitch)
             self._addable = None
         self.state.push(event)
 
@@ -93,7 +99,7 @@ class Limits:
         if self.draft.first_tick > state.start + state.position:
             allowed[SAME] = False
         allowed[SAME] = allowed[SAME] and self.allowed_tracks(SAME).any()
-        return allowed
+        return allowed if self.given is None else self.given.restrict_steps(state, allowed)
 
     def allowed_tracks(self, step: int) -> np.ndarray:
         """Return which tracks are allowed for a note with this step `[TRACKS]` bool."""
@@ -104,7 +110,7 @@ class Limits:
             elif step == SAME and allowed[track]:
                 full = self._counts.get(track, 0) >= part.most
                 allowed[track] = not full and bool(self._playable(step, track).any())
-        return allowed
+        return allowed if self.given is None else self.given.restrict_tracks(self.state, step, allowed)
 
     def allowed_pitches(self, step: int, track: int) -> np.ndarray:
         """Return which pitches are allowed for the note `[PITCHES]` bool."""
@@ -118,10 +124,20 @@ class Limits:
     def allowed_meters(self) -> np.ndarray:
         """Return which meters are allowed for the next bar `[METERS]` bool."""
         allowed = np.ones(len(v.METERS), bool)
-        if meters := self.draft.meters:
+        if (meter := self.next_meter) is not None:
             allowed[:] = False
-            allowed[meters[self.generated_bars % len(meters)]] = True
+            allowed[meter] = True
         return allowed
+
+    @property
+    def next_meter(self) -> int | None:
+        """The meter of the next bar; None if the model chooses it."""
+        meters = self.draft.meters
+        return meters[self.generated_bars % len(meters)] if meters else None
+
+    def required(self) -> list[int] | None:
+        """Return the next event if it is given; its pitch is relative."""
+        return None if self.given is None else self.given.required(self.state, self.next_meter or 0)
 
     def allowed_levels(self) -> np.ndarray:
         """Return which velocity levels are allowed `[VELOCITIES]` bool."""

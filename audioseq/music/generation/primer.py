@@ -89,7 +89,7 @@ class Primer:
         """The pitched notes on the grid; those of a single voice do not overlap, whatever the pedal holds."""
         notes = tuple(note for note in self.score.notes if not note.drum)
         if not notes:
-            raise DataError("the primer has only drums, which the model cannot continue; add pitched notes")
+            raise DataError("has only drums, which the model cannot continue; add pitched notes")
         piece = to_grid(replace(self.score, notes=notes))
         counts = Counter((note.track, note.onset) for note in piece.notes)
         chords = {track for (track, _), count in counts.items() if count > 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from audioseq.midi import Note, Score
 from audioseq.midi.instruments import INSTRUMENTS
 from audioseq.music.generation.primer import Primer, Setting
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.grid import Piece, to_score
+from audioseq.music.representation.grid import GridNote, Piece, to_score
 from audioseq.music.representation.keys import key_signature
 from audioseq.music.representation.playing import is_piano
 
@@ -40,6 +41,24 @@ def compose_score(piece: Piece, style: int, key: tuple[int, bool], text: str) ->
     return replace(score, keys=((0.0, key_signature(*key)),))
 
 
+def places_of(primer: Primer, setting: Setting) -> tuple[list[tuple[int, int]], list[str]]:
+    """Return where the music of the model goes among the tracks of the user.
+
+    Returns:
+        the track of the score and the program of each track of the model; and the names of all tracks.
+    """
+    places: list[tuple[int, int]] = []
+    further = max(note.track for note in primer.score.notes) + 1
+    names = list(primer.score.names) + [""] * (further - len(primer.score.names))
+    for track, program in enumerate(setting.programs):
+        origin = setting.origin(track)
+        places.append(primer.voices[origin] if origin is not None else (further, program))
+        if origin is None:
+            further += 1
+            names.append(_instrument_name(program))
+    return places, names
+
+
 def continue_score(
     primer: Primer,
     setting: Setting,
@@ -61,15 +80,7 @@ def continue_score(
         with_primer: whether the result begins with the primer.
     """
     score = primer.score
-    places: dict[int, tuple[int, int]] = {}
-    further = max(note.track for note in score.notes) + 1
-    names = list(score.names) + [""] * (further - len(score.names))
-    for track, program in enumerate(setting.programs):
-        origin = setting.origin(track)
-        places[track] = primer.voices[origin] if origin is not None else (further, program)
-        if origin is None:
-            further += 1
-            names.append(_instrument_name(program))
+    places, names = places_of(primer, setting)
     begin = primer.end / v.TICKS_PER_QUARTER
     reached = float(score.seconds(begin))
     if not with_primer:
@@ -84,9 +95,9 @@ def continue_score(
         seconds = reached + (onset / v.TICKS_PER_QUARTER - begin) * beat
         length = duration / v.TICKS_PER_QUARTER * beat
         notes.append(Note(-negative_pitch, velocity, seconds, length, program, False, number))
-    texts = "\n".join(filter(None, (score.text, text)))
+    texts = add_text(score, text)
     keys = score.keys or ((0.0, key_signature(*key)),)
-    resolution = score.ticks_per_beat * math.ceil(MIN_TICKS_PER_BEAT / score.ticks_per_beat)
+    resolution = fine_resolution(score)
     if not with_primer:
         signature = (score.time_signatures or ((0.0, 4, 4),))[-1]
         return Score(
@@ -100,6 +111,32 @@ def continue_score(
         score, notes=score.notes + tuple(notes), tempos=tempos, keys=keys,
         names=tuple(names) if any(names) else (), text=texts, ticks_per_beat=resolution,
     )  # fmt: skip
+
+
+def add_notes(score: Score, notes: Iterable[GridNote], places: Sequence[tuple[int, int]]) -> list[Note]:
+    """Return new notes at the tempo of the user.
+
+    Args:
+        score: music of the user.
+        notes: new notes on the tracks of the model, in ticks of the score.
+        places: track of the score and program of each track of the model.
+    """
+    made = []
+    for note in notes:
+        number, program = places[note.track]
+        onset, end = (float(score.seconds(tick / v.TICKS_PER_QUARTER)) for tick in (note.onset, note.end))
+        made.append(Note(note.pitch, note.velocity, onset, end - onset, program, False, number))
+    return made
+
+
+def add_text(score: Score, text: str) -> str:
+    """Return the text of a score with one more line."""
+    return "\n".join(filter(None, (score.text, text)))
+
+
+def fine_resolution(score: Score) -> int:
+    """Return the ticks per quarter of a file for a score with new notes: a multiple of those of the score."""
+    return score.ticks_per_beat * math.ceil(MIN_TICKS_PER_BEAT / score.ticks_per_beat)
 
 
 def _instrument_name(program: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +10,7 @@ import numpy as np
 from audioseq.errors import DataError
 from audioseq.midi import Note, Score
 from audioseq.music.harmony.voices import MAX_SIXTEENTHS, QUARTER, hold_through_rests, sixteenths, to_voice
+from audioseq.music.representation.melody_track import find_melody
 from audioseq.music.representation.part_writing import HIGHEST_PITCH, LOWEST_PITCH, REST
 from audioseq.music.representation.vocabulary import TICKS_PER_QUARTER
 
@@ -25,7 +24,6 @@ MAX_CHORD_SHARE = 0.1
 """A track with fewer chords among its onsets is one voice, and notes that overlap in it are all kept."""
 OFF_GRID_SIXTEENTHS = 0.15
 """Notes farther than this from a sixteenth are reported in a warning."""
-MELODY_TRACK_NAME = re.compile(r"melod|sopran|cantus|vocal|voice|lead", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def extract_melody(score: Score) -> Melody:
         DataError: the score has no melody, or the melody is too long or too low.
     """
     warnings = list(score.warnings)
-    notes = _find_track(score, warnings)
+    notes = find_melody(score, warnings)
     spans = sixteenths(score, notes)
     if (length := int(spans.max() - spans.min())) > MAX_SIXTEENTHS:
         raise DataError(
@@ -110,23 +108,6 @@ def extract_melody(score: Score) -> Melody:
         shift=shift,
         warnings=tuple(warnings),
     )
-
-
-def _find_track(score: Score, warnings: list[str]) -> list[Note]:
-    """Return the notes of the track with the melody."""
-    tracks: dict[int, list[Note]] = defaultdict(list)
-    for note in score.notes:
-        if not note.drum:
-            tracks[note.track].append(note)
-    if not tracks:
-        raise DataError("has no melody, only drums; give a file with a melody")
-    names = {track: score.names[track] if track < len(score.names) else "" for track in tracks}
-    named = [track for track in tracks if MELODY_TRACK_NAME.search(names[track])] or list(tracks)
-    best = max(named, key=lambda track: float(np.mean([note.pitch for note in tracks[track]])))
-    if len(tracks) > 1:
-        track = f"track {best + 1}" + (f" ({names[best]})" if names[best] else "")
-        warnings.append(f"{track} is used as the melody; other tracks are ignored: {len(tracks) - 1}")
-    return tracks[best]
 
 
 def _top_line(notes: Sequence[Note], score: Score, warnings: list[str]) -> list[Note]:
