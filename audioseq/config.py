@@ -158,10 +158,29 @@ def load(model: type[C], path: str | Path, assignments: Sequence[str] = (), smok
 
 
 def resolve(
-    model: type[C], table: Mapping[str, Any], assignments: Sequence[str] = (), *, smoke: bool, where: str
+    model: type[C],
+    table: Mapping[str, Any],
+    assignments: Sequence[str] = (),
+    *,
+    smoke: bool,
+    where: str,
+    gpu: bool = False,
 ) -> C:
-    """Apply the `[smoke]` table (if `smoke` is true) and the assignments to a table, and parse it."""
-    rest = normalise_table(model, {key: value for key, value in table.items() if key != "smoke"})
+    """Apply the `[gpu]` table, the `[smoke]` table and the assignments to a table, and parse it.
+
+    Args:
+        model: class of the configuration.
+        table: its values, and the tables `gpu` and `smoke`.
+        assignments: changes, see `override`.
+        smoke: whether to apply the `[smoke]` table, which must exist.
+        where: origin of the table, for error messages.
+        gpu: whether to apply the `[gpu]` table, if there is one: sizes that suit a GPU.
+    Raises:
+        ConfigError: see `override` and `parse`.
+    """
+    rest = normalise_table(model, {key: value for key, value in table.items() if key not in ("smoke", "gpu")})
+    if gpu and isinstance(table.get("gpu"), Mapping):
+        rest = merge(rest, normalise_table(model, table["gpu"]))
     if smoke:
         if not isinstance(table.get("smoke"), Mapping):
             raise ConfigError(f"{where}: has no [smoke] table; add one, or omit --smoke")

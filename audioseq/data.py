@@ -140,6 +140,7 @@ def length_batches(
     epoch: int,
     shortest_first: bool,
     max_size: int | None = None,
+    multiple: int = 1,
 ) -> list[list[int]]:
     """Group examples of similar duration into batches; each example is in exactly one batch.
 
@@ -151,6 +152,8 @@ def length_batches(
         shortest_first: whether to order the batches from short to long, which CTC needs in its first epoch;
             otherwise their order is random.
         max_size: maximum number of examples in a batch.
+        multiple: the numbers of examples are multiples of this one, as fast kernels of GPUs need; except
+            batches that would be smaller, and the last one.
     Returns:
         the batches, as lists of indices into `durations`.
     Example:
@@ -164,11 +167,15 @@ def length_batches(
     batch: list[int] = []
     longest = 0.0
     for index in np.lexsort((random.random(len(lengths)), blurred)).tolist():  # equal ones in random order
-        longest = max(longest, lengths[index])
-        if batch and (longest * (len(batch) + 1) > seconds_per_batch or len(batch) == max_size):
-            batches.append(batch)
-            batch, longest = [], lengths[index]
+        while batch and (
+            max(longest, lengths[index]) * (len(batch) + 1) > seconds_per_batch or len(batch) == max_size
+        ):
+            size = len(batch) - len(batch) % multiple or len(batch)
+            batches.append(batch[:size])
+            batch = batch[size:]
+            longest = lengths[batch].max(initial=0.0)
         batch.append(index)
+        longest = max(longest, lengths[index])
     if batch:
         batches.append(batch)
     if shortest_first:

@@ -252,6 +252,25 @@ def test_the_smoke_table(tmp_path: Path) -> None:
     assert load(Recipe, path, ["training.epochs=5"], smoke=True).training.epochs == 5
 
 
+def test_the_gpu_table_applies_before_the_smoke_table_and_assignments() -> None:
+    table: dict[str, Any] = {
+        "name": "sizes",
+        "training": {"epochs": 1, "clip": 0.1, "workers": 1},
+        "gpu": {"training": {"epochs": 2, "clip": 0.2, "workers": 2}},
+        "smoke": {"training": {"epochs": 3}},
+    }
+
+    def resolved(*assignments: str, smoke: bool = False, gpu: bool = True) -> tuple[float, float | None, int]:
+        training = resolve(Recipe, table, assignments, smoke=smoke, where="", gpu=gpu).training
+        return training.epochs, training.clip, training.workers
+
+    assert resolved(gpu=False) == (1, 0.1, 1)
+    assert resolved() == (2, 0.2, 2)
+    assert resolved("training.workers=4", smoke=True) == (3, 0.2, 4)
+    del table["gpu"]
+    assert resolved() == (1, 0.1, 1)
+
+
 @pytest.mark.parametrize("table", [{}, {"smoke": True}])
 def test_a_smoke_run_without_a_smoke_table(table: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"x.toml: has no \[smoke\] table"):

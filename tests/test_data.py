@@ -197,14 +197,21 @@ durations = st.lists(st.floats(0.01, 30), max_size=60)
     epoch=st.integers(0, 5),
     shortest_first=st.booleans(),
     max_size=st.none() | st.integers(1, 5),
+    multiple=st.integers(1, 4),
 )
 def test_batches_are_complete_bounded_and_reproducible(
-    seconds: list[float], budget: float, epoch: int, shortest_first: bool, max_size: int | None
+    seconds: list[float],
+    budget: float,
+    epoch: int,
+    shortest_first: bool,
+    max_size: int | None,
+    multiple: int,
 ) -> None:
     def batches() -> list[list[int]]:
         return length_batches(
-            seconds, budget, seed=3, epoch=epoch, shortest_first=shortest_first, max_size=max_size
-        )
+            seconds, budget, seed=3, epoch=epoch, shortest_first=shortest_first, max_size=max_size,
+            multiple=multiple,
+        )  # fmt: skip
 
     found = batches()
     assert found == batches()
@@ -212,6 +219,8 @@ def test_batches_are_complete_bounded_and_reproducible(
     for batch in found:
         assert len(batch) == 1 or max(seconds[index] for index in batch) * len(batch) <= budget
         assert 0 < len(batch) <= (max_size or len(seconds))
+    # The last batch is the only one of another size; in random order it is anywhere.
+    assert sum(len(batch) > multiple and len(batch) % multiple > 0 for batch in found) <= 1
     if shortest_first:
         in_order = [seconds[index] for batch in found for index in batch]
         assert in_order == sorted(seconds)

@@ -57,24 +57,25 @@ def apply_effects(
     new = [old * each.stretch // STRETCH_UNIT for each in effects]
     spectrum = torch.fft.rfft(waveforms, old)
     if has_rooms:
-        rows = [row for row, each in enumerate(effects) if each.room]
+        rows = _rows([each.room is not None for each in effects], waveforms)
         spectrum[rows] *= torch.fft.rfft(_impulse_responses(effects, sample_rate, waveforms), old)
-    if rows := [row for row, each in enumerate(effects) if each.cut]:
-        steps = [sample_rate / new[row] for row in rows]
-        spectrum[rows] *= _low_pass([effects[row] for row in rows], steps, spectrum.shape[1], waveforms)
+    if filtered := [each for each in effects if each.cut]:
+        rows = _rows([each.cut is not None for each in effects], waveforms)
+        steps = [sample_rate / size for each, size in zip(effects, new, strict=True) if each.cut]
+        spectrum[rows] *= _low_pass(filtered, steps, spectrum.shape[1], waveforms)
     scale = [size / old * 10 ** (each.gain / 20) for size, each in zip(new, effects, strict=True)]
     spectrum *= _column(scale, waveforms)
 
     changed = [each.length(length) for each, length in zip(effects, lengths, strict=True)]
     output = waveforms.new_zeros(len(effects), max(changed))
     for size in sorted(set(new)):
-        rows = [row for row, each in enumerate(new) if each == size]
+        rows = _rows([each == size for each in new], waveforms)
         piece = torch.fft.irfft(spectrum[rows, : size // 2 + 1], size)[:, : output.shape[1]]
         output[rows, : piece.shape[1]] = piece
     valid = torch.arange(output.shape[1], device=output.device) < _column(changed, waveforms)
     output *= valid
-    if rows := [row for row, each in enumerate(effects) if each.noise]:
-        noisy = [effects[row] for row in rows]
+    if noisy := [each for each in effects if each.noise]:
+        rows = _rows([each.noise is not None for each in effects], waveforms)
         noise = _coloured_noise(noisy, output.shape[1], sample_rate, waveforms) * valid[rows]
         ratios = [10 ** (-each.noise.snr / 20) for each in noisy if each.noise]
         level = _column(ratios, waveforms) * _norm(output[rows]) / _norm(noise).clamp_min(MIN_NORM)
@@ -124,7 +125,7 @@ def _coloured_noise(effects: Sequence[Effects], samples: int, sample_rate: int, 
 
 def _white(offsets: Sequence[int], size: int, like: Tensor) -> Tensor:
     """Return rows of white noise `[R, size]` that start at offsets of the store."""
-    starts = torch.tensor(offsets).to(like.device).unsqueeze(1)
+    starts = torch.tensor(offsets).to(like.device, non_blocking=True).unsqueeze(1)
     index = (starts + torch.arange(size, device=like.device)) & (NOISE_SAMPLES - 1)
     return _noise_store(like.device)[index]
 
@@ -143,4 +144,10 @@ def _norm(x: Tensor) -> Tensor:
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:
     """Return values as `[B, 1]` float32 on the device of another tensor."""
-    return torch.tensor(values, dtype=torch.float32).to(like.device).unsqueeze(1)
+    return torch.tensor(values, dtype=torch.float32).to(like.device, non_blocking=True).unsqueeze(1)
+
+
+def _rows(chosen: Sequence[bool], like: Tensor) -> Tensor:
+    """Return the numbers of the chosen rows, on the device of another tensor."""
+    rows = [row for row, choice in enumerate(chosen) if choice]
+    return torch.tensor(rows).to(like.device, non_blocking=True)

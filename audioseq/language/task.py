@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Header
 from audioseq.config import read_recipe, resolve
+from audioseq.device import choose_device
 from audioseq.errors import DataError
 from audioseq.language import corpus
 from audioseq.language.config import LanguageConfig
@@ -52,13 +53,15 @@ def train(
         start_from: name or path of a model that provides the tokens and all weights of matching shape.
         resume: resume the run in `run_dir`.
         smoke: apply the recipe's `[smoke]` table: seconds instead of hours.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`; on a GPU, the recipe's `[gpu]` table is applied.
     Raises:
         ConfigError: the recipe is invalid.
         DataError: a text cannot be read, or is too short.
         CheckpointError: the model cannot be read.
     """
-    config = resolve(LanguageConfig, read_recipe(source, valid), overrides, smoke=smoke, where=str(source))
+    gpu = choose_device(device).type == "cuda"
+    table = read_recipe(source, valid)
+    config = resolve(LanguageConfig, table, overrides, smoke=smoke, where=str(source), gpu=gpu)
     units = None
     if start_from is not None:
         start_from = models.resolve(start_from, task="language")

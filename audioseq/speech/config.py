@@ -53,6 +53,12 @@ class DataConfig(Config):
     """Directory for decoded recordings (115 MB per hour); without it, every epoch decodes them again."""
     seconds_per_batch: Annotated[float, Field(gt=0)] = 90.0
     """Seconds of audio in one update over all processes, including padding."""
+    max_batch: Count = 0
+    """Maximum number of recordings in a batch; 0: no limit."""
+    batch_multiple: Size = 1
+    """Numbers of recordings in a batch are multiples of this one, if it is large enough."""
+    resident: Literal["auto", "always", "never"] = "auto"
+    """Whether the recordings stay in the memory of the device; `auto`: on a GPU, if they fit."""
     min_seconds: Annotated[float, Field(ge=0)] = 0.3
     max_seconds: Annotated[float, Field(gt=0)] = 20.0
     shortest_first: Count = 1

@@ -19,6 +19,7 @@ from audioseq.audio.features import global_statistics
 from audioseq.checkpoint import Header
 from audioseq.config import merge, normalise_table, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
+from audioseq.device import choose_device
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
 from audioseq.speech.config import SpeechConfig, TextOnlyConfig
@@ -33,6 +34,7 @@ from audioseq.speech.data.collate import (
     pad_ids,
     pad_samples,
 )
+from audioseq.speech.data.resident import ResidentSamples, is_resident
 from audioseq.speech.data.synthetic import PhoneEncoder, TextOnlyData, first_sentences, open_text_only_data
 from audioseq.speech.decoding.decoder import inherited_options
 from audioseq.speech.decoding.greedy import greedy
@@ -76,7 +78,7 @@ def train(
         start_from: name or path of a model for a warm start; layers of equal shape take its weights.
         resume: continue the run in `run_dir`.
         smoke: apply the recipe's `[smoke]` table: a run of seconds instead of hours.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`; on a GPU, the recipe's `[gpu]` table is applied.
     Returns:
         paths of the models, and metrics.
     Raises:
@@ -85,7 +87,8 @@ def train(
     if start_from is not None:
         start_from = models.resolve(start_from, task="speech")
     start = None if start_from is None else checkpoint.read_header(start_from)
-    config = _config(source, overrides, valid, smoke, start, run_dir)
+    gpu = choose_device(device).type == "cuda"
+    config = _config(source, overrides, valid, smoke, gpu, start, run_dir)
     same_tokens = start and all(start.config.get(k) == getattr(config, k) for k in ("alphabet", "subwords"))
     tokenizer = restore_tokenizer(start.tokenizer) if start and same_tokens else None
     examples, held_out = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
@@ -102,6 +105,7 @@ def _config(
     overrides: Sequence[str],
     valid: Path | None,
     smoke: bool,
+    gpu: bool,
     start: Header | None,
     run_dir: Path,
 ) -> SpeechConfig:
@@ -115,7 +119,7 @@ def _config(
     if start is not None:
         kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
         table = kept | table
-    config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source))
+    config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source), gpu=gpu)
     if start is not None and config.text_only is None and config.alphabet == start.config.get("alphabet"):
         text_only = normalise_table(SpeechConfig, start.config).get("text_only")
         if isinstance(text_only, dict) and text_only.get("dictionary") == ENGLISH:
@@ -165,6 +169,7 @@ class SpeechTask(HasConfig, GivesAdvice):
         torch.manual_seed(config.training.seed)
         self.model = build(config, self.tokenizer)
         self.cache: WaveformCache | None = None
+        self.resident: ResidentSamples | None = None
         reasons = [self._reason_to_leave_out(utterance) for utterance in train]
         self.left_out = Counter(reason for reason in reasons if reason)
         self.train = [utterance for utterance, reason in zip(train, reasons, strict=True) if not reason]
@@ -190,6 +195,8 @@ class SpeechTask(HasConfig, GivesAdvice):
         log_mel = self.model.log_mel
         waveforms = (self._samples(self.train[i]).astype(np.float32) / 32768 for i in chosen)
         log_mel.set_statistics(*global_statistics(log_mel, waveforms))
+        if is_resident(self.config.data.resident, (each.duration for each in self.train), group.device):
+            self.resident = ResidentSamples(list(map(self._samples, self.train)), group.device)
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Return the batches of one epoch, each a list of indices into the training utterances."""
@@ -200,6 +207,8 @@ class SpeechTask(HasConfig, GivesAdvice):
             seed=self.config.training.seed,
             epoch=epoch,
             shortest_first=epoch < data.shortest_first,
+            max_size=data.max_batch or None,
+            multiple=data.batch_multiple,
         )
 
     def collate(self, indices: Sequence[int], epoch: int) -> SpeechBatch:
@@ -209,7 +218,7 @@ class SpeechTask(HasConfig, GivesAdvice):
         encode = self.tokenizer.encode
         phones, sentences = self._draw_text_only(indices, epoch)
         return SpeechBatch(
-            self._augmented(utterances, epoch), *pad_ids(map(encode, texts)),
+            tuple(indices), self._augmented(indices, epoch), *pad_ids(map(encode, texts)),
             *pad_ids((self.units and self.units(text)) or () for text in texts),
             TextOnlyBatch(*pad(phones), *pad_ids(map(encode, sentences))) if phones else None,
             sum(map(len, texts)) + sum(map(len, sentences)), sum(each.duration for each in utterances),
@@ -218,6 +227,9 @@ class SpeechTask(HasConfig, GivesAdvice):
     def loss(self, batch: SpeechBatch, model: nn.Module) -> Loss:
         """Return the CTC loss summed over the batch; its weight is the number of characters."""
         share = self.config.intermediate_weight if self.units else 0.0
+        if self.resident:
+            samples = self.resident.read(batch.numbers)
+            batch = batch._replace(recordings=batch.recordings._replace(samples=samples))
         return Loss(batch_loss(batch, cast(AcousticModel, model), share), batch.characters, batch.seconds)
 
     @torch.no_grad()
@@ -252,12 +264,17 @@ class SpeechTask(HasConfig, GivesAdvice):
         config = self.config.model_dump(mode="json", exclude={"card"})
         return Header("speech", config, self.model.log_mel.options, self.tokenizer.to_dict(), card)
 
-    def _augmented(self, utterances: Sequence[Utterance], epoch: int) -> Recordings:
-        """Read recordings, and draw their effects and masks."""
-        samples, lengths = pad_samples([self._samples(utterance) for utterance in utterances])
+    def _augmented(self, indices: Sequence[int], epoch: int) -> Recordings:
+        """Read recordings, unless they are on the device, and draw their effects and masks."""
+        utterances = [self.train[index] for index in indices]
+        if self.resident:
+            lengths = tuple(self.resident.lengths[index] for index in indices)
+            recordings = Recordings(torch.zeros(0, dtype=torch.int16), lengths)
+        else:
+            recordings = Recordings(*pad_samples([self._samples(utterance) for utterance in utterances]))
         generators = [keyed_generator(self.config.training.seed, epoch, each.id) for each in utterances]
         wave, spec = self.config.wave_augment, self.config.spec_augment
-        return augment(Recordings(samples, lengths), generators, wave, spec, self.model.log_mel)
+        return augment(recordings, generators, wave, spec, self.model.log_mel)
 
     def _draw_text_only(self, indices: Sequence[int], epoch: int) -> tuple[list[Tensor], list[str]]:
         """Draw synthetic phone posteriors and their sentences for a batch; none without text-only data."""

@@ -36,6 +36,8 @@ class TrainingConfig(Config):
     """Epochs between validations."""
     save_every: Size = 200
     """Updates between saves of the training state."""
+    save_minutes: Annotated[float, Field(ge=0)] = 0.0
+    """Minutes after which the training state is saved as well; 0: only after `save_every` updates."""
     workers: Count = 0
     """Processes that prepare batches; 0 prepares them in the main process."""
     tensorboard: bool = False

@@ -121,9 +121,10 @@ class _Trainer:
 
     def __post_init__(self) -> None:
         self.model = self.task.model
-        self.gradients = Gradients(self.model, counts=4)
+        self.gradients = Gradients(self.model, counts=5)
         self.precision = choose_precision(self.config.precision, self.group.device, self.report.log)
-        self.clock = time.monotonic()
+        self.clock = self.saved = time.monotonic()
+        self.save_due = False
 
     def validate_initial(self) -> None:
         """Compute the metrics of the model that the run starts from."""
@@ -148,7 +149,7 @@ class _Trainer:
                 every = self.config.validate_every
                 if math.floor(progress.position / every) > math.floor(before / every):
                     self._validate()
-                elif progress.update % self.config.save_every == 0:
+                elif self.save_due or progress.update % self.config.save_every == 0:
                     self._save()
                 if self._ended():
                     break
@@ -182,10 +183,14 @@ class _Trainer:
                 continue
             loss.total.backward()
             total, weight, seconds = total + value, weight + loss.weight, seconds + loss.seconds
-        self.gradients.counts.copy_(torch.tensor([total, weight, seconds, skipped]))
+        # The first process decides for all of them whether it is time to save.
+        minutes = (time.monotonic() - self.saved) / 60 if self.group.rank == 0 else 0.0
+        due = 0 < config.save_minutes <= minutes
+        self.gradients.counts.copy_(torch.tensor([total, weight, seconds, skipped, due]))
 
         self.group.all_reduce(self.gradients.vector)
-        total, weight, seconds, skipped = self.gradients.counts.tolist()
+        total, weight, seconds, skipped, due = self.gradients.counts.tolist()
+        self.save_due = due > 0
         self.gradients.gradient.div_(max(weight, 1.0))
         norm = self.gradients.clip(config.clip)
         rate = learning_rate(config, progress.update, progress.position / config.epochs)
@@ -255,6 +260,7 @@ class _Trainer:
 
         self._lap()
         self.group.on_first_rank(save_state)
+        self.saved = time.monotonic()
 
     def _finish(self) -> TrainingResult:
         """Average the last snapshots, and return the best model."""

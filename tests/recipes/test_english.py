@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import pytest
 import torch
 
 from audioseq import checkpoint
+from audioseq.config import read_toml, resolve
 from audioseq.data import write_manifest
-from audioseq.errors import DataError
+from audioseq.errors import ConfigError, DataError
 from audioseq.speech import pipeline
-from audioseq.speech.config import TextOnlyConfig
+from audioseq.speech.config import SpeechConfig, TextOnlyConfig
+from audioseq.speech.data.cache import WaveformCache
 from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.model import load_acoustic_model
 from audioseq.speech.pronunciation import WORD_BOUNDARY, Pronunciations
 from audioseq.speech.task import SpeechTask
 from audioseq.text.subwords import restore_tokenizer
-from audioseq.training import fit
+from audioseq.training import TrainingResult, fit
 from audioseq.training.distributed import join_group
 from tests.recipes.script import module
 from tests.speech.tiny import MODEL, config, say, utterances
@@ -28,6 +31,48 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "english-ctc"
 # Each letter of the tiny language is one phone, except in "dc", which has the phones of "cab".
 PHONES = {"a": "AA", "b": "B", "c": "CH", "d": "D"}
 WORDS = ["ab", "ba", "cad", "dab", "abba", "bad", "ac", "ca", "dad", "cda"]
+
+
+def test_the_sizes_for_a_gpu_suit_its_kernels() -> None:
+    table = read_toml(RECIPE / "config.toml")
+    large = resolve(SpeechConfig, table, smoke=False, where="config.toml", gpu=True)
+    small = resolve(SpeechConfig, table, smoke=False, where="config.toml")
+    for size in (large.model.lower_size, large.model.upper_size, large.model.p2g_size):
+        assert size % 128 == 0
+    assert large.data.max_batch <= 128 and large.data.max_batch % large.data.batch_multiple == 0
+    assert large.text_only is not None and large.text_only.sentences == 1
+    assert large.training.save_minutes == 1
+    assert large.model.upper_layers > small.model.upper_layers
+
+
+def test_training_on_a_gpu_needs_what_prepare_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(RECIPE)
+    script = module(RECIPE / "gpu.py")
+    made = utterances(tmp_path, ["ab", "ba cad"])
+    write_manifest(tmp_path / "made.jsonl", made)
+    paths = {"train": [tmp_path / "made.jsonl"], "valid": [tmp_path / "made.jsonl"]}
+    sets = [f"data.{name}={[str(path) for path in value]}" for name, value in paths.items()]
+    sets.append(f"data.cache={str(tmp_path / 'cache')!r}")
+    monkeypatch.setattr(script, "SEGMENTS", tmp_path / "segments.npz")
+    arguments = ["gpu.py", *(word for each in sets for word in ("--set", each))]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(ConfigError, match="run this script with --prepare first"):
+        script.main()
+    (tmp_path / "segments.npz").touch()
+    monkeypatch.setattr(sys, "argv", [*arguments, "--prepare"])
+    script.main()
+    assert all(each in WaveformCache(tmp_path / "cache") for each in made)
+    started = []
+    monkeypatch.setattr(script, "train", lambda *args, **options: started.append(options) or fake_result())
+    monkeypatch.setattr(sys, "argv", [*arguments, "--run-dir", str(tmp_path)])
+    for resume in (False, True):
+        script.main()
+        assert started[-1]["resume"] is resume and started[-1]["device"] == "cuda"
+        (tmp_path / "state.pt").touch()
+
+
+def fake_result() -> TrainingResult:
+    return TrainingResult(Path("best"), Path("last"), {}, 0)
 
 
 def test_a_word_is_learnt_from_text_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from audioseq.speech.config import DataConfig, SpeechConfig, TextOnlyConfig
 from audioseq.speech.data.collate import compute_features
 from audioseq.speech.task import SpeechTask
 from audioseq.training import fit
+from audioseq.training.batches import to_device
 from audioseq.training.distributed import join_group
 from tests.speech.tiny import MODEL, config, say, utterances
 
@@ -68,6 +69,46 @@ def test_augmentation_depends_only_on_the_utterance_and_the_epoch(tmp_path: Path
     one, two, other = features([3, 1], 2, 1), features([1, 0], 2, 0), features([1], 3, 0)
     torch.testing.assert_close(one, two, rtol=0, atol=1e-2)
     assert other.shape != one.shape or (other - one).abs().max() > 0.1
+
+
+def test_resident_recordings_give_the_same_loss(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    recipe = config().model_copy(update={"wave_augment": WaveAugment(), "spec_augment": SpecAugment()})
+    data = recipe.data.model_copy(update={"resident": "always"})
+    losses = []
+    for each in (recipe, recipe.model_copy(update={"data": data})):
+        learner = ready_with(each, made)
+        batch = learner.collate([7, 2, 4], epoch=1)
+        losses.append(learner.loss(batch, learner.model))
+    assert batch.recordings.samples.numel() == 0
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_computes_the_loss_of_the_cpu(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    always = WaveAugment(noise_prob=1, low_pass_prob=1, room_prob=1, warp_prob=1)
+    recipe = config().model_copy(update={"wave_augment": always, "spec_augment": SpecAugment()})
+    learner = SpeechTask(recipe, made, made)
+    learner.prepare(join_group("cpu"))
+    batch = learner.collate([7, 2, 4], epoch=1)
+    expected = learner.loss(batch, learner.model).total
+    learner.prepare(join_group("cuda"))
+    assert learner.resident is not None
+    learner.model.cuda()
+    got = learner.loss(to_device(learner.collate([7, 2, 4], epoch=1), torch.device("cuda")), learner.model)
+    torch.testing.assert_close(got.total.cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_tiny_model_learns_on_a_gpu(tmp_path: Path) -> None:
+    made = utterances(tmp_path, TEXTS)
+    recipe = config(epochs=40, validate_every=40)
+    learner = SpeechTask(recipe, made, made)
+    learner.prepare(join_group("cuda"))
+    assert fit(learner, recipe.training, tmp_path / "run", device="cuda").metrics["wer"] == 0
 
 
 def test_unusable_utterances_are_left_out_and_counted(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +19,9 @@ from torch import nn
 from audioseq import checkpoint
 from audioseq.config import load
 from audioseq.errors import ConfigError, DataError
-from audioseq.training import GivesAdvice, Loss, TrainingConfig, fit
+from audioseq.training import GivesAdvice, Loss, TrainingConfig, fit, loop
 from audioseq.training.optim import learning_rate, make_optimizer
+from audioseq.training.run import RunDirectory, TrainingProgress
 from tests.training.conftest import Start, assert_same_result, lines
 from tests.training.toy import Batch, Toy
 
@@ -148,6 +153,28 @@ def test_last_models_are_averaged(tmp_path: Path) -> None:
     assert result.metrics == {"error": 0.5}
     for name, value in checkpoint.load(result.best).weights.items():
         torch.testing.assert_close(value, torch.stack([weights[name] for weights in snapshots]).mean(0))
+
+
+def test_the_state_is_saved_after_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that says each time that 25 more seconds have passed, within an epoch of 7 updates."""
+    ticks = itertools.count(0, 25)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    saved: list[int] = []
+    save_state = RunDirectory.save_state
+
+    def record(run: RunDirectory, progress: TrainingProgress, state: Mapping[str, Any]) -> None:
+        saved.append(progress.update)
+        save_state(run, progress, state)
+
+    monkeypatch.setattr(RunDirectory, "save_state", record)
+    config = changed(epochs=1, save_every=1000)
+    fit(Toy(config), config, tmp_path / "rarely", device="cpu")
+    assert saved == [7]
+    saved.clear()
+    config = changed(epochs=1, save_every=1000, save_minutes=1)
+    fit(Toy(config), config, tmp_path / "often", device="cpu")
+    assert saved[-1] == 7 and 2 <= len(saved) < 7
+    assert losses(tmp_path / "often") == losses(tmp_path / "rarely")
 
 
 def test_finished_run_can_be_extended(tmp_path: Path) -> None:

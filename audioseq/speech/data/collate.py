@@ -32,7 +32,7 @@ class Recordings(NamedTuple):
     """Waveforms and their random changes, from which features are computed on the model's device."""
 
     samples: Tensor
-    """16-bit samples `[B, N]`, 0 on padding."""
+    """16-bit samples `[B, N]`, 0 on padding; empty if they are read from `ResidentSamples`."""
     lengths: tuple[int, ...]
     """Samples of each waveform."""
     effects: tuple[Effects, ...] = ()
@@ -44,6 +44,8 @@ class Recordings(NamedTuple):
 class SpeechBatch(NamedTuple):
     """Padded utterances."""
 
+    numbers: tuple[int, ...]
+    """Of the utterances in the training set."""
     recordings: Recordings
     targets: Tensor
     """Token ids `[B, U]`."""
