@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from live import measure_live
 from transcripts import measure, read_transcripts
 
 from audioseq.language.punctuation.evaluate import evaluate, tune
@@ -34,6 +35,7 @@ def main() -> None:
         parts = {"dev": HERE / "dev-clean.tsv", "lj": args.data / "lj.tsv"}
         spoken = {name: read_transcripts(table, args.data / f"{name}.jsonl") for name, table in parts.items()}
         results["transcripts"] = measure(load_punctuator(model), spoken["dev"], spoken["lj"])
+        results["live"] = measure_live(model, text, args.data / "pauses.json")
     publish(HERE, results, args.publish)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from audioseq.config import load
 from audioseq.language.punctuation.config import PunctuationConfig
-from audioseq.language.punctuation.labels import read_labels
+from audioseq.language.punctuation.labels import NAMES, read_labels
 from audioseq.language.punctuation.task import train
-from tests.language.punctuation.tiny import punctuator
+from tests.language.punctuation.tiny import punctuator, save
 from tests.recipes.script import module
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +61,25 @@ def test_transcripts_have_labels_and_pauses(tmp_path: Path) -> None:
     table = transcripts.measure(punctuator(tmp_path), [found], [found])
     assert table["recognised words"]["words"] == 5
     assert table["reference words, pauses"]["words"] == 7
+
+
+def test_enough_lookahead_gives_the_labels_of_the_whole_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = module(RECIPE / "live.py")
+    book = "The cat sat, on the mat. That hat is flat! Is it? The mat sat: on that cat. "
+    (tmp_path / "text.txt").write_text(f"{book * 2}\n\n{book[9:]}{book}\n")
+    pauses = {name: [9.0 if name in ("full stop", "question", "exclamation") else 0.0] for name in NAMES}
+    (tmp_path / "pauses.json").write_text(json.dumps(pauses))
+    monkeypatch.setattr(live, "LOOKAHEADS", (0, 100))
+    monkeypatch.setattr(live, "LATER_WORDS", (0, 100))
+    found = live.measure_live(
+        save(tmp_path / "tiny.safetensors"), tmp_path / "text.txt", tmp_path / "pauses.json", 34
+    )
+    assert found["lookahead of 100 words"] == found["whole text"] != found["lookahead of 0 words"]
+    assert found["words per segment"] == round(34 / 8, 1)
+    alone, *others = (found[name] for name in found if name.startswith("segments"))
+    assert len(others) == 2 and alone != others[0] != others[1]
 
 
 def test_the_table_of_written_utterances_is_complete() -> None:

@@ -83,10 +83,11 @@ class Punctuator:
         """Write words with their case and marks.
 
         A word that has a capital keeps its case, and one that has a mark gets no other. Words without a
-        letter of the model's alphabet are returned unchanged. The labels of a word depend on a window of
-        words around it: the memory does not grow with the text, and a change of the text has no effect on
-        words that are further away than `WINDOW_WORDS + CONTEXT_WORDS`. With a model that has `lookahead`,
-        they depend on all words before it and on `lookahead` words after it, wherever the text is cut.
+        letter of the model's alphabet and addresses are returned unchanged. The labels of a word depend on a
+        window of words around it: the memory of the model does not grow with the text, and a change of the
+        text has no effect on words that are further away than `WINDOW_WORDS + CONTEXT_WORDS`. With a model
+        that has `lookahead`, they depend on all words before it and on `lookahead` words after it, wherever
+        the text is cut.
 
         Args:
             words: words in order, usually in lower case and without marks.
@@ -137,6 +138,8 @@ class Punctuator:
 
     def _write_word(self, group: _Group, case: int, mark: int) -> str:
         word, *others = group.words
+        if "/" in word or "@" in word:  # an address
+            return word
         if self._is_foreign(word):
             self._warn_of(word)
             return word

@@ -74,6 +74,8 @@ def test_punctuated_texts_and_white_space_are_kept(tiny: Punctuator) -> None:
     text = 'He said: "Come in."\n\n  and they came'
     assert tiny.punctuate_text(text) == text
     assert tiny.punctuate_text("the  cat\n sat").count("\n") == 1
+    for word in "http://cat.org/hat", "cat@hat.org":
+        assert word in tiny.punctuate_text(f"the {word} cat {word}").split()
 
 
 def test_words_of_other_alphabets_are_left_with_one_warning(tmp_path: Path) -> None:
