@@ -137,6 +137,7 @@ def test_extreme_sampling_options_are_accepted(value: str, compose: Callable[...
         (["--plot", "tune.jpg"], "cannot draw .jpg"),
         (["--primer", "none.mid"], "none.mid: cannot be read"),
         (["--vary", "tune.mid"], "leave out bars"),
+        (["--form", "AABA", "--bars", "6"], "6 bars are no multiple of the 4 sections"),
         (["--accompany", "none.mid"], "none.mid: cannot be read"),
         (["-m", "digits"], "is a model for speech, not for music"),
         (["-m", "none.safetensors"], "no such model or file"),
@@ -151,6 +152,12 @@ def test_bad_options_are_one_line(
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
     assert message in printed.err and set(folder.iterdir()) == before
+
+
+def test_forms(model: str, compose: Callable[..., int]) -> None:
+    assert compose("--seed", "1", "--form", "AA", "--bars", "4", "-o", "a.mid") == 0
+    audioseq.compose(1, model=model, form="AA", bars=4).save("b.mid")
+    assert Path("a.mid").read_bytes() == Path("b.mid").read_bytes()
 
 
 def test_chords_are_read_from_a_file(model: str, compose: Callable[..., int], capsys: Captured) -> None:
@@ -183,6 +190,7 @@ def test_bars_of_a_piece_are_filled_and_varied(model: str, capsys: Captured) -> 
         (["--fill", "3"], "--fill: needs --from"),
         (["--from", "tune.mid"], "--from: needs --fill"),
         (["--strength", "0.2"], "--strength: needs --vary"),
+        (["--form", "AB", "--primer", "tune.mid"], "--form: cannot be combined with --primer"),
         (["--vary", "tune.mid", "--primer", "tune.mid"], "--vary: and --primer both name your music"),
     ],
 )

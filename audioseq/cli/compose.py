@@ -30,6 +30,7 @@ def compose(
     density: o.Density = None,
     chords: o.Chords = None,
     meter: o.Meter = None,
+    form: o.Form = None,
     bars: o.Bars = None,
     seconds: o.Seconds = None,
     instruments: o.Instruments = None,
@@ -68,6 +69,7 @@ def compose(
     \b
     audioseq compose --seed 7 --style quartet --key "d minor" --bars 32
     audioseq compose --style pop --chords "| C | Am7 | F | G7 |" --bars 16 --musicxml song.musicxml
+    audioseq compose --style lied --form AABA --bars 32
     audioseq compose --primer tune.mid --no-primer-in-output
     audioseq compose --from song.mid --fill 9-16
     audioseq compose --vary song.mid --strength 0.3
@@ -108,6 +110,8 @@ def compose(
             raise typer.BadParameter(f"needs {needed}", param_hint=name)
     if source is not None and fill is None:
         raise typer.BadParameter("needs --fill, the bars to write anew", param_hint="--from")
+    if form is not None and own is not None:
+        raise typer.BadParameter(f"cannot be combined with {own[0]}", param_hint="--form")
     seed_number = _parse_seed(seed)
     pieces: Sequence[Composition | Harmonisation]
     if harmonise is not None:
@@ -124,7 +128,7 @@ def compose(
             log(warning)
     else:
         more = {} if best_of is None else {"best_of": best_of}
-        task = _Task(own, fill, strength, primer_in_output)
+        task = _Task(own, fill, strength, primer_in_output, form)
         pieces = task.run(
             pipeline.load_composer(model, device), seed_number, count=count, options=options,
             sampling=sampling, **more,
@@ -149,12 +153,14 @@ class _Task:
         fill: bars to write anew.
         strength: share of the bars to vary.
         with_primer: whether the result includes the primer.
+        form: sections of a new piece.
     """
 
     own: tuple[str, Path] | None
     fill: str | None
     strength: float | None
     with_primer: bool
+    form: str | None
 
     def run(self, composer: Composer, seed: int | None, **more: Any) -> list[Composition]:
         """Return the pieces."""
@@ -163,7 +169,11 @@ class _Task:
         from audioseq.music.composing.options import parse_bars
 
         if self.own is None:
-            return composer.compose(seed, **more)
+            return (
+                composer.compose_form(self.form, seed, **more)
+                if self.form
+                else composer.compose(seed, **more)
+            )
         option, path = self.own
         score = Score.load(path)
         for warning in score.warnings:

@@ -87,6 +87,12 @@ Chords = Annotated[
     ),
 ]
 Meter = Annotated[str | None, _option(MUSIC_PANEL, "N/D", "Time signature, such as 3/4 or 6/8.")]
+Form = Annotated[
+    str | None,
+    _option(
+        MUSIC_PANEL, "LETTERS", "Sections, such as AABA: those with equal letters return, with new ends."
+    ),
+]
 Bars = Annotated[int | None, _option(MUSIC_PANEL, "N", "Length in bars, instead of --seconds.")]
 Seconds = Annotated[
     float | None,

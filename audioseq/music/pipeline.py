@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from audioseq.device import choose_device
-from audioseq.errors import AudioseqError
+from audioseq.errors import AudioseqError, ConfigError
 from audioseq.midi import Score
 from audioseq.models import open_model
 from audioseq.music.composing.composer import (
@@ -64,6 +64,7 @@ def compose(
     model: str | Path | None = None,
     primer: str | Path | Score | None = None,
     instruments: str | None = None,
+    form: str | None = None,
     **options: Any,
 ) -> Composition:
     """Compose one piece.
@@ -76,6 +77,7 @@ def compose(
         model: name of a model, or path of its file; default `music-small`.
         primer: piece, or path of a MIDI file, to continue.
         instruments: instruments for melody, bass and chords, such as `flute, cello, piano`; see `arrange`.
+        form: sections, such as `AABA`; excludes a primer and chords.
         options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds, chords, meter.
             Chords may also be a score, or the path of a MIDI file; see `read_chords`.
     Raises:
@@ -84,7 +86,13 @@ def compose(
     wanted = _read_options("compose", options)
     programs = parse_instruments(instruments) if instruments is not None else None
     start = None if primer is None else _load(primer)
-    made = load_composer(model).compose(seed, options=wanted, primer=start)[0]
+    composer = load_composer(model)
+    if form is None:
+        made = composer.compose(seed, options=wanted, primer=start)[0]
+    elif start is not None:
+        raise ConfigError("form and primer exclude each other; leave out one of them")
+    else:
+        made = composer.compose_form(form, seed, options=wanted)[0]
     return made if programs is None else replace(made, score=arrange(made.score, programs))
 
 

@@ -15,6 +15,7 @@ from audioseq.music.composing.accompaniment import AccompanimentPlanner, read_me
 from audioseq.music.composing.candidates import Job, Plan
 from audioseq.music.composing.composition import Composition
 from audioseq.music.composing.conditions import read_conditions
+from audioseq.music.composing.form import build, section_bars
 from audioseq.music.composing.options import CompositionOptions, check_range
 from audioseq.music.composing.pieces import PiecePlanner, read_start
 from audioseq.music.composing.revision import RevisionPlanner, bars_to_fill, bars_to_vary
@@ -89,6 +90,38 @@ class Composer:
         start = read_start(self.model, known, primer, options) if primer is not None else None
         plan = PiecePlanner(known, self.training_runs, options, start, with_primer, best_of > 1)
         return self._generate(plan, seed, count, best_of, sampling, check)
+
+    def compose_form(
+        self,
+        form: str,
+        seed: int | None = None,
+        *,
+        count: int = 1,
+        options: CompositionOptions | None = None,
+        sampling: Sampling | None = None,
+        best_of: int = 1,
+        check: Callable[[], object] | None = None,
+    ) -> list[Composition]:
+        """Compose pieces with a form of sections, such as AABA.
+
+        A section that returns is a copy whose last two bars are written anew.
+
+        Args:
+            form: a letter for each section.
+            seed: as in `compose`.
+            count: number of pieces.
+            options: requested properties; bars is the length of the whole piece, by default eight a section.
+            sampling: options of sampling; default `DEFAULT_SAMPLING`.
+            best_of: number of candidates for each section and each return, as in `compose` and `fill`.
+            check: called before each event; an error that it raises stops the generation.
+        Raises:
+            ConfigError: a value is out of range, the length is in seconds or no multiple of the sections, or
+                chords are given.
+        """
+        options, seed = options or CompositionOptions(), _check(seed, count, best_of)
+        bars = section_bars(form, options)
+        more = {"sampling": sampling, "best_of": best_of, "check": check}
+        return [build(self, form, bars, Job(seed, number, 0), options, more) for number in range(count)]
 
     def fill(
         self,
