@@ -87,7 +87,8 @@ def serve(
     OpenAI's API   POST /v1/audio/transcriptions, GET /v1/models
     Vosk's         ws://HOST:PORT/
     Music          POST /v1/music/compositions
-    State          GET /health, GET /metrics, GET /openapi.json
+    State          GET /health, GET /metrics
+    Description    GET /docs, GET /openapi.json
 
     \b
     audioseq serve --web

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from audioseq.errors import ConfigError, DataError, MidiError
 from audioseq.midi import Score
+from audioseq.server.work import Check
 
 if TYPE_CHECKING:
     from audioseq.music.harmony.pipeline import Harmonisation, Harmoniser
@@ -65,9 +66,7 @@ class SharedComposer:
 
         return load_harmoniser(self._harmony_model, self._device)
 
-    def compose(
-        self, wanted: ComposeOptions, check: Callable[[], object]
-    ) -> Sequence[Composition | Harmonisation]:
+    def compose(self, wanted: ComposeOptions, check: Check) -> Sequence[Composition | Harmonisation]:
         """Compose pieces, or harmonise a melody.
 
         Args:
@@ -99,7 +98,7 @@ class SharedComposer:
             check=check,
         )
 
-    def _harmonise(self, wanted: ComposeOptions, check: Callable[[], object]) -> Sequence[Harmonisation]:
+    def _harmonise(self, wanted: ComposeOptions, check: Check) -> Sequence[Harmonisation]:
         from audioseq.music.harmony.pipeline import DEFAULT_SAMPLING
 
         if wanted.primer is None:

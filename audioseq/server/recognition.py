@@ -14,6 +14,7 @@ import numpy as np
 from audioseq import audio
 from audioseq.server.batching import Batcher
 from audioseq.server.errors import RequestError
+from audioseq.server.work import Check
 from audioseq.speech.decoding.decoder import Decoder, DecodingOptions
 from audioseq.speech.longform.chunking import Chunk, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions
@@ -30,10 +31,6 @@ SegmentCallback = Callable[[Segment, Sequence[Word]], object]
 """Called with each segment of a transcript and its words once it is complete."""
 
 
-class Cancelled(Exception):
-    """The client has gone, or the request took too long."""
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
     """A recording to transcribe."""
@@ -45,8 +42,8 @@ class Job:
     """None for greedy decoding."""
     max_seconds: float
     """Length at which the recording is refused, seconds."""
-    cancelled: threading.Event
-    """Set to stop the transcription."""
+    check: Check
+    """Called again and again; an error that it raises stops the transcription."""
     progress: Callable[[float], object] | None = None
     """Called with the seconds of the recording that are done."""
     on_segment: SegmentCallback | None = None
@@ -87,7 +84,7 @@ class BatchedRecogniser:
         """Transcribe a recording; called in a thread of the request.
 
         Raises:
-            Cancelled: the job is cancelled.
+            Cancelled: the check of the job found that it is.
             AudioError: the recording cannot be read.
             RequestError: it is too long.
             CheckpointError, ConfigError: as in `Recogniser.load_decoder`.
@@ -130,8 +127,7 @@ class BatchedRecogniser:
                 future.cancel()
 
     def _next(self, pending: deque[Future[ChunkEmissions]], job: Job) -> ChunkEmissions:
-        if job.cancelled.is_set():
-            raise Cancelled
+        job.check()
         found = pending.popleft().result()
         if job.progress is not None:
             job.progress(found.chunk.end / audio.SAMPLE_RATE)
@@ -172,8 +168,7 @@ class _JobDecoder:
 
     def _results(self, futures: Iterable[Future[list[Word]]]) -> Iterator[list[Word]]:
         for future in futures:
-            if self._job.cancelled.is_set():
-                raise Cancelled
+            self._job.check()
             yield future.result()
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,9 +19,10 @@ from audioseq.server.errors import RequestError
 from audioseq.server.live import LiveStream, LiveText
 from audioseq.server.metrics import Metrics
 from audioseq.server.options import ServerOptions
-from audioseq.server.recognition import Cancelled, Job, SegmentCallback, too_long
+from audioseq.server.recognition import Job, SegmentCallback, too_long
 from audioseq.server.speech import SpeechModel, choose_names
 from audioseq.server.spool import private_folder
+from audioseq.server.work import Check, run_in_thread
 from audioseq.speech.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -37,8 +35,6 @@ RETRY_SECONDS = 2
 """Time after which a refused client should try again, seconds."""
 
 T = TypeVar("T")
-Check = Callable[[], None]
-"""Raises `Cancelled` if the client has gone, or the request took too long."""
 
 
 class Service:
@@ -146,7 +142,7 @@ class Service:
         """
         decoding = model.decoding(hotwords, greedy=greedy)
 
-        def work(cancelled: threading.Event) -> Transcript:
+        def work(check: Check) -> Transcript:
             began = time.perf_counter()
             stream, seconds = self._open(source, sample_rate)
             job = Job(
@@ -154,7 +150,7 @@ class Service:
                 words=words,
                 decoding=decoding,
                 max_seconds=self.options.max_seconds,
-                cancelled=cancelled,
+                check=check,
                 progress=None if progress is None else lambda done: progress(done, seconds),
                 on_segment=on_segment,
             )
@@ -172,34 +168,32 @@ class Service:
     ) -> LiveStream:
         """Start a live stream of samples at a rate in Hz."""
 
-        def start(cancelled: threading.Event) -> LiveStream:
+        def start(check: Check) -> LiveStream:
             return LiveStream(model.recogniser, sample_rate, model.decoding(hotwords))
 
         return await self._run(self._live, start)
 
     async def feed_live(self, stream: LiveStream, samples: bytes) -> LiveText:
         """Add signed 16-bit little-endian samples to a live stream, and return what is known then."""
-        return await self._run(self._live, lambda cancelled: stream.feed(samples))
+        return await self._run(self._live, lambda check: stream.feed(samples))
 
     async def finish_live(self, stream: LiveStream) -> LiveText:
         """End a live stream, and return its last segment."""
-        known = await self._run(self._live, lambda cancelled: stream.finish())
+        known = await self._run(self._live, lambda check: stream.finish())
         self.metrics.audio.inc(stream.seconds)
         return known
 
     async def compose(self, wanted: ComposeOptions) -> Sequence[Composition | Harmonisation]:
         """Compose pieces; one request after another. Errors as in `SharedComposer.compose`."""
-        return await self._run(
-            self._composing, lambda cancelled: self._composer.compose(wanted, partial(_check, cancelled))
-        )
+        return await self._run(self._composing, lambda check: self._composer.compose(wanted, check))
 
     async def read(self, work: Callable[[Check], T]) -> T:
         """Run work that reads a recording in a thread; it calls its argument again and again, to stop."""
-        return await self._run(self._threads, lambda cancelled: work(partial(_check, cancelled)))
+        return await self._run(self._threads, work)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run other work that would block the event loop, such as rendering, in a thread."""
-        return await self._run(self._composing, lambda cancelled: work())
+        return await self._run(self._composing, lambda check: work())
 
     def _open(self, source: Path | np.ndarray, sample_rate: int | None) -> tuple[audio.Stream, float]:
         """Open a recording; return it with its estimated duration in seconds."""
@@ -213,31 +207,5 @@ class Service:
         # With a duration, as a small file may decode to days of silence.
         return audio.stream(source, amplify=True, duration=limit + 1), seconds
 
-    async def _run(self, executor: Executor, work: Callable[[threading.Event], T]) -> T:
-        """Run work in a thread; if the caller is cancelled, wait until the work has stopped."""
-        cancelled = threading.Event()
-        job = executor.submit(work, cancelled)
-        waiting = asyncio.wrap_future(job)
-        try:
-            async with asyncio.timeout(self.options.timeout_seconds):
-                return await asyncio.shield(waiting)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            cancelled.set()
-            if not job.cancel():
-                await asyncio.wait([waiting])
-                waiting.exception()  # mark it as retrieved
-            if isinstance(error, TimeoutError):
-                raise RequestError(
-                    f"took longer than {self.options.timeout_seconds:g} s; send a shorter recording, or ask "
-                    "for a shorter piece",
-                    status=504,
-                    code="timeout",
-                ) from None
-            raise
-        except Cancelled:
-            raise RequestError("cancelled", status=499) from None
-
-
-def _check(cancelled: threading.Event) -> None:
-    if cancelled.is_set():
-        raise Cancelled
+    async def _run(self, executor: Executor, work: Callable[[Check], T]) -> T:
+        return await run_in_thread(executor, work, self.options.timeout_seconds)

@@ -16,7 +16,7 @@ from audioseq.midi import Note, Score
 from audioseq.music.pipeline import CompositionOptions, load_composer
 from audioseq.server import compositions
 from audioseq.server.composing import ComposeOptions
-from audioseq.server.recognition import Cancelled
+from audioseq.server.work import Cancelled
 from tests.server.live import Server
 
 MELODY = Score(tuple(Note(60 + 2 * n, 80, 0.5 * n, 0.5) for n in range(8)))

@@ -17,12 +17,13 @@ from audioseq import audio
 from audioseq.errors import AudioError
 from audioseq.files import printable
 from audioseq.server.hotwords import MAX_HOTWORDS
-from audioseq.server.service import Check, Service
+from audioseq.server.service import Service
 from audioseq.server.web.files import SharedFiles, SharedFolder, download_link
 from audioseq.server.web.messages import Messages
 from audioseq.server.web.playback import Playback, make_playback, waveform_html
 from audioseq.server.web.transcript_view import FORMATS, clock, pair_words, segment_html
 from audioseq.server.web.uploads import uploader
+from audioseq.server.work import Check
 from audioseq.speech import writers
 from audioseq.speech.transcript import Segment, Transcript, Word
 
