@@ -125,7 +125,7 @@ def _coloured_noise(effects: Sequence[Effects], samples: int, sample_rate: int, 
 
 def _white(offsets: Sequence[int], size: int, like: Tensor) -> Tensor:
     """Return rows of white noise `[R, size]` that start at offsets of the store."""
-    starts = torch.tensor(offsets).to(like.device, non_blocking=True).unsqueeze(1)
+    starts = _tensor(offsets, like).unsqueeze(1)
     index = (starts + torch.arange(size, device=like.device)) & (NOISE_SAMPLES - 1)
     return _noise_store(like.device)[index]
 
@@ -144,10 +144,14 @@ def _norm(x: Tensor) -> Tensor:
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:
     """Return values as `[B, 1]` float32 on the device of another tensor."""
-    return torch.tensor(values, dtype=torch.float32).to(like.device, non_blocking=True).unsqueeze(1)
+    return _tensor(values, like).float().unsqueeze(1)
 
 
 def _rows(chosen: Sequence[bool], like: Tensor) -> Tensor:
     """Return the numbers of the chosen rows, on the device of another tensor."""
-    rows = [row for row, choice in enumerate(chosen) if choice]
-    return torch.tensor(rows).to(like.device, non_blocking=True)
+    return _tensor([row for row, choice in enumerate(chosen) if choice], like)
+
+
+def _tensor(values: Sequence[float], like: Tensor) -> Tensor:
+    """Return values on the device of another tensor, without waiting for a GPU."""
+    return torch.tensor(values).to(like.device, non_blocking=like.is_cuda)

@@ -39,7 +39,7 @@ class ResidentSamples:
 
         def column(values: Sequence[int]) -> Tensor:
             chosen = torch.tensor([values[number] for number in numbers])
-            return chosen.to(device, non_blocking=True).unsqueeze(1)
+            return chosen.to(device, non_blocking=device.type == "cuda").unsqueeze(1)
 
         time = torch.arange(max(self.lengths[number] for number in numbers), device=device)
         places = (column(self.starts) + time).clamp_(max=len(self._samples) - 1)
