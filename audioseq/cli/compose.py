@@ -30,6 +30,7 @@ def compose(
     density: o.Density = None,
     chords: o.Chords = None,
     meter: o.Meter = None,
+    swing: o.Swing = None,
     form: o.Form = None,
     bars: o.Bars = None,
     seconds: o.Seconds = None,
@@ -90,7 +91,7 @@ def compose(
     if chords is not None and chords.lower().endswith(SUFFIXES):
         chords = load_chords(chords)
         log(f"chords: {chords}")
-    options = pipeline.CompositionOptions(style, key, tempo, density, bars, seconds, chords, meter)
+    options = pipeline.CompositionOptions(style, key, tempo, density, bars, seconds, chords, meter, swing)
     defaults = pipeline.DEFAULT_SAMPLING if harmonise is None else harmony.DEFAULT_SAMPLING
     sampling = Sampling(
         defaults.temperature if temperature is None else temperature,
@@ -117,7 +118,7 @@ def compose(
     if harmonise is not None:
         if options != pipeline.CompositionOptions():
             raise typer.BadParameter(
-                "cannot be combined with a style, key, tempo, density, length, chords or meter",
+                "cannot be combined with a style, key, tempo, density, length, chords, meter or swing",
                 param_hint="--harmonise",
             )
         pieces = harmony.harmonise(

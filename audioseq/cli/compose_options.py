@@ -87,6 +87,13 @@ Chords = Annotated[
     ),
 ]
 Meter = Annotated[str | None, _option(MUSIC_PANEL, "N/D", "Time signature, such as 3/4 or 6/8.")]
+Swing = Annotated[
+    float | None,
+    _option(
+        MUSIC_PANEL, "PERCENT", "Share of the first of two eighths in their quarter, 50 to 75.",
+        show_default="50, straight",
+    ),
+]  # fmt: skip
 Form = Annotated[
     str | None,
     _option(

@@ -78,8 +78,8 @@ def compose(
         primer: piece, or path of a MIDI file, to continue.
         instruments: instruments for melody, bass and chords, such as `flute, cello, piano`; see `arrange`.
         form: sections, such as `AABA`; excludes a primer and chords.
-        options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds, chords, meter.
-            Chords may also be a score, or the path of a MIDI file; see `read_chords`.
+        options: fields of `CompositionOptions`: style, key, tempo, density, bars, seconds, chords, meter,
+            swing. Chords may also be a score, or the path of a MIDI file; see `read_chords`.
     Raises:
         AudioseqError: the model, the primer or an option is invalid.
     """

@@ -261,9 +261,9 @@ def _check(seed: int | None, count: int, best_of: int) -> int:
 
 
 def _check_kept(options: CompositionOptions | None, doing: str) -> CompositionOptions:
-    """Return the options, or refuse those that would change meter, tempo or length of the user's music."""
+    """Return the options, or refuse those that would change tempo, meter or length of the user's music."""
     options = options or CompositionOptions()
-    for name in ("tempo", "bars", "seconds", "meter"):
+    for name in ("tempo", "bars", "seconds", "meter", "swing"):
         if getattr(options, name) is not None:
-            raise ConfigError(f"{doing} keeps the tempo, meter and length of the music; leave out {name}")
+            raise ConfigError(f"{doing} keeps tempo, meter, swing and length of the music; leave out {name}")
     return options

@@ -14,6 +14,7 @@ from audioseq.midi import Score
 from audioseq.music.composing.candidates import Job
 from audioseq.music.composing.composition import Composition, describe_origin
 from audioseq.music.composing.options import CompositionOptions
+from audioseq.music.composing.swing import swing
 from audioseq.music.representation.grid import to_grid
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def build(
         more: further options of `Composer.compose` and `Composer.fill`.
     """
     seeds = np.random.default_rng([job.seed, job.number]).integers(2**31, size=len(form)).tolist()
-    wanted = replace(options, bars=bars)
+    wanted = replace(options, bars=bars, swing=None)  # the model reads and writes straight eighths
     made: list[Composition] = []
     sections: dict[str, tuple[float, float]] = {}
     for letter, seed in zip(form, seeds, strict=True):
@@ -88,6 +89,8 @@ def build(
                 score, cadence, seed, options=replace(wanted, bars=None, meter=None), **more
             )
     first, score = made[0], made[-1].score
+    if options.swing is not None:
+        score = swing(score, options.swing)
     text = f"{describe_origin(job.seed, job.number, first.conditions, first.tempo)}, form {form}"
     return replace(
         first, score=replace(score, text=text), seed=job.seed, number=job.number,

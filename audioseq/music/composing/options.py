@@ -33,6 +33,7 @@ class CompositionOptions:
         chords: chords bar by bar, repeated, such as `| C | Am7 | F G7 |` or `I vi ii V7`; see
             `parse_progression`. The key is by default the one that fits them.
         meter: time signature of new bars, such as `3/4`.
+        swing: share of the first of two eighths in their quarter, 50 to 75 percent; see `swing.swing`.
     Raises:
         ConfigError: a value is unknown or out of range, or both lengths are given.
     """
@@ -45,6 +46,7 @@ class CompositionOptions:
     seconds: float | None = None
     chords: str | None = None
     meter: str | None = None
+    swing: float | None = None
 
     def __post_init__(self) -> None:
         styles = v.STYLES[:-1]
@@ -58,6 +60,7 @@ class CompositionOptions:
         check_range("density", self.density, *DENSITIES, "notes per quarter note")
         check_range("bars", self.bars, 1, MAX_BARS, "bars")
         check_range("seconds", self.seconds, 1, MAX_SECONDS, "seconds")
+        check_range("swing", self.swing, 50, 75, "percent, where 50 is straight")
         if self.bars is not None and self.seconds is not None:
             raise ConfigError("bars and seconds both set the length; give one of them")
         if self.chords is not None:

@@ -17,6 +17,7 @@ from audioseq.music.composing.conditions import (
     usual_programs,
 )
 from audioseq.music.composing.options import CompositionOptions, parse_meter
+from audioseq.music.composing.swing import swing
 from audioseq.music.generation.draft import Draft, parts_of
 from audioseq.music.generation.dynamics import refine
 from audioseq.music.generation.endings import (
@@ -172,6 +173,11 @@ class PiecePlanner:
             bars = 0 if start is None else len(start.primer.piece.meters)
             progression = draft.chords if self.with_primer else draft.chords.after(-bars)
             score = replace(score, chords=progression.symbols(score, bars if self.with_primer else 0))
+        if self.options.swing is not None:
+            begin = 0.0
+            if start is not None and self.with_primer:
+                begin = float(score.seconds(start.primer.end / v.TICKS_PER_QUARTER))
+            score = swing(score, self.options.swing, begin)
         density = piece.density
         return Composition(
             score, job.seed, job.number, conditions, bpm, draft.nats / max(draft.sampled, 1), density,
