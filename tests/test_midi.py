@@ -154,6 +154,8 @@ def test_bars_follow_the_time_signatures() -> None:
     assert upbeat.bars().tolist() == [0, 1, 4, 7, 11]
     assert Score(long, ((0.0, 60.0),), ((0.0, 4, 4), (6.0, 2, 4))).bars().tolist() == [0, 4, 6, 8, 10]
     assert Score((Note(60, 64, 0.0, 4.0),)).bars().tolist() == [0, 2, 4]
+    held = Note(60, 64, 0.0, 13.5)  # a change after its end does not shorten the last bar
+    assert Score((held,), ((0.0, 60.0),), ((0.0, 7, 4), (14.0, 2, 4))).bars().tolist() == [0, 7, 14]
 
 
 def test_signatures_names_text_and_tempos_round_trip(tmp_path: Path) -> None:

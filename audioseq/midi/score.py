@@ -83,13 +83,15 @@ class Score:
         end = self.beats(self.end)
         changes = [0.0, *(self.beats(start) for start, _, _ in signatures[1:]), math.inf]
         lines: list[float] = []
+        last = end  # of the last bar, in the signature that it has
         for (_, numerator, denominator), (start, stop) in zip(signatures, pairwise(changes), strict=True):
             length = 4 * numerator / denominator
             count = math.ceil((min(stop, end) - start) / length - 1e-6)
             if len(lines) + count > MAX_BARS:
                 raise MidiError(f"has more than {MAX_BARS} bars; correct the time signatures and the tempos")
-            lines += [start + length * index for index in range(count)]
-        last = lines[-1] + length if lines and stop > end else end
+            if count > 0:
+                lines += [start + length * index for index in range(count)]
+                last = min(lines[-1] + length, stop)
         return np.asarray(self.seconds(np.array([*lines, max(last, end)])))
 
     @cached_property
