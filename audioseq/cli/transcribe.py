@@ -225,6 +225,8 @@ def transcribe(
     forms = _formats(form, suffix)
     if words and not FORMATS_WITH_OPTIONAL_WORDS.intersection(forms):
         raise typer.BadParameter("needs -f json, srt or vtt", param_hint="--words")
+    if punctuation is not None and writers.RAW_FORMATS.issuperset(forms):
+        raise typer.BadParameter(f"has no effect on {', '.join(forms)}", param_hint="--punctuation")
     if resume and output is None:
         raise typer.BadParameter("needs -o DIR", param_hint="--resume")
     if force and output is None:

@@ -204,6 +204,8 @@ def test_the_user_may_choose_the_punctuation_model(
     assert capsys.readouterr().out.split() == found.text.split()
     assert run([*command, str(mine), "--raw"]) == 2
     assert "does not go with --raw" in capsys.readouterr().err
+    assert run([*command, str(mine), "-f", "ctm"]) == 2
+    assert "has no effect on ctm" in capsys.readouterr().err
     assert run([*command, "none.safetensors"]) == 1
     assert "none.safetensors" in capsys.readouterr().err
 
