@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,17 +63,18 @@ def test_training_on_a_gpu_needs_what_prepare_writes(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "argv", [*arguments, "--prepare"])
     script.main()
     assert all(each in WaveformCache(tmp_path / "cache") for each in made)
-    started = []
-    monkeypatch.setattr(script, "train", lambda *args, **options: started.append(options) or fake_result())
+    started: list[dict[str, Any]] = []
+
+    def record(*arguments: Any, **options: Any) -> TrainingResult:
+        started.append(options)
+        return TrainingResult(Path("best"), Path("last"), {}, 0)
+
+    monkeypatch.setattr(script, "train", record)
     monkeypatch.setattr(sys, "argv", [*arguments, "--run-dir", str(tmp_path)])
     for resume in (False, True):
         script.main()
         assert started[-1]["resume"] is resume and started[-1]["device"] == "cuda"
         (tmp_path / "state.pt").touch()
-
-
-def fake_result() -> TrainingResult:
-    return TrainingResult(Path("best"), Path("last"), {}, 0)
 
 
 def test_a_word_is_learnt_from_text_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
