@@ -35,7 +35,7 @@ class TiedKeyHead(nn.Module):
         hidden_size: features D of a key.
         window: semitones to either side that a key reads in each channel of the history.
         below: semitones below that a key reads in its own frame.
-        dropout: probability of zeroing a feature of a key.
+        dropout: probability of zeroing a feature of all keys of a frame.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class TiedKeyHead(nn.Module):
         self.key = nn.Parameter(torch.zeros(hidden_size, keys))
         self.hidden = nn.Conv1d(hidden_size, hidden_size, 1)
         self.output = nn.Conv1d(hidden_size, 1, 1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout1d(dropout)
         nn.init.constant_(self.own.bias, LOG_ODDS)
 
     def forward(self, features: Tensor, history: Tensor, frames: Tensor) -> Tensor:
