@@ -1,6 +1,6 @@
-"""Accompaniments of twenty plain tunes: the notes of the tune, key and harmony, beside free and real pieces.
+"""Accompaniments of plain tunes: the notes of the tune, key and harmony, beside free and real pieces.
 
-    python -m tests.benchmarks.bench_accompany [--candidates N] [--manifest runs/data/music/valid.jsonl]
+    python -m tests.benchmarks.bench_accompany [--candidates N] [--tunes N] [--manifest FILE.jsonl]
 
 Each tune of `tunes.py` is accompanied in each style. Unchanged tunes have the same notes in the file with the
 accompaniment, to the tick. In key is the share of the notes of the accompaniment in the scale of the tune (of
@@ -33,14 +33,15 @@ def main() -> None:
     """Parse the options, accompany, write the results."""
     parser = report.parser("accompany", __doc__)
     parser.add_argument("--candidates", type=int, default=CANDIDATES)
+    parser.add_argument("--tunes", type=int, default=len(TUNES), help="number of tunes, and of other pieces")
     parser.add_argument("--manifest", type=Path, default=Path("runs/data/music/valid.jsonl"))
     options = parser.parse_args()
-    composer = load_composer()
+    composer, tunes = load_composer(), TUNES[:: max(len(TUNES) // options.tunes, 1)][: options.tunes]
     rows: list[report.Row] = []
     for style in STYLES:
         wanted = CompositionOptions(style=style)
         unchanged, found = 0, []
-        for number, tune in enumerate(TUNES):
+        for number, tune in enumerate(tunes):
             score = to_score(tune)
             (made,) = composer.accompany(score, number, options=wanted, best_of=options.candidates)
             written = Score.load(made.score.to_bytes())
@@ -50,11 +51,11 @@ def main() -> None:
             {"style": style, "pieces": "accompanied tunes", "unchanged tunes": unchanged, **mean(found)}
         )
         report.show(rows[-1])
-        free = composer.compose(1, count=len(TUNES), options=CompositionOptions(style=style, bars=FREE_BARS))
+        free = composer.compose(1, count=len(tunes), options=CompositionOptions(style=style, bars=FREE_BARS))
         found = [measure(to_grid(p.score), (p.conditions.tonic, p.conditions.minor)) for p in free]
         rows.append({"style": style, "pieces": "composed freely", "unchanged tunes": "", **mean(found)})
         report.show(rows[-1])
-        entries = [entry for entry in read_manifest(options.manifest) if entry.style == style][: len(TUNES)]
+        entries = [entry for entry in read_manifest(options.manifest) if entry.style == style][: len(tunes)]
         real = [read_piece(entry.midi_filepath, print) for entry in entries]
         found = [measure(piece, piece.key()) for piece in real if piece is not None]
         rows.append({"style": style, "pieces": "held out", "unchanged tunes": "", **mean(found)})
@@ -79,17 +80,18 @@ def measure(piece: Piece, key: tuple[int, bool]) -> tuple[float, float, float]:
     tonic, minor = key
     below = [note for note in piece.pitched if note.track > 0]
     end = max(note.end for note in piece.notes)
-    sounding = np.zeros((12, end), bool)
+    sounding: np.ndarray = np.zeros((12, end), bool)
     for note in below:
         sounding[note.pitch % 12, note.onset : note.end] = True
     heard = sounding.any(axis=0)
-    near: np.ndarray = np.roll(sounding, 1, axis=0) | np.roll(sounding, -1, axis=0)
+    near: np.ndarray = np.asarray(np.roll(sounding, 1, axis=0) | np.roll(sounding, -1, axis=0))
     time = np.zeros(3)  # over an accompaniment, in harmony, in a clash
     for note in piece.pitched:
         if note.track == 0:
             span, tone = slice(note.onset, note.end), note.pitch % 12
             inside = sounding[tone, span]
-            time += heard[span].sum(), inside.sum(), (near[tone, span] & ~inside).sum()
+            clash = near[tone, span] & ~inside
+            time += [heard[span].sum(), inside.sum(), clash.sum()]
     in_key = np.mean([(note.pitch - tonic) % 12 in SCALES[minor] for note in below]) if below else 1.0
     return float(in_key), float(time[1] / max(time[0], 1)), float(time[2] / max(time[0], 1))
 

@@ -1,6 +1,6 @@
 """How well new bars fit between the bars of held-out pieces.
 
-    python -m tests.benchmarks.bench_fill [--pieces N] [--bars N] [--manifest runs/data/music/valid.jsonl]
+    python -m tests.benchmarks.bench_fill [--pieces N] [--bars N] [--styles STYLE ...] [--manifest FILE.jsonl]
 
 In the middle of each piece some bars are replaced: by `fill`, with the best of several candidates or a
 single one; by the same bars of another piece of the style, transposed to the key; or not at all. Nats per
@@ -37,13 +37,14 @@ MOST_BARS = 200
 def main() -> None:
     """Parse the options, fill, write the results."""
     parser = report.parser("fill", __doc__)
+    parser.add_argument("--styles", nargs="+", default=STYLES, choices=STYLES)
     parser.add_argument("--pieces", type=int, default=6, help="pieces of each style")
     parser.add_argument("--bars", type=int, default=4, help="bars that are replaced")
     parser.add_argument("--manifest", type=Path, default=Path("runs/data/music/valid.jsonl"))
     options = parser.parse_args()
     composer = load_composer()
     rows: list[report.Row] = []
-    for style in STYLES:
+    for style in options.styles:
         pieces = read_pieces(options.manifest, style, options.pieces, options.bars)
         measured: dict[str, list[tuple[float, float, float]]] = {}
         for number, piece in enumerate(pieces):

@@ -147,8 +147,7 @@ class Composer:
             count: number of results.
             options: style, key, density and chords of the new bars; by default those of the piece.
             sampling: options of sampling; default `DEFAULT_SAMPLING`.
-            best_of: number of candidates for each result; the best makes the bars that follow likeliest, and
-                is likely itself.
+            best_of: number of candidates for each result; the best makes the bars that follow likeliest.
             check: called before each event; an error that it raises stops the generation.
         Raises:
             ConfigError: a value is out of range.
