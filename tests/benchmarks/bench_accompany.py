@@ -83,7 +83,7 @@ def measure(piece: Piece, key: tuple[int, bool]) -> tuple[float, float, float]:
     sounding: np.ndarray = np.zeros((12, end), bool)
     for note in below:
         sounding[note.pitch % 12, note.onset : note.end] = True
-    heard = sounding.any(axis=0)
+    heard: np.ndarray = np.asarray(sounding.any(axis=0))
     near: np.ndarray = np.asarray(np.roll(sounding, 1, axis=0) | np.roll(sounding, -1, axis=0))
     time = np.zeros(3)  # over an accompaniment, in harmony, in a clash
     for note in piece.pitched:
