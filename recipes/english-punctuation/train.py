@@ -17,9 +17,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     parser = training_parser(__doc__, "runs/punctuation", "resume", "set", "smoke", "model", "publish")
-    parser.add_argument(
-        "--data", type=Path, default=Path("runs/data/punctuation"), help="output of prepare.py"
-    )
+    parser.add_argument("--data", type=Path, default=Path("runs/data/punctuation"), help="from prepare.py")
     args = parser.parse_args()
     options = {"run_dir": args.run_dir, "overrides": args.set, "resume": args.resume}
     text = HERE / "smoke.txt" if args.smoke else args.data / "test.txt"
