@@ -77,7 +77,7 @@ def page(server: Server, browser: BrowserContext) -> Iterator[Page]:
         opened.on("request", lambda request: note(request.url))
         opened.on("websocket", lambda socket: note(socket.url))
         opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.goto(server.address)
+        opened.goto(server.address, wait_until="commit")
         opened.get_by_text("Choose a recording").wait_for()
         yield opened
     assert not errors
