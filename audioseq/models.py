@@ -37,7 +37,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-small",
         task="speech",
         file="english-small.safetensors",
-        sha256="791438c51d18a1eecb44760432a3be70d481e480ab073af735ca33000e301637",
+        sha256="f12e5960475e5512d47f6aeebc82f19c471797276219f07a58e61ef95fc3a91d",
         summary="read English from many speakers; a base to adapt to your own recordings",
     ),
     Model(

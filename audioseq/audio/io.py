@@ -39,6 +39,8 @@ SUFFIXES = (*_SOUNDFILE_SUFFIXES, *(containers.SUFFIXES if containers.available(
 _WRITE_SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".mp3": "MPEG_LAYER_III"}
 WRITE_SUFFIXES = tuple(_WRITE_SUBTYPES)
 """File name suffixes that `write` accepts."""
+_MP3_COMPRESSION = 0.7
+"""From 0 to 1: music in stereo has about 85 kbit/s."""
 UNSUPPORTED_SUFFIXES = tuple(sorted({*containers.SUFFIXES} - {*SUFFIXES}))
 """Suffixes of recordings that cannot be read, since PyAV is not installed."""
 _HINT = f"; for {' '.join(UNSUPPORTED_SUFFIXES)}: {containers.INSTALL}" if UNSUPPORTED_SUFFIXES else ""
@@ -280,7 +282,7 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 
 def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
-    """Write samples in -1..1 `[N]` or `[N, channels]` as 16-bit wav or flac, or as mp3, depending on the suffix.
+    """Write samples in -1..1 `[N]` or `[N, channels]`: as wav or flac of 16 bit or mp3, by the suffix.
 
     Raises:
         AudioError: the suffix is another one, or the format does not support the sample rate.
@@ -294,7 +296,13 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
     buffer = io.BytesIO()
     try:
         sf.write(
-            buffer, np.clip(waveform, -1, 1), sample_rate, format=suffix[1:], subtype=_WRITE_SUBTYPES[suffix]
+            buffer,
+            np.clip(waveform, -1, 1),
+            sample_rate,
+            format=suffix[1:],
+            subtype=_WRITE_SUBTYPES[suffix],
+            compression_level=_MP3_COMPRESSION if suffix == ".mp3" else None,
+            bitrate_mode="VARIABLE" if suffix == ".mp3" else None,
         )
     except sf.SoundFileError as error:
         reason = str(error).rsplit(": ", 1)[-1].rstrip(".")

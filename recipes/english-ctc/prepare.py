@@ -18,6 +18,8 @@ TRAIN = {
     "CommonVoice-part": corpora.tsv,
     "CommonVoice13-part": corpora.tsv,
 }
+MACHINE = {"CommonVoice13-machine": corpora.tsv}
+"""Recordings whose texts were written by Whisper base, not by people."""
 DEV = {"LibriSpeech/dev-clean-part": corpora.librispeech}
 
 
@@ -26,7 +28,7 @@ def main() -> None:
     parser.add_argument("--from", dest="source", type=Path, default=Path("../shared/data/speech"))
     parser.add_argument("--out", type=Path, default=Path("runs/data/english"))
     args = parser.parse_args()
-    for name, folders in (("train", TRAIN), ("dev", DEV)):
+    for name, folders in (("train", TRAIN), ("machine", MACHINE), ("dev", DEV)):
         utterances = [each for folder, read in folders.items() for each in read(args.source / folder)]
         print(corpora.save_manifest(args.out / f"{name}.jsonl", utterances))
 

@@ -306,7 +306,7 @@ def test_written_mp3_is_nearly_the_same(tmp_path: Path) -> None:
     waveform = sine(22_050) / 2
     audio.write(tmp_path / "a.MP3", waveform, 22_050)
     back, _ = audio.read(tmp_path / "a.MP3")
-    np.testing.assert_allclose(back[4000:-4000], waveform[4000:-4000], atol=0.02)
+    np.testing.assert_allclose(back[4000:-4000], waveform[4000:-4000], atol=0.05)
 
 
 def test_write_rejects_other_formats_and_missing_directories(tmp_path: Path) -> None:

@@ -144,13 +144,15 @@ def test_english_excludes_held_out_data_from_training(
         (folder / "txt" / "p").mkdir(parents=True)
         (folder / "txt" / "p" / f"{name}.txt").write_text("Spoken.")
 
-    for number, (place, reader) in enumerate({**module.TRAIN, **module.DEV}.items()):
+    for number, (place, reader) in enumerate({**module.TRAIN, **module.MACHINE, **module.DEV}.items()):
         makers.get(reader, made)(tmp_path / place, str(number))
     for forbidden in ("an4/test", "an4/train", "kathleen"):
         made(tmp_path / forbidden, forbidden.replace("/", "-"))
     run(module, monkeypatch, "--from", tmp_path, "--out", tmp_path / "out")
     train, dev = (read_manifest(tmp_path / "out" / f"{name}.jsonl") for name in ("train", "dev"))
     assert {each.dataset for each in dev} == {"dev-clean-part"}
+    (machine,) = read_manifest(tmp_path / "out" / "machine.jsonl")
+    assert machine.dataset == "CommonVoice13-machine"
     assert len({each.dataset for each in train}) == len(module.TRAIN) == 8
     assert not {each.audio_filepath for each in train} & {each.audio_filepath for each in dev}
     assert not any(name in str(each) for each in train for name in ("an4", "kathleen", "digit", "dev-clean"))

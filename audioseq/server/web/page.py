@@ -40,6 +40,8 @@ def mount(app: FastAPI, service: Service) -> None:
 
     @ui.page("/", title="audioseq", favicon=FAVICON, dark=None, language="en-GB")
     def show() -> None:
+        ui.add_css(FOLDER / "page.css")
+        ui.add_head_html(f"<script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>")
         ui.colors(primary="#2f6fb0")
         with ui.header().classes("head"):
             ui.html("<h1>audioseq</h1>", sanitize=False)
@@ -55,8 +57,6 @@ def mount(app: FastAPI, service: Service) -> None:
             with ui.tab_panel(about):
                 show_cards(service)
 
-    ui.add_css(FOLDER / "page.css", shared=True)
-    ui.add_head_html(f"<script>{(FOLDER / 'page.js').read_text(encoding='utf-8')}</script>", shared=True)
     # At the start, NiceGUI looks at all objects, and so at a deprecated one of torch.
     warnings.filterwarnings("ignore", ".*reduce_op.* is deprecated", FutureWarning)
     ui.run_with(
