@@ -17,6 +17,7 @@ from audioseq.language.units import Units, restore_units
 from audioseq.models import open_model, resolve
 from audioseq.runtime.graph import select
 from audioseq.runtime.step import ArrayState, StackStep, fuse
+from audioseq.runtime.threads import one_thread
 
 HEAD_ROWS = 256
 """Positions whose next tokens are scored at once; limits the memory of the scores to some megabytes."""
@@ -61,9 +62,10 @@ class PrefixScorer:
             for token in row:
                 path.append(tree.setdefault((path[-1], token), len(tree) + 1))
             nodes.append(path)
-        outputs = self._outputs(list(tree))
         edges = list(tree) + [(path[-1], self.units.end) for path in nodes]
-        scores = self._edge_scores(outputs, np.array(edges)).tolist()
+        with one_thread():
+            outputs = self._outputs(list(tree))
+            scores = self._edge_scores(outputs, np.array(edges)).tolist()
         ends = scores[len(tree) :]
         return [
             sum(scores[node - 1] for node in path[1:]) + end for path, end in zip(nodes, ends, strict=True)

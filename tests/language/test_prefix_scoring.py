@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from audioseq import checkpoint
 from audioseq.errors import CheckpointError, DataError
@@ -51,6 +52,21 @@ def test_each_prefix_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     texts = ["abc ab", "abc ac", "abc", "abc ab", ""]
     assert score(texts) == pytest.approx(predictor.score(texts), abs=1e-4)
     assert rows == [1, 1, 1, 1, 1, 1, 2]
+
+
+def test_products_are_computed_on_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = load_predictor(tiny.save(tmp_path / "a", "characters"), "cpu")
+    score = scorer(predictor)
+    step, threads = score._step, list[int]()
+
+    def record(x: object, states: object) -> object:
+        threads.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return step(x, states)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(score, "_step", record)
+    monkeypatch.setattr(record, "initial_states", step.initial_states, raising=False)
+    score(["abc"])
+    assert set(threads) <= {1}
 
 
 def test_an_unknown_character_is_an_error(tmp_path: Path) -> None:
