@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ import torchaudio.functional
 from torch import Tensor, nn
 
 from audioseq.audio.mel import F_MAX, F_MIN, LOG_OFFSET, N_FFT, WIN_LENGTH, mel_filters
+
+N = TypeVar("N", int, Tensor)
 
 MIN_STD = 0.1
 """Minimum standard deviation of a mel band, so that constant bands (band-limited audio) are not amplified."""
@@ -103,14 +105,18 @@ class LogMel(nn.Module):
             lengths: samples of each waveform `[B]`.
         Returns:
             normalised log-mel energies `[B, T, F]`, exactly 0 on padding, and the number of frames of each
-            waveform `[B]`, lengths // hop_length + 1.
+            waveform `[B]`, from `count_frames`.
         """
         # One waveform at a time, because the rounding of a matrix product depends on its shape.
         rows = [
             (self.log_energies(row[:length]) - self.mean) / self.std
             for row, length in zip(waveform, lengths.tolist(), strict=True)
         ]
-        return nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths // self.hop_length + 1
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True), self.count_frames(lengths)
+
+    def count_frames(self, samples: N) -> N:
+        """Return the number of frames of a waveform, or of several, given their samples."""
+        return samples // self.hop_length + 1
 
     def batch_features(
         self, waveform: Tensor, lengths: Tensor, warps: Sequence[float] | None = None
@@ -129,7 +135,7 @@ class LogMel(nn.Module):
             sizes = [self.options[name] for name in ("n_fft", "n_mels", "f_min", "f_max", "sample_rate")]
             filters = torch.stack([_warped_filters(*sizes, warp) for warp in warps]).to(waveform.device)
         features = (self.log_energies(waveform, filters) - self.mean) / self.std
-        frames = lengths // self.hop_length + 1
+        frames = self.count_frames(lengths)
         valid = torch.arange(features.shape[1], device=frames.device) < frames.unsqueeze(1)
         return torch.where(valid.unsqueeze(2), features, 0.0), frames
 

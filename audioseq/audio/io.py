@@ -36,11 +36,14 @@ _SOUNDFILE_SUFFIXES = (
 )  # fmt: skip
 SUFFIXES = (*_SOUNDFILE_SUFFIXES, *(containers.SUFFIXES if containers.available() else ()))
 """File name suffixes that `find_recordings` looks for in directories."""
-_WRITE_SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16", ".mp3": "MPEG_LAYER_III"}
-WRITE_SUFFIXES = tuple(_WRITE_SUBTYPES)
+_ENCODINGS: dict[str, dict[str, Any]] = {
+    ".wav": {"subtype": "PCM_16"},
+    ".flac": {"subtype": "PCM_16"},
+    # About 85 kbit/s for music in stereo.
+    ".mp3": {"subtype": "MPEG_LAYER_III", "compression_level": 0.7, "bitrate_mode": "VARIABLE"},
+}
+WRITE_SUFFIXES = tuple(_ENCODINGS)
 """File name suffixes that `write` accepts."""
-_MP3_COMPRESSION = 0.7
-"""From 0 to 1: music in stereo has about 85 kbit/s."""
 UNSUPPORTED_SUFFIXES = tuple(sorted({*containers.SUFFIXES} - {*SUFFIXES}))
 """Suffixes of recordings that cannot be read, since PyAV is not installed."""
 _HINT = f"; for {' '.join(UNSUPPORTED_SUFFIXES)}: {containers.INSTALL}" if UNSUPPORTED_SUFFIXES else ""
@@ -295,15 +298,7 @@ def write(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int =
         raise AudioError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use {use}")
     buffer = io.BytesIO()
     try:
-        sf.write(
-            buffer,
-            np.clip(waveform, -1, 1),
-            sample_rate,
-            format=suffix[1:],
-            subtype=_WRITE_SUBTYPES[suffix],
-            compression_level=_MP3_COMPRESSION if suffix == ".mp3" else None,
-            bitrate_mode="VARIABLE" if suffix == ".mp3" else None,
-        )
+        sf.write(buffer, np.clip(waveform, -1, 1), sample_rate, format=suffix[1:], **_ENCODINGS[suffix])
     except sf.SoundFileError as error:
         reason = str(error).rsplit(": ", 1)[-1].rstrip(".")
         raise AudioError(f"{path}: cannot be written ({reason}); use .wav") from error

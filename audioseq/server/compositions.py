@@ -152,16 +152,8 @@ def _accepted(header: str) -> Format:
 def _to_options(fields: CompositionForm, primer: bytes | None) -> ComposeOptions:
     from audioseq.music.pipeline import CompositionOptions
 
-    options = CompositionOptions(
-        fields.style,
-        fields.key,
-        fields.tempo,
-        fields.density,
-        fields.bars,
-        fields.seconds,
-        fields.chords,
-        fields.meter,
-    )
+    named = {"style", "key", "tempo", "density", "bars", "seconds", "chords", "meter"}
+    options = CompositionOptions(**fields.model_dump(include=named))
     return ComposeOptions(
         options=None if options == CompositionOptions() else options,
         seed=fields.seed,

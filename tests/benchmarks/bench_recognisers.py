@@ -19,10 +19,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from audioseq import audio, models
 from audioseq.data import read_manifest
+from audioseq.speech.data.cache import to_int16
+from audioseq.text.tokenizer import normalise
 from tests.benchmarks import report
 from tests.benchmarks.bench_runtime import errors, run, write_recordings
 
@@ -41,9 +41,8 @@ def open_pocketsphinx() -> Callable[[Path], str]:
     decoder = pocketsphinx.Decoder(samprate=audio.SAMPLE_RATE, loglevel="FATAL")
 
     def transcribe(path: Path) -> str:
-        samples = np.clip(audio.load(path) * 2**15, -(2**15), 2**15 - 1).astype(np.int16)
         decoder.start_utt()
-        decoder.process_raw(samples.tobytes(), full_utt=True)
+        decoder.process_raw(to_int16(audio.load(path)).tobytes(), full_utt=True)
         decoder.end_utt()
         hypothesis = decoder.hyp()
         return hypothesis.hypstr if hypothesis else ""
@@ -66,8 +65,6 @@ def open_whisper(weights: str) -> Callable[[Path], str]:
 
 def transcribe_all(recogniser: str, folder: Path) -> None:
     """Print the transcripts of the files of a folder as JSON lines."""
-    from audioseq.text.tokenizer import normalise
-
     transcribe = open_pocketsphinx() if recogniser == POCKETSPHINX else open_whisper(recogniser)
     for path in sorted(folder.iterdir()):
         print(json.dumps({"path": str(path), "text": normalise(transcribe(path)).text}))

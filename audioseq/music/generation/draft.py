@@ -59,7 +59,7 @@ class Draft:
         shares: share of the new notes that each track should have; the model chooses if there are none.
         chords: chords that the piece follows; the model chooses if there are none.
         ending: whether the last bars are sampled again until they end on the tonic.
-        given: notes that the piece has whatever is sampled; none if not given.
+        given: notes that are part of the piece in any case; none if not given.
     """
 
     conditions: Conditions
@@ -94,6 +94,21 @@ class Draft:
 
     def __post_init__(self) -> None:
         self.parts = self.parts or parts_of(self.conditions)
+
+    @property
+    def nats_per_event(self) -> float:
+        """Mean negative log-likelihood of the sampled events."""
+        return self.nats / max(self.sampled, 1)
+
+    @property
+    def new_nats_per_event(self) -> float:
+        """Mean negative log-likelihood of the sampled events that do not repeat an earlier bar."""
+        return self.new_nats / max(self.new, 1)
+
+    @property
+    def given_nats_per_event(self) -> float:
+        """Mean negative log-likelihood of the events of the given notes and bars."""
+        return self.given_nats / max(self.given_events, 1)
 
 
 def parts_of(conditions: Conditions) -> tuple[Part, ...]:

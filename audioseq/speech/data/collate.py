@@ -96,8 +96,7 @@ def augment(
             effects.append(wave.draw(generator))
             length = effects[-1].length(length)
         if spec:
-            frames = length // log_mel.hop_length + 1
-            masks.append(spec.draw(frames, log_mel.options["n_mels"], generator))
+            masks.append(spec.draw(log_mel.count_frames(length), log_mel.options["n_mels"], generator))
     return recordings._replace(effects=tuple(effects), masks=tuple(masks))
 
 
