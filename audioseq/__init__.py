@@ -6,7 +6,7 @@
     audioseq.load("digits").transcribe("talk.wav")         # load a model once, transcribe many recordings
     audioseq.transcribe_all("clips/", "texts/")            # transcribe a folder; can be resumed
     audioseq.compose(seed=7).save("tune.mid")              # generate music
-    audioseq.fill("tune.mid", bars=(9, 16)).save("b.mid")  # write some bars of a piece anew
+    audioseq.fill("tune.mid", bars=(9, 16)).save("b.mid")  # rewrite some bars of a piece
     audioseq.punctuate("hello how are you")                # restore punctuation and capitals
 
 Names are imported on first use, so `import audioseq` does not load PyTorch.

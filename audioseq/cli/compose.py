@@ -110,7 +110,7 @@ def compose(
         if value is not None and (own is None or own[0] != needed):
             raise typer.BadParameter(f"needs {needed}", param_hint=name)
     if source is not None and fill is None:
-        raise typer.BadParameter("needs --fill, the bars to write anew", param_hint="--from")
+        raise typer.BadParameter("needs --fill, the bars to rewrite", param_hint="--from")
     if form is not None and own is not None:
         raise typer.BadParameter(f"cannot be combined with {own[0]}", param_hint="--form")
     seed_number = _parse_seed(seed)
@@ -151,7 +151,7 @@ class _Task:
 
     Args:
         own: option and path of the music; None for new pieces.
-        fill: bars to write anew.
+        fill: bars to rewrite.
         strength: share of the bars to vary.
         with_primer: whether the result includes the primer.
         form: sections of a new piece.

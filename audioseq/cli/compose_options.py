@@ -128,14 +128,14 @@ Source = Annotated[
         "--from",
         metavar="FILE.mid",
         rich_help_panel=OWN_PANEL,
-        help="Piece of which --fill writes some bars anew.",
+        help="Piece of which --fill rewrites some bars.",
     ),
 ]
 Fill = Annotated[
     str | None,
-    _option(OWN_PANEL, "BARS", "Bars to write anew, such as 9-16, between what stands before and after."),
+    _option(OWN_PANEL, "BARS", "Bars to rewrite, such as 9-16, to fit the bars before and after them."),
 ]
-Vary = Annotated[Path | None, _option(OWN_PANEL, "FILE.mid", "Vary this piece: write some of its bars anew.")]
+Vary = Annotated[Path | None, _option(OWN_PANEL, "FILE.mid", "Vary this piece: rewrite some of its bars.")]
 Strength = Annotated[
     float | None,
     _option(OWN_PANEL, "SHARE", "Share of the bars that --vary changes, 0 to 1.", show_default="0.5"),

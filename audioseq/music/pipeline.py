@@ -131,7 +131,7 @@ def fill(
     best_of: int = CANDIDATES,
     **options: Any,
 ) -> Composition:
-    """Write some bars of a piece anew, between what stands before and after them; see `Composer.fill`.
+    """Rewrite some bars of a piece, to fit the bars before and after them; see `Composer.fill`.
 
     Args:
         score: the piece, or path of a MIDI file.
@@ -162,11 +162,8 @@ def vary(
 
     Args:
         score: the piece, or path of a MIDI file.
-        strength: share of the bars that are written anew, 0 to 1.
-        seed: equal seeds give equal pieces; random if not given.
-        model: name of a model, or path of its file; default `music-small`.
-        best_of: number of candidates.
-        options: style, key, density and chords, as in `CompositionOptions`.
+        strength: share of the bars that are rewritten, 0 to 1.
+        seed, model, best_of, options: as in `fill`.
     Raises:
         AudioseqError: the model, the piece or an option is invalid.
     Example:
@@ -188,10 +185,7 @@ def accompany(
 
     Args:
         score: the melody, or path of a MIDI file.
-        seed: equal seeds give equal pieces; random if not given.
-        model: name of a model, or path of its file; default `music-small`.
-        best_of: number of candidates.
-        options: style, key, density and chords, as in `CompositionOptions`.
+        seed, model, best_of, options: as in `fill`.
     Raises:
         AudioseqError: the model, the melody or an option is invalid.
     Example:

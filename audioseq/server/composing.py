@@ -71,7 +71,7 @@ class SharedComposer:
 
         Args:
             wanted: what to compose.
-            check: called again and again; an error that it raises stops the composition.
+            check: called repeatedly; an error that it raises stops the composition.
         Raises:
             ConfigError: an option is out of range, or does not fit the others.
             MidiError, DataError: the primer cannot be used.

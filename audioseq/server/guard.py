@@ -88,7 +88,7 @@ class Guard:
         )
 
     def _has_allowed_origin(self, headers: Headers) -> bool:
-        """Return whether a request does not come from a page elsewhere.
+        """Return whether a request does not come from a page of another origin.
 
         Browsers open WebSockets and send forms for pages of any origin; CORS only keeps answers from them.
         """

@@ -43,7 +43,7 @@ class Job:
     max_seconds: float
     """Length at which the recording is refused, seconds."""
     check: Check
-    """Called again and again; an error that it raises stops the transcription."""
+    """Called repeatedly; an error that it raises stops the transcription."""
     progress: Callable[[float], object] | None = None
     """Called with the seconds of the recording that are done."""
     on_segment: SegmentCallback | None = None

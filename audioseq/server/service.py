@@ -188,7 +188,7 @@ class Service:
         return await self._run(self._composing, lambda check: self._composer.compose(wanted, check))
 
     async def read(self, work: Callable[[Check], T]) -> T:
-        """Run work that reads a recording in a thread; it calls its argument again and again, to stop."""
+        """Run work that reads a recording in a thread; it calls its argument repeatedly, to stop."""
         return await self._run(self._threads, work)
 
     async def run(self, work: Callable[[], T]) -> T:

@@ -24,7 +24,7 @@ async def run_in_thread(executor: Executor, work: Callable[[Check], T], timeout_
 
     Args:
         executor: its threads.
-        work: calls its argument again and again, to be stopped.
+        work: calls its argument repeatedly, so that it can be stopped.
         timeout_seconds: maximum time of the work.
     Raises:
         RequestError: it took longer (504).

@@ -117,8 +117,7 @@ class AccompanimentPlanner:
         def finish() -> Candidate:
             made = self._finish(draft, job)
             faults = is_stuck(draft.events) + made.copied + (draft.ending and not has_ending(draft))
-            nats = draft.nats / max(draft.sampled, 1) + draft.given_nats / max(draft.given_events, 1)
-            return Candidate(made, faults, nats)
+            return Candidate(made, faults, draft.nats_per_event + draft.given_nats_per_event)
 
         return Plan(draft, finish)
 
@@ -163,7 +162,7 @@ class AccompanimentPlanner:
         if draft.chords is not None:
             score = replace(score, chords=draft.chords.symbols(score))
         return Composition(
-            score, job.seed, job.number, conditions, primer.bpm, draft.nats / max(draft.sampled, 1),
+            score, job.seed, job.number, conditions, primer.bpm, draft.nats_per_event,
             piece.density, copied, draft.resampled, (*score.warnings, *(COPY_WARNING,) * copied),
         )  # fmt: skip
 

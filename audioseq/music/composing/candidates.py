@@ -40,8 +40,8 @@ class Candidate:
 
     Args:
         piece: the result if it is the best.
-        faults: how many of the things are wrong that a piece should not be or have.
-        nats: negative log-likelihood per event, as far as it tells which candidate is better.
+        faults: number of faults, such as a copy of the training data or a missing cadence.
+        nats: negative log-likelihood per event, of the events by which candidates are compared.
     """
 
     piece: Composition

@@ -104,7 +104,7 @@ class Composer:
     ) -> list[Composition]:
         """Compose pieces with a form of sections, such as AABA.
 
-        A section that returns is a copy whose last two bars are written anew.
+        A section that returns is a copy whose last two bars are rewritten.
 
         Args:
             form: a letter for each section.
@@ -135,14 +135,14 @@ class Composer:
         best_of: int = CANDIDATES,
         check: Callable[[], object] | None = None,
     ) -> list[Composition]:
-        """Write some bars of a piece anew, between what stands before and after them.
+        """Rewrite some bars of a piece, to fit the bars before and after them.
 
         The notes that begin in other bars, and all drums, are unchanged. New notes end with the last of these
         bars.
 
         Args:
             score: music of the user.
-            bars: first and last bar, from 1; both are written anew.
+            bars: first and last bar, from 1; both are rewritten.
             seed: as in `compose`.
             count: number of results.
             options: style, key, density and chords of the new bars; by default those of the piece.
@@ -171,7 +171,7 @@ class Composer:
         best_of: int = CANDIDATES,
         check: Callable[[], object] | None = None,
     ) -> list[Composition]:
-        """Return variations of a piece: a share of its bars is written anew, as `fill` does.
+        """Return variations of a piece: a share of its bars is rewritten, as `fill` does.
 
         Args:
             score: music of the user.

@@ -25,7 +25,7 @@ MAX_SECTIONS = 26
 SECTION_BARS = 8
 """Length of a section if the length of the piece is not given, bars."""
 CADENCE_BARS = 2
-"""Bars at the end of a section that are written anew when it returns, at most half of it."""
+"""Bars at the end of a section that are rewritten when it returns, at most half of it."""
 
 
 def section_bars(form: str, options: CompositionOptions) -> int:
@@ -58,8 +58,8 @@ def build(
 ) -> Composition:
     """Build a piece section by section.
 
-    A new letter is composed after what stands before. A letter that returns is a copy whose last bars are
-    written anew, so that each return leads on to what follows, and the last one ends the piece.
+    The section of a new letter continues those before it. A letter that returns is a copy whose last bars are
+    rewritten, so that each return leads on to what follows, and the last one ends the piece.
 
     Args:
         composer: composes the sections.

@@ -115,7 +115,7 @@ class PiecePlanner:
             made = self._finish(draft, bpm, job)
             faults = is_stuck(draft.events) + made.copied + (not has_ending(draft))
             faults += self.rates_loops and is_loop(made)
-            return Candidate(made, faults, draft.new_nats / max(draft.new, 1))
+            return Candidate(made, faults, draft.new_nats_per_event)
 
         return Plan(draft, finish)
 
@@ -180,7 +180,7 @@ class PiecePlanner:
             score = swing(score, self.options.swing, begin)
         density = piece.density
         return Composition(
-            score, job.seed, job.number, conditions, bpm, draft.nats / max(draft.sampled, 1), density,
+            score, job.seed, job.number, conditions, bpm, draft.nats_per_event, density,
             copied, draft.resampled, tuple(self._warnings(draft, density, copied)),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Revisions of a piece: some bars are written anew, between those that stay."""
+"""Revisions of a piece: some bars are rewritten, and the others are kept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HELD_SECONDS = 1e-3
 
 
 def bars_to_fill(primer: Primer, bars: tuple[int, int]) -> frozenset[int]:
-    """Return the bars of the grid that are written anew.
+    """Return the bars of the grid that are rewritten.
 
     Args:
         primer: the piece.
@@ -55,7 +55,7 @@ def bars_to_fill(primer: Primer, bars: tuple[int, int]) -> frozenset[int]:
 
 
 def bars_to_vary(bars: int, strength: float, random: np.random.Generator) -> frozenset[int]:
-    """Return the bars that a variation writes anew: pairs of neighbours, the last pair only at strength 1.
+    """Return the bars that a variation rewrites: pairs of neighbours, the last pair only at strength 1.
 
     Args:
         bars: number of bars of the piece.
@@ -87,7 +87,7 @@ class RevisionPlanner:
         runs: runs of notes of the training data.
         start: the piece of the user.
         options: requested properties: chords and density.
-        choose: returns the bars to write anew, as bars of the grid.
+        choose: returns the bars to rewrite, as bars of the grid.
         windows: what the model reads for some of these bars; all candidates for a result share it.
     """
 
@@ -108,8 +108,7 @@ class RevisionPlanner:
         def finish() -> Candidate:
             made = self._finish(draft, window, job)
             faults = made.copied + (draft.ending and not has_ending(draft))
-            own, following = draft.nats / max(draft.sampled, 1), draft.given_nats / max(draft.given_events, 1)
-            nats = following if draft.given_events else own
+            nats = draft.given_nats_per_event if draft.given_events else draft.nats_per_event
             return Candidate(made, faults, nats)
 
         return Plan(draft, finish)
@@ -142,7 +141,7 @@ class RevisionPlanner:
         new = refine(new, conditions.style, job.random(FINISHING), heard)
         score = window.put(new.notes, describe_origin(job.seed, job.number, conditions, primer.bpm))
         return Composition(
-            score, job.seed, job.number, start.conditions, primer.bpm, draft.nats / max(draft.sampled, 1),
+            score, job.seed, job.number, start.conditions, primer.bpm, draft.nats_per_event,
             to_grid(score).density if score.notes else 0.0, copied, draft.resampled,
             (COPY_WARNING,) * copied,
         )  # fmt: skip
@@ -156,7 +155,7 @@ class _Window:
         start: the piece of the user.
         first: index of the first bar in the piece.
         piece: the bars, from the first to the end of the piece, on the tracks of the model.
-        free: the bars to write anew.
+        free: the bars to rewrite.
     """
 
     start: Start
@@ -182,7 +181,7 @@ class _Window:
 
     @property
     def reaches_end(self) -> bool:
-        """Whether the last bar of the piece is written anew."""
+        """Whether the last bar of the piece is rewritten."""
         return len(self.piece.meters) - 1 in self.free
 
     @cached_property
@@ -196,7 +195,7 @@ class _Window:
 
     @cached_property
     def given(self) -> Given:
-        """The notes that stay after the first new bar, as far as the model reads them."""
+        """The kept notes after the first new bar that the model reads."""
         end = max(self.free) + 1 + FOLLOWING_BARS if self.free else 0
         begin = self.piece.starts[self.begin]
         notes = [note for note in self.piece.notes if note.onset >= begin and not self._is_free(note.onset)]
@@ -204,7 +203,7 @@ class _Window:
 
     @cached_property
     def kept_density(self) -> float:
-        """Notes per quarter of the bars that stay; 0 if there are none."""
+        """Notes per quarter of the kept bars; 0 if there are none."""
         kept = [bar for bar in range(len(self.piece.meters)) if bar not in self.free]
         ticks = sum(v.METER_TICKS[self.piece.meters[bar]] for bar in kept)
         count = sum(not self._is_free(note.onset) for note in self.piece.notes)

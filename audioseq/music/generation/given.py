@@ -16,12 +16,12 @@ from audioseq.music.representation.vocabulary import BAR, END, SAME, STEP, TRACK
 
 @dataclass(frozen=True)
 class Given:
-    """Notes that a piece will have whatever is sampled.
+    """Notes that are part of a piece in any case.
 
     Args:
         notes: in the order of events, after those that the draft begins with.
         free: bars with other notes too; the model writes in all bars if it is None.
-        end: bar at which generation stops, though the piece goes on; None for the end of the piece.
+        end: bar at which generation stops, before the end of the piece; None for the end of the piece.
     """
 
     notes: Sequence[GridNote] = ()

@@ -52,7 +52,7 @@ class ComposePart:
             with ui.element("div").classes("form"):
                 self._style = ui.select([ANY, *v.STYLES[:-1]], value=ANY, label="Style")
                 self._key = ui.select([ANY, *KEYS], value=ANY, label="Key", with_input=True)
-                # Without min, max and precision: NiceGUI would replace a wrong number in silence.
+                # Without min, max and precision: NiceGUI would replace a wrong number without a message.
                 self._bars = ui.number("Bars", value=16)
                 self._tempo = ui.number("Tempo, quarters/min", placeholder=ANY)
                 self._density = ui.number("Density, notes/quarter", placeholder=ANY, step=0.5)

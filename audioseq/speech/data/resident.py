@@ -1,4 +1,4 @@
-"""Recordings that stay in the memory of the device that trains."""
+"""Recordings kept in the memory of the training device."""
 
 from __future__ import annotations
 
