@@ -163,7 +163,10 @@ def vary(
     Args:
         score: the piece, or path of a MIDI file.
         strength: share of the bars that are rewritten, 0 to 1.
-        seed, model, best_of, options: as in `fill`.
+        seed: as in `fill`.
+        model: as in `fill`.
+        best_of: as in `fill`.
+        options: as in `fill`.
     Raises:
         AudioseqError: the model, the piece or an option is invalid.
     Example:
@@ -185,7 +188,10 @@ def accompany(
 
     Args:
         score: the melody, or path of a MIDI file.
-        seed, model, best_of, options: as in `fill`.
+        seed: as in `fill`.
+        model: as in `fill`.
+        best_of: as in `fill`.
+        options: as in `fill`.
     Raises:
         AudioseqError: the model, the melody or an option is invalid.
     Example:
