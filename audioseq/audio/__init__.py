@@ -1,4 +1,4 @@
-"""Audio input and output, log-mel features and augmentation; the functions of `io` are exported here."""
+"""Audio input and output, log-mel features and augmentation; the functions of `io` are exported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from audioseq.audio.io import (
     SUFFIXES,
     UNSUPPORTED_SUFFIXES,
     WRITE_SUFFIXES,
-    Stream,
     convert,
     find_recordings,
     load,
@@ -18,6 +17,7 @@ from audioseq.audio.io import (
     write,
 )
 from audioseq.audio.levels import Channels
+from audioseq.audio.streams import Stream
 
 __all__ = [
     "INSTALL",

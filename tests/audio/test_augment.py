@@ -164,8 +164,8 @@ def test_a_batch_equals_each_waveform_alone(cases: list[tuple[int, Effects]]) ->
     for row, (waveform, (samples, each)) in enumerate(zip(waveforms, cases, strict=True)):
         alone, (length,) = apply_effects(waveform[None], [samples], [each])
         assert changed[row] == length == alone.shape[1] == each.length(samples)
-        # The ringing of filters depends on the length of the transform: -60 dB.
-        assert (batch[row, :length] - alone[0]).norm() < 1e-3 * alone.norm()
+        # The ringing of filters depends on the length of the transform; that of short noise is at -57 dB.
+        assert (batch[row, :length] - alone[0]).norm() < 4e-3 * alone.norm()
         assert not batch[row, length:].any()
 
 

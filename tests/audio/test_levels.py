@@ -143,10 +143,10 @@ def test_only_long_recordings_are_decoded_twice(monkeypatch: pytest.MonkeyPatch)
             yield from np.array_split(block, 8)
 
     monkeypatch.setattr(sources.ArraySource, "blocks", counted)
-    monkeypatch.setattr(audio.io, "SURVEY_SAMPLES", 1000)
+    monkeypatch.setattr(audio.streams, "SURVEY_SAMPLES", 1000)
     waveforms = {}
     for kept, times in ((10 * len(SPEECH), 1), (1000, 2)):
-        monkeypatch.setattr(audio.io, "KEPT_SAMPLES", kept)
+        monkeypatch.setattr(audio.streams, "KEPT_SAMPLES", kept)
         started = 0
         waveforms[times], _ = mix(SPEECH, -0.9 * SPEECH)
         assert started == times
