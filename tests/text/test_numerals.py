@@ -142,6 +142,13 @@ def test_all_dates() -> None:
         ("the ten thirty train", "the 10:30 train"),
         ("seven fifteen in the morning", "7:15 in the morning"),
         ("nineteen ninety nine to two thousand five", "1999 to 2005"),
+        ("one eight hundred five five five oh one nine nine", "18005550199"),
+        ("call five five five twelve thirty four", "call 5551234"),
+        ("one oh one point five", "101.5"),
+        ("february eighteen oh nine", "february 1809"),
+        ("May twelve nineteen forty five", "May 12, 1945"),
+        ("may third nineteen forty five", "may 3, 1945"),
+        ("the one hundred and first", "the 101st"),
     ],
 )  # fmt: skip
 def test_always_in_figures(text: str, expected: str) -> None:
@@ -171,6 +178,9 @@ def test_always_in_figures(text: str, expected: str) -> None:
         "he gave me a b",
         "i o u",
         "oh one of them",
+        "five foot ten",
+        "twenty thirty forty men",
+        "you may first nineteen times",
     ],
 )
 def test_stays_words(text: str) -> None:

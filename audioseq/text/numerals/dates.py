@@ -10,7 +10,7 @@ MONTHS = {
     "november", "december",
 }  # fmt: skip
 VERBS = {"march", "may"}
-"""Months that are a month only if they have a capital."""
+"""Months that are a month only if they have a capital, or an ordinal and a year after them."""
 BEFORE_YEARS = MONTHS | {
     "in", "since", "year", "circa", "until", "till", "during", "by", "from", "early", "late",
 }  # fmt: skip
@@ -20,11 +20,15 @@ YEARS = range(1000, 2100)
 
 def read_date(stretch: Stretch, start: int) -> list[Written]:
     """Read a day with its month: "March third", "the third of March"; a year after it gets a comma."""
-    if _is_month(stretch, start):
+    if stretch.has(start, MONTHS):
         day = read_below_hundred(stretch.words, start + 1)
-        is_day = day is not None and day.value <= 31 and not stretch.begins_number(day.end)
-        year = [] if day is None or day.value > 31 else _read_year_of_date(stretch, day.end)
-        if day is None or not (is_day or year) or continues(stretch, day.end):
+        if day is None or day.value > 31 or continues(stretch, day.end):
+            return []
+        year = _read_year_of_date(stretch, day.end)
+        # In "February eighteen oh nine", the number is the year.
+        is_day = not stretch.begins_number(day.end) and not read_year(stretch, start + 1)
+        is_month = not stretch.has(start, VERBS) or stretch.originals[start][0].isupper()
+        if not (year or is_day) or not (is_month or (year and day.is_ordinal)):
             return []
         comma = "," if year else ""
         return [
@@ -38,12 +42,6 @@ def read_date(stretch: Stretch, start: int) -> list[Written]:
     if not stretch.has(day.end + 1, MONTHS):
         return []
     return [Written(ordinal_figures(day.value), day.end - start)]
-
-
-def _is_month(stretch: Stretch, index: int) -> bool:
-    return stretch.has(index, MONTHS - VERBS) or (
-        stretch.has(index, VERBS) and stretch.originals[index][0].isupper()
-    )
 
 
 def _read_year_of_date(stretch: Stretch, start: int) -> list[Written]:

@@ -6,6 +6,7 @@ Each function reads a phrase that begins at a word of a stretch; it returns noth
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 from audioseq.text.numerals.dates import read_date, read_year
 from audioseq.text.numerals.spoken import DIGITS, Number, read_below_hundred, read_number
@@ -27,6 +28,8 @@ LABELS = {
 """Words after which also small numbers are in figures."""
 ABBREVIATIONS = {"ai", "cia", "ioc", "ok"}
 """Abbreviations with fewer than two letters that are not words themselves."""
+FEWEST_TELEPHONE_DIGITS = 7
+"""Digits of the shortest telephone number that is said with hundreds and pairs."""
 LARGE = {10**6: "million", 10**9: "billion", 10**12: "trillion"}
 
 
@@ -53,25 +56,54 @@ def read_letters(stretch: Stretch, start: int) -> list[Written]:
 
 
 def read_digits(stretch: Stretch, start: int) -> list[Written]:
-    """Read three digits or more, as of a telephone number; "double" and "triple" repeat a digit.
+    """Read three digits or more; "double" and "triple" repeat a digit. Counting ("one two three") stays words.
 
-    Counting ("one two three") stays words.
+    In a telephone number, of which at least three digits in a row are single, there may also be hundreds and
+    pairs: "eight hundred five five five twelve thirty".
     """
-    digits, end, has_repeat = [], start, False
-    while True:
-        repeat = {"double": 2, "triple": 3}.get(stretch.at(end), 1)
-        if not stretch.has(end + (repeat > 1), DIGITS):
-            break
-        digits += [DIGITS[stretch.at(end + (repeat > 1))]] * repeat
-        end += 1 + (repeat > 1)
-        has_repeat = has_repeat or repeat > 1
-    steps = {b - a for a, b in pairwise(digits)}
-    is_counting = not has_repeat and (steps == {1} or steps == {-1})
+    groups, end = list[_Group](), start
+    while (group := _read_group(stretch, end)) is not None:
+        groups.append(group)
+        end = group.end
+    digits = "".join(group.digits for group in groups)
+    singles = "".join(str(len(group.digits)) if group.is_single else " " for group in groups)
+    if " " in singles:
+        is_telephone = len(digits) >= FEWEST_TELEPHONE_DIGITS and "111" in singles
+        return [Written(digits, end - start)] if is_telephone else []
+    steps = {int(b) - int(a) for a, b in pairwise(digits)}
+    is_counting = len(digits) == len(groups) and (steps == {1} or steps == {-1})
     if len(digits) < 3 or is_counting or stretch.begins_number(end) or continues(stretch, end):
         return []
     if stretch.has(start, {"oh", "o"}) and len(digits) < 4:
         return []
-    return [Written("".join(map(str, digits)), end - start)]
+    decimals = _read_decimals(stretch, end) if stretch.at(end) == "point" else None
+    if decimals is not None:
+        digits, end = f"{digits}.{decimals[0]}", decimals[1]
+    return [Written(digits, end - start)]
+
+
+class _Group(NamedTuple):
+    """Digits of a telephone number that are said together."""
+
+    digits: str
+    end: int
+    """Index of the word after them."""
+    is_single: bool
+    """Whether it is a digit, maybe repeated."""
+
+
+def _read_group(stretch: Stretch, start: int) -> _Group | None:
+    """Read a digit, "double five", "eight hundred" or "fifty two"."""
+    repeat = {"double": 2, "triple": 3}.get(stretch.at(start), 1)
+    at = start + (repeat > 1)
+    if stretch.has(at, DIGITS):
+        digits = str(DIGITS[stretch.at(at)]) * repeat
+        is_hundreds = repeat == 1 and stretch.at(at + 1) == "hundred"
+        return _Group(digits + "00" * is_hundreds, at + 1 + is_hundreds, not is_hundreds)
+    number = read_below_hundred(stretch.words, at)
+    if number is None or number.is_ordinal or repeat > 1:
+        return None
+    return _Group(str(number.value), number.end, False)
 
 
 def read_quantity(stretch: Stretch, start: int) -> list[Written]:

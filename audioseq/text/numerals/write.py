@@ -13,6 +13,8 @@ from audioseq.text.numerals.stretch import Stretch, Written, count_words, figure
 SMALLEST_IN_FIGURES = 10
 LARGEST_AT_START = 100
 """Larger numbers are in figures also at the beginning of a sentence."""
+LARGEST_INCHES = 11
+"""Numbers to this stay words after feet: "five foot ten"."""
 _BEFORE_YEARS = ("in", "since", "year", "until", "till", "circa")
 _JOINING = ("or", "and", "to")
 _EDGES = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
@@ -119,6 +121,7 @@ def _stays_words(stretch: Stretch, start: int, number: Number) -> bool:
         number.value < SMALLEST_IN_FIGURES
         or (number.is_ordinal and stretch.has(start - 1, ("a", "an", "one")))
         or (stretch.at(start) == "a" and number.end == start + 2)
+        or (number.value <= LARGEST_INCHES and stretch.has(start - 1, ("foot", "feet")))
         or (fraction and stretch.has(number.end + 2, ("half", "quarter", "third", "quarters")))
         or (begins_sentence and number.value <= LARGEST_AT_START)
     )
