@@ -149,7 +149,9 @@ def _capitalise(texts: Sequence[str], begins_sentence: bool) -> list[str]:
     """Write the first word of each sentence with a capital: the model labels marks and case separately."""
     begins = [begins_sentence, *map(ends_sentence, texts)]
     return [
-        re.sub(r"[^\W\d_]", lambda letter: letter[0].upper(), text, count=1) if begin else text
+        re.sub(r"[^\W\d_]", lambda letter: letter[0].upper(), text, count=1)
+        if begin and text == text.lower()  # not iPhone
+        else text
         for text, begin in zip(texts, begins, strict=False)
     ]
 

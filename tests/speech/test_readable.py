@@ -96,11 +96,11 @@ def test_a_sentence_continues_over_a_pause_of_a_stream() -> None:
 def test_sentences_begin_with_a_capital() -> None:
     class Careless(PausePunctuator):
         def punctuate(self, words: Sequence[str], pauses: Sequence[float] | None = None) -> list[str]:
-            return [word.lower() for word in super().punctuate(words, pauses)]
+            return [word.lower().replace("ipad", "iPad") for word in super().punctuate(words, pauses)]
 
-    words = speak("it rains yes 'tis wet", [0, 0, 0.6, 0, 0])
+    words = speak("it rains yes 'tis wet ipad", [0, 0, 0.6, 0, 0.6, 0])
     found = write_readable([words[:2], words[2:]], Careless())
-    assert texts([written for _, written in found]) == ["It rains?", "Yes. 'Tis wet."]
+    assert texts([written for _, written in found]) == ["It rains?", "Yes. 'Tis wet. iPad."]
 
 
 def test_without_a_model_words_are_as_recognised() -> None:

@@ -55,6 +55,8 @@ class PunctuationConfig(Config):
     training: TrainingConfig = TrainingConfig()
     forms: dict[str, str] = Field(default_factory=dict)
     """Written forms of words in mixed case; learnt from the training texts."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """Written forms of names and abbreviations that are no other words, such as NASA, for every label."""
     mark_bias: dict[str, float] = Field(default_factory=dict)
     """Added to the scores of the marks, by name; chosen on validation texts."""
     case_bias: dict[str, float] = Field(default_factory=dict)

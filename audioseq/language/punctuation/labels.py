@@ -26,6 +26,8 @@ _DASH = re.compile(r"-{2,}|[\u2012-\u2015]|(?<=\s)-+(?=\s)")
 _ELLIPSIS = re.compile(r"(\.\s?){2,}|…")
 _WORD = re.compile(r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*")
 _ELIDED = re.compile(r"['\u2018\u2019](?=(?:tis|twas|twere|twill|em|til|bout|cause)\b)", re.IGNORECASE)
+_PREFIX = re.compile(r"(?:mc|o['\u2019](?!clock))(?=\w{3})")
+"""Beginnings of names that have a second capital after them: McDonald, O'Brien."""
 
 
 class LabelledWord(NamedTuple):
@@ -75,8 +77,10 @@ def write_word(word: str, case: int, mark: int, forms: Mapping[str, str]) -> str
         mark: index into `MARKS`.
         forms: written forms of words in mixed case, used in place of title case.
     Example:
-        >>> write_word("mcdonald", 1, 2, {"mcdonald": "McDonald"}), write_word("Don't!", 0, 1, {})
-        ('McDonald.', "Don't!")
+        >>> write_word("duquesne", 1, 2, {"duquesne": "DuQuesne"}), write_word("Don't!", 0, 1, {})
+        ('DuQuesne.', "Don't!")
+        >>> write_word("o'brien", 1, 0, {})
+        "O'Brien"
     """
     marked = word if has_mark(word) else word + MARKS[mark]
     if has_capital(word) or not case:
@@ -87,7 +91,9 @@ def write_word(word: str, case: int, mark: int, forms: Mapping[str, str]) -> str
         form = forms[word]
         return form + marked[len(word) :].removeprefix("." if form.endswith(".") else "")
     first = next((place for place, char in enumerate(marked) if char.isalnum()), 0)
-    return marked[:first] + _upper(marked[first]) + marked[first + 1 :]
+    prefix = _PREFIX.match(marked, first)
+    capitals = {first, prefix.end() if prefix else first}
+    return "".join(_upper(char) if place in capitals else char for place, char in enumerate(marked))
 
 
 def has_capital(text: str) -> bool:

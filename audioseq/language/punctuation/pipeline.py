@@ -39,6 +39,8 @@ MAX_CACHED_WORDS = 50_000
 
 
 _WORD = re.compile(r"\S+")
+_NAME = re.compile(r"[^\W_]+")
+"""What may be a name within a word, such as "nasa" in "(nasa's"."""
 _Step = tuple[list[int], float]
 """The subwords of a word, and the pause after it."""
 
@@ -143,6 +145,7 @@ class Punctuator:
         if self._is_foreign(word):
             self._warn_of(word)
             return word
+        word = _NAME.sub(lambda name: self.config.names.get(name[0], name[0]), word)
         # A mark may stand alone after the word, such as a dash.
         return write_word(word, case, 0 if any(map(has_mark, others)) else mark, self.config.forms)
 

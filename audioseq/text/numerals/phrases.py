@@ -56,10 +56,10 @@ def read_letters(stretch: Stretch, start: int) -> list[Written]:
 
 
 def read_digits(stretch: Stretch, start: int) -> list[Written]:
-    """Read three digits or more; "double" and "triple" repeat a digit. Counting ("one two three") stays words.
+    """Read three digits or more; "double" and "triple" repeat a digit.
 
-    In a telephone number, of which at least three digits in a row are single, there may also be hundreds and
-    pairs: "eight hundred five five five twelve thirty".
+    Counting ("one two three") stays words. A telephone number, of which at least three digits in a row are
+    single, may also have hundreds and pairs: "eight hundred five five five twelve thirty".
     """
     groups, end = list[_Group](), start
     while (group := _read_group(stretch, end)) is not None:

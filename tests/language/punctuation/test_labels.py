@@ -80,6 +80,10 @@ def test_reading_inverts_writing(words: list[LabelledWord]) -> None:
         ('hello."', 1, 3, 'Hello."'),
         ("straße", 2, 0, "STRAßE"),
         ("said", 0, 7, "said –"),
+        ("o'brien's", 1, 0, "O'Brien's"),
+        ("(mcneill", 1, 1, "(McNeill,"),
+        ("o'clock", 1, 0, "O'clock"),
+        ("mcneill", 0, 0, "mcneill"),
     ],
 )
 def test_capitals_and_marks_are_kept(word: str, case: int, mark: int, written: str) -> None:

@@ -153,6 +153,16 @@ def test_a_bias_changes_how_often_a_label_is_chosen(tiny: Punctuator) -> None:
     assert counts[0][1] < counts[1][1] < counts[2][1] == 200
 
 
+def test_names_are_written_alike_with_every_label(tiny: Punctuator) -> None:
+    config = tiny.config.model_copy(update={"names": {"ipad": "iPad", "nasa": "NASA"}})
+    model = Punctuator(tiny.model, tiny.tokenizer, config, tiny.header)
+    words = ["ipad", "nasa's", "(nasa)", "the", "cat"] * 10
+    written = {BARE.sub("", word).strip() for word in model.punctuate(words)}
+    assert {word for word in written if word[:3].lower() not in ("the", "cat")} == {"iPad", "NASA's", "NASA"}
+    once = model.punctuate_text("ipad http://nasa/ipad")
+    assert once.endswith(" http://nasa/ipad") and model.punctuate_text(once) == once
+
+
 @pytest.mark.parametrize("window", [1, 2, 5, 100])
 def test_a_model_with_lookahead_does_not_depend_on_windows(
     live: Punctuator, window: int, monkeypatch: pytest.MonkeyPatch
