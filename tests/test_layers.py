@@ -40,7 +40,7 @@ WINGS: dict[str, tuple[set[str], ...]] = {
         {"metrics", "pronunciation", "transcript", "windows"},
         {"config", "decoding", "writers"},
         {"model", "graph", "longform", "readable"},
-        {"stream_graph"},
+        {"stream_graph", "segments"},
         {"data", "emissions"},
         {"streaming"},
         {"pipeline", "task"},

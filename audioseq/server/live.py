@@ -33,7 +33,7 @@ class LiveStream:
         self._session = Session(
             shared.recogniser.model,
             shared.recogniser.tokenizer,
-            shared.recogniser.decode_segments,
+            shared.recogniser.segment_decoder,
             sample_rate,
             decoder=None if decoding is None else shared.load_decoder(decoding),
             punctuator=shared.punctuator,

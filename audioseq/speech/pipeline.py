@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -14,15 +14,19 @@ from audioseq import audio
 from audioseq.checkpoint import Header
 from audioseq.errors import AudioseqError
 from audioseq.memory import release_freed_memory
-from audioseq.speech.decoding.confidence import set_confidences, stored_calibration
-from audioseq.speech.decoding.decoder import Decoder, Decoding, DecodingOptions, recommended_options
-from audioseq.speech.decoding.forced_alignment import Span, correct_timestamps, to_words
-from audioseq.speech.decoding.greedy import BestPath, greedy
+from audioseq.speech.decoding.decoder import (
+    Decoder,
+    DecoderCache,
+    Decoding,
+    DecodingOptions,
+    recommended_options,
+)
 from audioseq.speech.emissions import EmissionModel, Runtime, load_emission_model
-from audioseq.speech.longform.chunking import Chunk, iter_chunks
+from audioseq.speech.longform.chunking import Chunk, batch_chunks, iter_chunks
 from audioseq.speech.longform.merging import ChunkEmissions, SegmentEmissions, merge_chunks
 from audioseq.speech.longform.speech_detection import SpeechDetector
 from audioseq.speech.readable import Punctuator, recommended_punctuation, write_readable
+from audioseq.speech.segments import SegmentDecoder, WordDecoder
 from audioseq.speech.streaming.options import StreamOptions
 from audioseq.speech.transcript import (
     Segment,
@@ -42,23 +46,12 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 60.0
 """Seconds of audio per batch, including padding; limits the memory for activations."""
-
-MAX_DECODERS = 8
-"""Decoders that a recogniser keeps; they differ in hotwords, and each has a lexicon of some megabytes."""
-
 BATCH_SEGMENTS = 16
 """Segments that are decoded together, which makes rescoring faster."""
 
 AudioSource: TypeAlias = "str | Path | BinaryIO | np.ndarray | Tensor"
 ProgressCallback = Callable[[float, float], object]
 """Called with the seconds of audio that are done, and the total seconds."""
-
-
-class WordDecoder(Protocol):
-    """Decodes emissions to words, as a `Decoder` does."""
-
-    def decode_words(self, emissions: Sequence[np.ndarray], frame_seconds: float) -> list[list[Word]]:
-        """Return the words of each of the emissions `[T, V]`."""
 
 
 class Recogniser:
@@ -83,8 +76,8 @@ class Recogniser:
         self.header = header
         self.punctuation = punctuation or recommended_punctuation(header.card)
         """Name or path of the punctuation model; None if the texts stay raw."""
-        self._calibration = stored_calibration(header.card, "greedy")
-        self._decoders: dict[DecodingOptions, Decoder] = {}
+        self.segment_decoder = SegmentDecoder(tokenizer, model.frame_seconds, header.card)
+        self._decoders = DecoderCache(tokenizer, header.card)
         self._punctuator: Punctuator | None = None
 
     def transcribe(
@@ -159,7 +152,7 @@ class Recogniser:
         return Session(
             self.model,
             self.tokenizer,
-            self.decode_segments,
+            self.segment_decoder,
             sample_rate,
             decoder=self.choose_decoder(decoding),
             punctuator=self.choose_punctuator(raw),
@@ -196,7 +189,7 @@ class Recogniser:
             merged = iter(merge_chunks(chunks, self.tokenizer, self.model.frame_seconds))
             while batch := list(islice(merged, BATCH_SEGMENTS if on_segment is None else 1)):
                 duration = batch[-1].end
-                for found in self.decode_segments(batch, decoder, detector):
+                for found in self.segment_decoder.decode(batch, decoder, detector):
                     yield from split_at_pauses(found)
 
         for spoken, written in write_readable(decode(), punctuator):
@@ -224,11 +217,7 @@ class Recogniser:
         return recommended_options(self.header.card)
 
     def choose_decoder(self, decoding: Decoding) -> Decoder | None:
-        """Return the decoder for a `decoding` argument of `transcribe`; None for greedy decoding.
-
-        Raises:
-            CheckpointError, ConfigError: as in `load_decoder`.
-        """
+        """Return the decoder for a `decoding` argument of `transcribe`, or None; errors as in `Decoder`."""
         options = None if decoding == "greedy" else decoding or self.recommended_options
         return None if options is None else self.load_decoder(options)
 
@@ -247,56 +236,8 @@ class Recogniser:
         return self._punctuator
 
     def load_decoder(self, options: DecodingOptions) -> Decoder:
-        """Load a decoder with its language models, or return it from the cache.
-
-        The decoders that were used last are kept. Those that differ in hotwords share their language models.
-
-        Raises:
-            CheckpointError: a language model does not exist.
-            ConfigError: a hotword has characters that the model does not emit.
-        """
-        decoder = self._decoders.pop(options, None)
-        if decoder is None:
-            plain_options = replace(options, hotwords=())
-            if plain := self._decoders.pop(plain_options, None):
-                decoder = plain.with_hotwords(options.hotwords)
-                self._decoders[plain_options] = plain
-            else:
-                decoder = Decoder(options, self.tokenizer, self.header.card)
-            for oldest in list(self._decoders)[: 1 - MAX_DECODERS]:
-                del self._decoders[oldest]
-        self._decoders[options] = decoder
-        return decoder
-
-    def decode_segments(
-        self, segments: Sequence[SegmentEmissions], decoder: WordDecoder | None, detector: SpeechDetector
-    ) -> list[list[Word]]:
-        """Return the words of each segment with speech, with their times in the recording."""
-        speech: list[SegmentEmissions] = []
-        found: list[list[Word]] = []
-        for segment in segments:
-            best_path = greedy(segment.log_probs)
-            words = self._best_path_words(best_path)
-            confidences = [word.confidence for word in words] if self._calibration is not None else []
-            if detector.is_speech(segment.chunk.waveform, best_path, confidences):
-                speech.append(segment)
-                found.append(words)
-        if decoder is not None:
-            emissions = [segment.log_probs for segment in speech]
-            found = decoder.decode_words(emissions, self.model.frame_seconds)
-        return [
-            [
-                replace(word, start=word.start + segment.start, end=word.end + segment.start)
-                for word in correct_timestamps(words, segment.end - segment.start)
-            ]
-            for segment, words in zip(speech, found, strict=True)
-        ]
-
-    def _best_path_words(self, path: BestPath) -> list[Word]:
-        """Return the words of a best path, which is the forced alignment of its own text."""
-        spans = [Span(*at, score) for at, score in zip(path.frames, path.scores, strict=True)]
-        words = to_words(path.tokens, spans, self.tokenizer, self.model.frame_seconds)
-        return set_confidences(words, [word.confidence for word in words], path, self._calibration)
+        """Load a decoder with its language models, or return it from the cache; errors as in `Decoder`."""
+        return self._decoders.load(options)
 
     def compute_emissions(self, waveform: np.ndarray) -> Iterator[SegmentEmissions]:
         """Yield the merged emissions of a waveform `[N]` at 16 kHz, amplified if it is quiet, in order."""
@@ -309,7 +250,7 @@ class Recogniser:
 
         Neighbouring chunks form batches, so chunks sorted by length need the least padding.
         """
-        for batch in _batches(chunks, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
+        for batch in batch_chunks(chunks, int(BATCH_SECONDS * audio.SAMPLE_RATE)):
             computed = self.model.compute([chunk.waveform for chunk in batch])
             yield from map(ChunkEmissions, batch, computed)
 
@@ -356,17 +297,3 @@ def _report_progress(
     for each in chunks:
         yield each
         progress((index * seconds + each.chunk.end / audio.SAMPLE_RATE) / channels, seconds)
-
-
-def _batches(chunks: Iterable[Chunk], max_samples: int) -> Iterator[list[Chunk]]:
-    """Group neighbours into batches of at most `max_samples` with padding, or of a single chunk."""
-    batch: list[Chunk] = []
-    longest = 0
-    for chunk in chunks:
-        if batch and max(longest, len(chunk.waveform)) * (len(batch) + 1) > max_samples:
-            yield batch
-            batch, longest = [], 0
-        batch.append(chunk)
-        longest = max(longest, len(chunk.waveform))
-    if batch:
-        yield batch

@@ -37,6 +37,8 @@ TUNING_FIGURES = ("speakers", "before", "after", "trials", "calibration_errors")
 """Entries of a card about the tuning, which hold only for the model that was tuned."""
 N_BEST = 20
 """Maximum number of hypotheses for rescoring and confidences; with 50 or 100, the error rate is the same."""
+MAX_DECODERS = 8
+"""Decoders that a cache keeps; they differ in hotwords, and each has a lexicon of some megabytes."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,38 @@ class Decoder:
             greedy(log_probs),
             self.calibration,
         )
+
+
+class DecoderCache:
+    """The decoders of a speech model that were used last.
+
+    Args:
+        tokenizer: the tokenizer of the speech model.
+        card: the card of the speech model.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, card: Mapping[str, Any]) -> None:
+        self._tokenizer, self._card = tokenizer, card
+        self._decoders: dict[DecodingOptions, Decoder] = {}
+
+    def load(self, options: DecodingOptions) -> Decoder:
+        """Return the decoder for options; one that differs only in hotwords lends its language models.
+
+        Raises:
+            CheckpointError, ConfigError: as in `Decoder`.
+        """
+        decoder = self._decoders.pop(options, None)
+        if decoder is None:
+            plain_options = replace(options, hotwords=())
+            if plain := self._decoders.pop(plain_options, None):
+                decoder = plain.with_hotwords(options.hotwords)
+                self._decoders[plain_options] = plain
+            else:
+                decoder = Decoder(options, self._tokenizer, self._card)
+            for oldest in list(self._decoders)[: 1 - MAX_DECODERS]:
+                del self._decoders[oldest]
+        self._decoders[options] = decoder
+        return decoder
 
 
 def _normalise_hotword(word: str, tokenizer: Tokenizer) -> str:

@@ -95,6 +95,20 @@ def iter_chunks(
         yield Chunk(start, waveform, overlap)
 
 
+def batch_chunks(chunks: Iterable[Chunk], max_samples: int) -> Iterator[list[Chunk]]:
+    """Group neighbouring chunks into batches of at most `max_samples` with padding, or of a single chunk."""
+    batch: list[Chunk] = []
+    longest = 0
+    for chunk in chunks:
+        if batch and max(longest, len(chunk.waveform)) * (len(batch) + 1) > max_samples:
+            yield batch
+            batch, longest = [], 0
+        batch.append(chunk)
+        longest = max(longest, len(chunk.waveform))
+    if batch:
+        yield batch
+
+
 def _find_boundary(waveform: NDArray[np.floating], hop: int, earliest: int, latest: int) -> tuple[int, bool]:
     """Return the sample of the best boundary between two samples, and whether it lies in a pause."""
     first = -(-earliest // hop) - _WINDOW_HOPS // 2

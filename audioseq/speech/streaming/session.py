@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import soxr
@@ -21,20 +21,12 @@ from audioseq.speech.longform.chunking import Chunk
 from audioseq.speech.longform.merging import SegmentEmissions
 from audioseq.speech.longform.speech_detection import SpeechDetector
 from audioseq.speech.readable import Punctuator, SegmentWriter
+from audioseq.speech.segments import SegmentDecoder
 from audioseq.speech.streaming.encoder import StreamingEncoder
 from audioseq.speech.streaming.options import StreamOptions
 from audioseq.speech.streaming.partial import PartialText
 from audioseq.speech.transcript import Segment, Word, to_segment
 from audioseq.text.tokenizer import Tokenizer
-
-
-class DecodeSegments(Protocol):
-    """Turns the emissions of segments into words, as `Recogniser.decode_segments` does."""
-
-    def __call__(
-        self, segments: Sequence[SegmentEmissions], decoder: Any, detector: SpeechDetector
-    ) -> list[list[Word]]:
-        """Return the words of each segment with speech, with their times in the stream."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Session:
     Args:
         model: the acoustic model.
         tokenizer: its tokenizer.
-        decode_segments: words of a segment that has ended.
+        segment_decoder: turns the emissions of a segment that has ended into words.
         sample_rate: of the stream, Hz.
         decoder: beam search and language models; None for the best path.
         punctuator: writes the final texts; None to leave them as recognised.
@@ -65,7 +57,7 @@ class Session:
         self,
         model: EmissionModel,
         tokenizer: Tokenizer,
-        decode_segments: DecodeSegments,
+        segment_decoder: SegmentDecoder,
         sample_rate: int,
         *,
         decoder: Decoder | None,
@@ -73,7 +65,7 @@ class Session:
         options: StreamOptions,
     ) -> None:
         check_rate(sample_rate, "stream")
-        self._tokenizer, self._decode_segments = tokenizer, decode_segments
+        self._tokenizer, self._segment_decoder = tokenizer, segment_decoder
         self._frame_seconds, self._windows = model.frame_seconds, model.window_model()
         self._decoder, self._writer, self._options = decoder, SegmentWriter(punctuator), options
         self._resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, num_channels=1, dtype="float32")
@@ -203,7 +195,7 @@ class Session:
         start, chunk = self._start / SAMPLE_RATE, Chunk(self._start, waveform[:end])
         segment = SegmentEmissions(start, start + end / SAMPLE_RATE, log_probs, chunk)
         decoder = None if self._decoder is None else _FinishedSearch(self._decoder, self._finish_search)
-        found = self._decode_segments([segment], decoder, self._detector)
+        found = self._segment_decoder.decode([segment], decoder, self._detector)
         for words in filter(None, found):
             written = self._writer.write(words)
             self._finals.append(FinalResult(to_segment(written), tuple(written)))

@@ -103,7 +103,7 @@ def fail_at(stage: str, bad: str, error: BaseException, patch: pytest.MonkeyPatc
         def is_bad(segments: list[SegmentEmissions], *_: object) -> bool:
             return length_of_bad in [len(segment.chunk.waveform) for segment in segments]
 
-        wrap(model, "decode_segments", is_bad)
+        wrap(model.segment_decoder, "decode", is_bad)
     elif stage == "writing":
         wrap(writers, "write", lambda transcript, *_: transcript.path == bad)
     elif stage == "journal":
