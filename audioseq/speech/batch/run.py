@@ -6,19 +6,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import groupby, product
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from audioseq import audio, models
-from audioseq.data import stamp
-from audioseq.errors import AudioError, ConfigError, DataError
+from audioseq.errors import ConfigError
 from audioseq.speech import writers
 from audioseq.speech.batch.inputs import Recording, find_left_out, find_recordings
 from audioseq.speech.batch.journal import Entry, Journal, SourceState, open_journal
+from audioseq.speech.batch.plan import Job, make_plan
 from audioseq.speech.batch.shard import WHOLE, Shard
 from audioseq.speech.batch.transcribe import (
     ProgressCallback,
@@ -134,7 +133,7 @@ def transcribe_all(
 
     seconds, done, failed = 0.0, 0, 0
     with open_journal(Path(output), shard) as journal:
-        plan = _plan(shard.select(found), journal, settings, resume, force)
+        plan = make_plan(shard.select(found), journal, settings, resume, force)
         for recording in plan.skipped:
             if progress is not None:
                 progress(recording, 1.0)
@@ -180,91 +179,10 @@ def transcribe_all(
     )
 
 
-class _Job(NamedTuple):
-    """A transcript to write."""
-
-    recording: Recording
-    source: SourceState
-    form: str
-
-
-@dataclass
-class _Plan:
-    """Recordings that a run transcribes, skips and refuses."""
-
-    jobs: dict[str, _Job]
-    """Transcripts to write, keyed by their path in the folder; those of one recording are consecutive."""
-    skipped: list[Recording]
-    refusals: list[TranscriptionResult]
-    """One error per reason."""
-    refused: int
-    """Number of refused recordings."""
-
-
-def _plan(
-    recordings: Sequence[Recording], journal: Journal, settings: Mapping[str, str], resume: bool, force: bool
-) -> _Plan:
-    """Decide for each recording whether to transcribe, skip or refuse it, by the journal and the options.
-
-    Args:
-        settings: the fingerprint of each format.
-    """
-    plan = _Plan({}, [], [], 0)
-    by_name: dict[str, Recording] = {}
-    other_settings: list[str] = []
-    refused: dict[str, list[tuple[Recording, str]]] = {}
-    skipped: set[int] = set()
-    refused_recordings: set[int] = set()
-    for index, (form, fingerprint) in product(range(len(recordings)), settings.items()):
-        recording = recordings[index]
-        name = Path(f"{recording.name}.{form}").as_posix()
-        source = SourceState(recording.offset, recording.duration, stamp(Path(recording.path)), fingerprint)
-        entry = journal.done.get(name)
-        same = entry is not None and entry.path == recording.path and bool(source.stamp)
-        reason = ""
-        if name in by_name:
-            reason = f"is the transcript of {by_name[name].path}; use two output folders"
-        elif resume and entry and same and entry.source == source and journal.ensure_transcript(entry):
-            skipped.add(index)
-        elif force or not os.path.lexists(journal.folder / name):
-            plan.jobs[name] = _Job(recording, source, form)
-        elif resume and entry and same and replace(entry.source, settings=fingerprint) == source:
-            other_settings.append(name)
-        elif resume and entry:
-            reason = "is of another recording, or of this one before it changed; add --force to overwrite it"
-        elif resume:
-            reason = "already exists and is not in the journal; add --force to overwrite it"
-        else:
-            reason = "already exists; --resume skips it, --force overwrites it"
-        by_name.setdefault(name, recording)
-        if reason:
-            refused.setdefault(reason, []).append((recording, name))
-            refused_recordings.add(index)
-    if other_settings:
-        raise DataError(
-            f"{journal.folder / other_settings[0]}{_more(other_settings)}: made with another model or other "
-            "settings; add --force to overwrite, or choose another folder"
-        )
-    for reason, cases in refused.items():
-        recording, name = cases[0]
-        error = AudioError(f"{recording.path}: {journal.folder / name}{_more(cases)} {reason}")
-        plan.refusals.append(TranscriptionResult(recording, error=error))
-    plan.refused = len(refused_recordings)
-    writing = {job.recording for job in plan.jobs.values()}
-    plan.skipped = [
-        recordings[i] for i in sorted(skipped - refused_recordings) if recordings[i] not in writing
-    ]
-    return plan
-
-
-def _more(cases: Sized) -> str:
-    return f" and {len(cases) - 1} others" if len(cases) > 1 else ""
-
-
 def _record(
     journal: Journal,
     name: str,
-    job: _Job,
+    job: Job,
     result: TranscriptionResult,
     content: Callable[[Transcript, str], bytes],
 ) -> TranscriptionResult:
