@@ -62,5 +62,7 @@ def test_models_are_evaluated(model: str, tmp_path: Path, capsys: Captured) -> N
     assert run(["evaluate", model, str(tmp_path / "text.txt"), "--json"]) == 0
     table = json.loads(capsys.readouterr().out)
     assert table["words"] == 11 and table["books"] == 2 and table["comma"]["count"] == 1
+    assert set(table["f1_by_book"]) == {"macro", "comma", "full stop", "exclamation", "title"}
+    assert table["f1_by_book"]["comma"]["lowest"] == table["comma"]["f1"]  # in one of the books
     assert run(["evaluate", model, str(tmp_path / "text.txt")]) == 0
     assert "by book: median" in capsys.readouterr().out

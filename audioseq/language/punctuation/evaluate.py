@@ -46,16 +46,20 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        each = self._macros()
-        spread = {"median": float(np.median(each)), "lowest": min(each), "highest": max(each)}
-        return {
-            **self.total.to_dict(),
-            "books": len(self.books),
-            "macro_f1_by_book": {name: round(value, 4) for name, value in spread.items()},
-        }
+        by_book = {"macro": _spread(self._macros())}
+        for name in self.total.labels:
+            if each := [score.labels[name].f1 for score in self.books if score.labels[name].reference]:
+                by_book[name] = _spread(each)
+        return {**self.total.to_dict(), "books": len(self.books), "f1_by_book": by_book}
 
     def _macros(self) -> list[float]:
         return [score.macro_f1 for score in self.books]
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the median, the lowest and the highest value, rounded."""
+    spread = {"median": float(np.median(values)), "lowest": min(values), "highest": max(values)}
+    return {name: round(value, 4) for name, value in spread.items()}
 
 
 def evaluate(model: str | Path, text: Path, device: str = "auto") -> Report:
