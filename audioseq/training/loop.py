@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
 import time
 import zlib
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,14 @@ from audioseq import checkpoint
 from audioseq.checkpoint import Header
 from audioseq.config import dump_toml
 from audioseq.errors import ConfigError, DataError
-from audioseq.training.batches import load_batches, to_device
+from audioseq.training.batches import load_batches
 from audioseq.training.config import TrainingConfig
 from audioseq.training.distributed import Group, join_group
-from audioseq.training.optim import Gradients, learning_rate, make_optimizer
-from audioseq.training.precision import autocast, choose_precision
+from audioseq.training.optim import make_optimizer
 from audioseq.training.report import Report
 from audioseq.training.run import RunDirectory, TrainingProgress, warm_start
 from audioseq.training.task import CarriesState, GivesAdvice, HasConfig, Task
+from audioseq.training.update import Update, Updater
 
 
 @dataclass(frozen=True)
@@ -121,10 +119,8 @@ class _Trainer:
 
     def __post_init__(self) -> None:
         self.model = self.task.model
-        self.gradients = Gradients(self.model, counts=5)
-        self.precision = choose_precision(self.config.precision, self.group.device, self.report.log)
+        self.updater = Updater(self.task, self.config, self.group, self.optimizer, self.report.log)
         self.clock = self.saved = time.monotonic()
-        self.save_due = False
 
     def validate_initial(self) -> None:
         """Compute the metrics of the model that the run starts from."""
@@ -143,13 +139,13 @@ class _Trainer:
             batches = load_batches(self.task, progress.epoch, local, self.config.workers)
             for size in map(len, remaining):
                 before = progress.position
-                line = self._update(islice(batches, size))
+                update = self.updater.update(islice(batches, size), progress, save_due=self._save_due())
                 progress.advance(len(updates))
-                self._report_update(line)
+                self._report_update(update)
                 every = self.config.validate_every
                 if math.floor(progress.position / every) > math.floor(before / every):
                     self._validate()
-                elif self.save_due or progress.update % self.config.save_every == 0:
+                elif update.save_due or progress.update % self.config.save_every == 0:
                     self._save()
                 if self._ended():
                     break
@@ -157,65 +153,15 @@ class _Trainer:
             self._validate()
         return self.group.on_first_rank(self._finish)
 
-    def _update(self, batches: Iterator[Any]) -> dict[str, Any]:
-        """Perform one update, and return its metrics.
-
-        The gradient is that of the mean loss over all batches and processes. The loss sums are added up and
-        then divided by the sum of their weights, so the result does not depend on the division of an update
-        into batches and processes.
-        """
-        progress, config = self.progress, self.config
-        key = repr((config.seed, progress.update, self.group.rank)).encode()
-        torch.manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:4]))  # for dropout
-        self.model.train()
-        self.gradients.vector.zero_()
-        total = weight = seconds = skipped = 0.0
-        for batch in batches:
-            if batch is None:  # the batch has fewer examples than there are processes
-                continue
-            with autocast(self.group.device, self.precision):
-                loss = self.task.loss(to_device(batch, self.group.device), self.model)
-            value = loss.total.item()
-            if not math.isfinite(value):
-                skipped += 1
-                if isinstance(self.task, CarriesState):
-                    self.task.carry = tuple(map(torch.zeros_like, self.task.carry))
-                continue
-            loss.total.backward()
-            total, weight, seconds = total + value, weight + loss.weight, seconds + loss.seconds
-        # The first process decides for all of them whether it is time to save.
-        minutes = (time.monotonic() - self.saved) / 60 if self.group.rank == 0 else 0.0
-        due = 0 < config.save_minutes <= minutes
-        self.gradients.counts.copy_(torch.tensor([total, weight, seconds, skipped, due]))
-
-        self.group.all_reduce(self.gradients.vector)
-        total, weight, seconds, skipped, due = self.gradients.counts.tolist()
-        self.save_due = due > 0
-        self.gradients.gradient.div_(max(weight, 1.0))
-        norm = self.gradients.clip(config.clip)
-        rate = learning_rate(config, progress.update, progress.position / config.epochs)
-        if weight and math.isfinite(norm):
-            for parameters in self.optimizer.param_groups:
-                parameters["lr"] = rate
-            self.optimizer.step()
-        elif weight:  # the losses are finite, their gradient is not
-            skipped += 1
-        return {
-            "loss": total / weight if weight else math.nan,
-            "learning_rate": rate,
-            "gradient_norm": norm,
-            "seconds": seconds,
-            "skipped": int(skipped),
-        }
-
-    def _report_update(self, line: dict[str, Any]) -> None:
+    def _report_update(self, update: Update) -> None:
         """Report an update, and log the number of skipped batches when it reaches 1, 2, 4, 8 ..."""
-        progress, skipped = self.progress, line["skipped"]
-        speed = line["seconds"] / self._lap()
-        line = {"step": progress.update, "epoch": progress.position, **line, "speed": speed}
+        progress = self.progress
+        speed = update.seconds / self._lap()
+        line = {"step": progress.update, "epoch": progress.position, **asdict(update), "speed": speed}
+        del line["save_due"]
         self.report.log_update(line)
-        progress.skipped += skipped
-        if progress.skipped.bit_length() > (progress.skipped - skipped).bit_length():
+        progress.skipped += update.skipped
+        if progress.skipped.bit_length() > (progress.skipped - update.skipped).bit_length():
             self.report.log(
                 f"update {progress.update}: loss or gradient is not finite; "
                 f"batches skipped: {progress.skipped}"
@@ -314,6 +260,11 @@ class _Trainer:
     def _ended(self) -> bool:
         progress, config = self.progress, self.config
         return progress.position >= config.epochs or 0 < config.patience <= progress.stale
+
+    def _save_due(self) -> bool:
+        """Whether it is time to save; the first process decides for all of them."""
+        minutes = (time.monotonic() - self.saved) / 60
+        return self.group.rank == 0 and 0 < self.config.save_minutes <= minutes
 
     def _header(self, metrics: dict[str, float]) -> Header:
         progress = self.progress
