@@ -26,7 +26,8 @@ def punctuate(
     """Restore the punctuation and the case of a text.
 
     Prints a line for each line, as soon as it is read. Words do not change, only their case and the marks
-    after them. A line that has capitals and marks is printed unchanged, and so are words in other alphabets.
+    after them. Each line begins with a sentence. A line that has capitals and marks is printed unchanged, and
+    so are words in other alphabets.
     """
     from audioseq.language import corpus
     from audioseq.language.punctuation.pipeline import load_punctuator

@@ -107,7 +107,8 @@ class Punctuator:
     def punctuate_text(self, text: str) -> str:
         """Restore the punctuation and the case of a text; its white space does not change.
 
-        A text with both a capital and a mark is punctuated already, and is returned unchanged.
+        A text with both a capital and a mark is punctuated already, and is returned unchanged. Others begin
+        with a sentence.
 
         Args:
             text: any text.
@@ -120,7 +121,7 @@ class Punctuator:
         if has_capital(text) and any(map(has_mark, words)):
             yield text
             return
-        written = self._write(match[0] for match in _WORD.finditer(text))
+        written = self._write((match[0] for match in _WORD.finditer(text)), begins_sentence=True)
         end = 0
         while matches := list(islice(_WORD.finditer(text, end), WINDOW_WORDS)):
             part = text[end : matches[-1].end()]
@@ -128,11 +129,14 @@ class Punctuator:
             end = matches[-1].end()
         yield text[end:]
 
-    def _write(self, words: Iterable[str], pauses: Iterable[float] | None = None) -> Iterator[str]:
+    def _write(
+        self, words: Iterable[str], pauses: Iterable[float] | None = None, begins_sentence: bool = False
+    ) -> Iterator[str]:
         """Yield a written word for each word, as soon as enough of those after it are known."""
         groups, labelled = tee(_group(words, repeat(nan) if pauses is None else pauses))
         spoken, known = tee((group.words[0], group.pause) for group in labelled if group.is_spoken)
-        labels = self.label((word for word, _ in spoken), (pause for _, pause in known))
+        scores = self.score((word for word, _ in spoken), (pause for _, pause in known))
+        labels = self.choose(scores, begins_sentence)
         for group in groups:
             if group.is_spoken:
                 yield self._write_word(group, *next(labels))
@@ -153,18 +157,23 @@ class Punctuator:
         """Yield the case and the mark of each word, as indices into `CASES` and `MARKS`."""
         return self.choose(self.score(words, pauses))
 
-    def choose(self, scores: Iterable[ScoreArrays]) -> Iterator[tuple[int, int]]:
+    def choose(
+        self, scores: Iterable[ScoreArrays], begins_sentence: bool = False
+    ) -> Iterator[tuple[int, int]]:
         """Yield the labels with the highest scores, for consecutive parts of a text.
 
         A word after a full stop is not in lower case. After other marks it may be: "What?" he said.
+
+        Args:
+            scores: scores of the words of each part.
+            begins_sentence: whether the first word is known to begin a sentence.
         """
-        starts_sentence = False
         for part in scores:
             cases = (part.cases + self._case_bias).argmax(-1).tolist()
             marks = (part.marks + self._mark_bias).argmax(-1).tolist()
             for case, mark in zip(cases, marks, strict=True):
-                yield (case or CASES.index("title") if starts_sentence else case), mark
-                starts_sentence = MARKS[mark] == "."
+                yield (case or CASES.index("title") if begins_sentence else case), mark
+                begins_sentence = MARKS[mark] == "."
 
     def score(self, words: Iterable[str], pauses: Iterable[float] | None = None) -> Iterator[ScoreArrays]:
         """Yield the scores `[T, ...]` of consecutive words, part by part."""

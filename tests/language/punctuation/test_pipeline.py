@@ -71,6 +71,7 @@ def test_punctuating_twice_equals_once(tiny: Punctuator, text: str) -> None:
 
 
 def test_punctuated_texts_and_white_space_are_kept(tiny: Punctuator) -> None:
+    assert all(tiny.punctuate_text(word)[0] == word[0].upper() for word in WORDS)
     text = 'He said: "Come in."\n\n  and they came'
     assert tiny.punctuate_text(text) == text
     assert tiny.punctuate_text("the  cat\n sat").count("\n") == 1
