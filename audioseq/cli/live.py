@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import queue
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from audioseq.audio import SAMPLE_RATE
 from audioseq.cli.common import log, print_result
 from audioseq.cli.live_output import PRINTERS
+from audioseq.cli.recordings import STDIN
 from audioseq.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +51,24 @@ class LiveOptions:
     """Model that restores punctuation and capitals."""
     raw: bool
     """Leave the final texts as recognised."""
+
+
+def refuse_other_options(
+    files_only: Mapping[str, object], inputs: Sequence[Path], microphone: str | None
+) -> None:
+    """Raise BadParameter for options and inputs that have no effect with `--live`.
+
+    Args:
+        files_only: options for recordings, and their values; a value that counts as false is not given.
+        inputs: the INPUT arguments, of which only - is possible.
+        microphone: value of `--microphone`.
+    """
+    refused = [name for name, value in files_only.items() if value]
+    refused += [str(given) for given in inputs if given != STDIN]
+    if inputs and microphone is not None:
+        refused.append("--microphone")
+    if refused:
+        raise typer.BadParameter("does not go with --live", param_hint=refused[0])
 
 
 def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser], Decoding]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from audioseq import models
+from audioseq.cli import transcribe_options as o
 from audioseq.cli.common import (
     DEFAULT_MODEL,
     Beam,
@@ -35,6 +35,7 @@ from audioseq.files import write_bytes
 
 if TYPE_CHECKING:
     from audioseq.speech.batch.transcribe import TranscriptionResult
+    from audioseq.speech.transcript import Transcript
 
 FORMATS_WITH_OPTIONAL_WORDS = {"json", "srt", "vtt"}
 """Formats that `--words` changes."""
@@ -44,78 +45,18 @@ ENGLISH = ("en", "english")
 
 
 def transcribe(
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="Recordings, folders of recordings, quoted patterns such as 'clips/**/*.wav', "
-            "manifests (.jsonl), or - for a recording on stdin.",
-            show_default=False,
-        ),
-    ] = None,
-    listing: Annotated[
-        Path | None,
-        typer.Option(
-            "--list", metavar="FILE", help="File with the paths of recordings, one per line; - reads stdin."
-        ),
-    ] = None,
+    inputs: o.Inputs = None,
+    listing: o.Listing = None,
     model: Model = DEFAULT_MODEL,
-    language: Annotated[
-        str | None, typer.Option(metavar="LANGUAGE", help="Language of the speech; only en is available.")
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "-f",
-            "--format",
-            metavar="FORMAT[,FORMAT]",
-            help="Output format: txt, srt, vtt, tsv, json, ctm or textgrid; with -o DIR also several.",
-            show_default="txt, or the suffix of -o FILE",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR|FILE",
-            help="Output folder: one transcript per recording, and results.jsonl with the status of each. "
-            "For one recording also a file with the suffix of a format, such as talk.srt.",
-            show_default="stdout",
-        ),
-    ] = None,
-    words: Annotated[
-        bool,
-        typer.Option(
-            "--words",
-            help="With json: word timestamps and confidences. With srt and vtt: one subtitle per word.",
-        ),
-    ] = False,
-    channels: Annotated[
-        Literal["mix", "left", "right", "split"],
-        typer.Option(
-            help="Channels to transcribe: mix leaves out those that are silent, clipped or cancel the "
-            "others; split transcribes each as a speaker, such as the two sides of a call."
-        ),
-    ] = "mix",
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="Leave out punctuation, capitals and figures: words as recognised."),
-    ] = False,
-    punctuation: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Model that restores punctuation and capitals: a name or a file.",
-            show_default="recommended by MODEL",
-        ),
-    ] = None,
-    max_line_width: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With srt and vtt: characters per line.")
-    ] = 42,
-    max_line_count: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With srt and vtt: lines per subtitle.")
-    ] = 2,
+    language: o.Language = None,
+    form: o.Form = None,
+    output: o.Output = None,
+    words: o.Words = False,
+    channels: o.Channels = "mix",
+    raw: o.Raw = False,
+    punctuation: o.Punctuation = None,
+    max_line_width: o.MaxLineWidth = 42,
+    max_line_count: o.MaxLineCount = 2,
     beam: Beam = None,
     lm: Lm = None,
     rescorer: Rescorer = None,
@@ -124,52 +65,13 @@ def transcribe(
     device: Device = "auto",
     runtime: Runtime = "auto",
     threads: Threads = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="With -o: skip recordings that are already transcribed.")
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="With -o: overwrite existing transcripts; with --resume, only outdated ones."
-        ),
-    ] = False,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            metavar="I/N",
-            help="Process part I of N parts, from 1/N to N/N.",
-            show_default="1/1, or set by torchrun or srun",
-        ),
-    ] = None,
-    live: Annotated[
-        bool,
-        typer.Option(
-            "--live",
-            help="Transcribe a microphone while you speak, or with INPUT - signed 16-bit samples on stdin; "
-            "as txt, json (a line for each partial and final text), srt or vtt.",
-        ),
-    ] = False,
-    microphone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|N",
-            help="With --live: name or number of the microphone; 'list' prints all of them.",
-            show_default="default of the system",
-        ),
-    ] = None,
-    sample_rate: Annotated[
-        int | None,
-        typer.Option(metavar="HZ", help="With --live -: sample rate of the samples.", show_default="16000"),
-    ] = None,
-    pause: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            min=0.1,
-            help="With --live: silence that ends a segment, whose text is then final.",
-            show_default="0.8",
-        ),
-    ] = None,
+    resume: o.Resume = False,
+    force: o.Force = False,
+    shard: o.Shard = None,
+    live: o.Live = False,
+    microphone: o.Microphone = None,
+    sample_rate: o.SampleRate = None,
+    pause: o.Pause = None,
 ) -> None:
     """Transcribe recordings, or a microphone with --live.
 
@@ -192,28 +94,24 @@ def transcribe(
     inputs = inputs or []
     if raw and punctuation is not None:
         raise typer.BadParameter("does not go with --raw", param_hint="--punctuation")
+    choose_decoding = partial(
+        decoding_options, beam=beam, lm=lm, rescorer=rescorer, hotwords=hotwords, hotword_file=hotword_file
+    )
     if live:
-        others = {
+        from audioseq.cli.live import LiveOptions, refuse_other_options, transcribe_live
+
+        files_only = {
             "--list": listing, "-o": output, "--words": words, "--resume": resume, "--force": force,
             "--shard": shard, "--channels": channels != "mix",
         }  # fmt: skip
-        refused = [name for name, value in others.items() if value] + [str(i) for i in inputs if i != STDIN]
-        if refused or (inputs and microphone is not None):
-            hint = refused[0] if refused else "--microphone"
-            raise typer.BadParameter("does not go with --live", param_hint=hint)
-        from audioseq.cli.live import LiveOptions, transcribe_live
-
+        refuse_other_options(files_only, inputs, microphone)
         _check_language(language)
-        options = LiveOptions(
+        live_options = LiveOptions(
             form=(form or "txt").lower(), model=model, device=device, runtime=runtime,
             from_stdin=bool(inputs), sample_rate=sample_rate, microphone=microphone, pause=pause,
             punctuation=punctuation, raw=raw,
         )  # fmt: skip
-        choose_decoding = partial(
-            decoding_options, beam=beam, lm=lm, rescorer=rescorer, hotwords=hotwords,
-            hotword_file=hotword_file,
-        )  # fmt: skip
-        transcribe_live(options, choose_decoding)
+        transcribe_live(live_options, choose_decoding)
         return
     if microphone is not None or sample_rate is not None or pause is not None:
         raise typer.BadParameter("--microphone, --sample-rate and --pause need --live", param_hint="--live")
@@ -227,10 +125,9 @@ def transcribe(
         raise typer.BadParameter("needs -f json, srt or vtt", param_hint="--words")
     if punctuation is not None and writers.RAW_FORMATS.issuperset(forms):
         raise typer.BadParameter(f"has no effect on {', '.join(forms)}", param_hint="--punctuation")
-    if resume and output is None:
-        raise typer.BadParameter("needs -o DIR", param_hint="--resume")
-    if force and output is None:
-        raise typer.BadParameter("needs -o DIR", param_hint="--force")
+    for option, given in (("--resume", resume), ("--force", force)):
+        if given and output is None:
+            raise typer.BadParameter("needs -o DIR", param_hint=option)
     several = len(inputs) > 1 or listing is not None
     printable = {"txt", "json"}.issuperset(forms)
     if output is None and (len(forms) > 1 or (several and not printable)):
@@ -268,17 +165,11 @@ def transcribe(
         log(f"part {part} of the recordings, set by torchrun or srun; --shard 1/1 processes all of them")
 
     recogniser = pipeline.load_recogniser(model, device, runtime, punctuation=punctuation)
-    decoding = decoding_options(
-        recogniser,
-        beam=beam,
-        lm=lm,
-        rescorer=rescorer,
-        hotwords=hotwords,
-        hotword_file=hotword_file,
-    )
+    decoding = choose_decoding(recogniser)
     raw = raw or writers.RAW_FORMATS.issuperset(forms)
     recogniser.choose_decoder(decoding)  # fails on invalid options before the first recording
     recogniser.choose_punctuator(raw)
+    subtitles = writers.SubtitleOptions(max_line_width, max_line_count, words)
 
     def report(result: TranscriptionResult) -> None:
         with errors.catch():
@@ -287,7 +178,16 @@ def transcribe(
         for warning in result.transcript.warnings if result.transcript else ():
             log(f"warning: {result.recording.label}: {warning}")
 
-    subtitles = writers.SubtitleOptions(max_line_width, max_line_count, words)
+    def write(label: str, transcript: Transcript) -> None:
+        content = writers.write(transcript, forms[0], subtitles)
+        if target is not None:
+            write_bytes(target, content.encode())
+            log(f"wrote {target}")
+        elif several and forms == ["txt"]:
+            print_result(f"{label}\t{' '.join(content.split())}")
+        else:
+            print_result(content.rstrip("\n"))
+
     # Transcripts printed to a terminal show the progress themselves.
     hidden = several and output is None and sys.stdout.isatty()
     with transcription_progress(part.select(recordings), hidden=hidden) as progress:
@@ -310,27 +210,19 @@ def transcribe(
                 progress=progress,
             )
         else:
-            with_words = words or forms[0] in run.FORMATS_WITH_WORDS
-            for result in transcribe_each(
+            results = transcribe_each(
                 recogniser,
                 part.select(recordings),
-                words=with_words,
+                words=words or forms[0] in run.FORMATS_WITH_WORDS,
                 decoding=decoding,
                 channels=channels,
                 raw=raw,
                 progress=progress,
-            ):
+            )
+            for result in results:
                 report(result)
-                if result.transcript is None:
-                    continue
-                content = writers.write(result.transcript, forms[0], subtitles)
-                if target is not None:
-                    write_bytes(target, content.encode())
-                    log(f"wrote {target}")
-                elif several and forms == ["txt"]:
-                    print_result(f"{result.recording.label}\t{' '.join(content.split())}")
-                else:
-                    print_result(content.rstrip("\n"))
+                if result.transcript is not None:
+                    write(result.recording.label, result.transcript)
     if output is not None and target is None:
         log(f"part {part}: {summary}" if part.count > 1 else str(summary))
     if shard is None and TORCHRUN_VARIABLE in os.environ:
