@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -9,7 +10,18 @@ from pydantic import Field, model_validator
 
 from audioseq.audio.augment import WaveAugment
 from audioseq.audio.spec_augment import SpecAugment
-from audioseq.config import Config, Count, Fraction, Layers, Size
+from audioseq.checkpoint import Header
+from audioseq.config import (
+    Config,
+    Count,
+    Fraction,
+    Layers,
+    Size,
+    merge,
+    normalise_table,
+    read_recipe,
+    resolve,
+)
 from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.tokenizer import DEFAULT_ALPHABET
 from audioseq.training import TrainingConfig
@@ -18,6 +30,11 @@ SECOND_PASS_SHIFT_FRAMES = 2
 """Log-mel frames by which the second pass is delayed: half a step of the lower layers."""
 PHONE_TEMPERATURE = 2.0
 """Softmax temperature of the phone probabilities that the phone-to-grapheme decoder reads."""
+ADAPTATION: dict[str, Any] = {
+    "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
+    "training": {"learning_rate": 2e-4, "warmup": 20, "epochs": 10.0, "decay": 0.8},
+}
+"""Default configuration for adapting a trained model to minutes of recordings of a new speaker."""
 
 
 class ModelConfig(Config):
@@ -106,3 +123,42 @@ class SpeechConfig(Config):
                 "text_only needs a phone-to-grapheme decoder; set model.p2g_layers, such as to 2"
             )
         return self
+
+
+def resolve_config(
+    source: Path,
+    overrides: Sequence[str],
+    *,
+    valid: Path | None,
+    smoke: bool,
+    gpu: bool,
+    start: Header | None,
+    run_dir: Path,
+) -> SpeechConfig:
+    """Return the configuration of a training run.
+
+    With a warm start, the defaults are those of the model: it keeps its alphabet, subwords and layers if the
+    recipe does not set them, and its bundled dictionary if the alphabet stays the same.
+
+    Args:
+        source: a recipe's `config.toml`, or a manifest to train on with the default recipe.
+        overrides: changes to the recipe.
+        valid: manifest to validate on, instead of the recipe's.
+        smoke: whether the recipe's `[smoke]` table is applied.
+        gpu: whether the recipe's `[gpu]` table is applied.
+        start: header of the model of a warm start.
+        run_dir: run directory, which also holds the cache of decoded recordings by default.
+    Raises:
+        ConfigError: the recipe is invalid, or there is no validation manifest.
+    """
+    defaults = merge({} if start is None else ADAPTATION, {"data": {"cache": str(run_dir / "cache")}})
+    table = read_recipe(source, valid, defaults, "recordings")
+    if start is not None:
+        kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
+        table = kept | table
+    config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source), gpu=gpu)
+    if start is not None and config.text_only is None and config.alphabet == start.config.get("alphabet"):
+        text_only = normalise_table(SpeechConfig, start.config).get("text_only")
+        if isinstance(text_only, dict) and text_only.get("dictionary") == ENGLISH:
+            return config.model_copy(update={"text_only": TextOnlyConfig()})
+    return config

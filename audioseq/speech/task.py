@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from audioseq import checkpoint, models
 from audioseq.audio.features import global_statistics
 from audioseq.checkpoint import Header
-from audioseq.config import merge, normalise_table, read_recipe, resolve
 from audioseq.data import Utterance, length_batches, pad, read_manifest
 from audioseq.device import choose_device
 from audioseq.errors import DataError
 from audioseq.seeding import keyed_generator
-from audioseq.speech.config import SpeechConfig, TextOnlyConfig
+from audioseq.speech.config import SpeechConfig, resolve_config
 from audioseq.speech.data.cache import WaveformCache, to_int16
 from audioseq.speech.data.collate import (
     Recordings,
@@ -40,7 +39,6 @@ from audioseq.speech.decoding.decoder import inherited_options
 from audioseq.speech.decoding.greedy import greedy
 from audioseq.speech.metrics import ErrorRate
 from audioseq.speech.model import AcousticModel, build
-from audioseq.speech.pronunciation import ENGLISH
 from audioseq.text.subwords import SubwordTokenizer, restore_tokenizer
 from audioseq.text.tokenizer import CharTokenizer, Tokenizer, normalise
 from audioseq.training import GivesAdvice, HasConfig, Loss, TrainingResult, fit
@@ -48,11 +46,6 @@ from audioseq.training.distributed import Group, join_group
 
 STATISTICS_UTTERANCES = 500
 """Number of recordings that the mean and standard deviation of each mel band are computed from."""
-ADAPTATION: dict[str, Any] = {
-    "data": {"seconds_per_batch": 40.0, "shortest_first": 0},
-    "training": {"learning_rate": 2e-4, "warmup": 20, "epochs": 10.0, "decay": 0.8},
-}
-"""Default configuration for adapting a trained model to minutes of recordings of a new speaker."""
 SPEED_MARGIN = 1.12
 """Factor of the duration that CTC needs for a text; leaves room for speed perturbation."""
 
@@ -88,7 +81,9 @@ def train(
         start_from = models.resolve(start_from, task="speech")
     start = None if start_from is None else checkpoint.read_header(start_from)
     gpu = choose_device(device).type == "cuda"
-    config = _config(source, overrides, valid, smoke, gpu, start, run_dir)
+    config = resolve_config(
+        source, overrides, valid=valid, smoke=smoke, gpu=gpu, start=start, run_dir=run_dir
+    )
     same_tokens = start and all(start.config.get(k) == getattr(config, k) for k in ("alphabet", "subwords"))
     tokenizer = restore_tokenizer(start.tokenizer) if start and same_tokens else None
     examples, held_out = (_read(paths, config.alphabet) for paths in (config.data.train, config.data.valid))
@@ -98,33 +93,6 @@ def train(
     inherited = inherited_options(start.card) if start and same_tokens else {}
     card = {**inherited, **config.card}
     return fit(task, config.training, run_dir, resume=resume, start_from=start_from, card=card, device=device)
-
-
-def _config(
-    source: Path,
-    overrides: Sequence[str],
-    valid: Path | None,
-    smoke: bool,
-    gpu: bool,
-    start: Header | None,
-    run_dir: Path,
-) -> SpeechConfig:
-    """Read the recipe; for a warm start, its defaults are those of the model.
-
-    The model keeps its alphabet, subwords and layers if the recipe does not set them, and its bundled
-    dictionary if the alphabet stays the same.
-    """
-    defaults = merge({} if start is None else ADAPTATION, {"data": {"cache": str(run_dir / "cache")}})
-    table = read_recipe(source, valid, defaults, "recordings")
-    if start is not None:
-        kept = {key: start.config[key] for key in ("alphabet", "subwords", "model") if key in start.config}
-        table = kept | table
-    config = resolve(SpeechConfig, table, overrides, smoke=smoke, where=str(source), gpu=gpu)
-    if start is not None and config.text_only is None and config.alphabet == start.config.get("alphabet"):
-        text_only = normalise_table(SpeechConfig, start.config).get("text_only")
-        if isinstance(text_only, dict) and text_only.get("dictionary") == ENGLISH:
-            return config.model_copy(update={"text_only": TextOnlyConfig()})
-    return config
 
 
 def _read(paths: Sequence[Path], alphabet: str) -> list[Utterance]:
