@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,42 @@ def test_compose_writes_midi_wav_and_plot(compose: Callable[..., int], capsys: C
     waveform, rate = read(Path("a.wav"))
     assert rate == 44_100 and 0.01 < abs(waveform).max() <= 1
     assert image.imread("a.png").shape[1] > 500
+
+
+WITHOUT = "torch torchaudio librosa matplotlib pretty_midi numba onnxruntime"
+TASKS = (
+    "--seed 7 --bars 2 --style lied --key D --chords C|G --wav a.wav", "--primer tune.mid --bars 2 --seed 1",
+    "--from tune.mid --fill 2-3 --seed 1 --best-of 1", "--vary tune.mid --seed 1 --best-of 1",
+    "--accompany tune.mid --seed 1 --best-of 1",
+    "--form AB --bars 4 --seed 2 --best-of 2 --instruments flute,cello,piano --abc a.abc",
+)  # fmt: skip
+
+
+def test_music_is_composed_without_torch(model: str, folder: Path, capsys: Captured) -> None:
+    """In a process without torch, and the same bytes as in this one."""
+    lines = [f"compose -m {model} -o {number}.mid {task}" for number, task in enumerate(TASKS)]
+    code = f"""import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] in {WITHOUT!r}.split():
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Absent())  # None in sys.modules would confuse scipy
+from audioseq.cli.main import run
+print([run(line.split()) for line in {lines!r}], run(["compose", "--harmonise", "tune.mid"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("[0, 0, 0, 0, 0, 0] 1\n"), done
+    assert "this command needs torch, which is not installed" in done.stderr.splitlines()[-1]
+    made = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".mid", ".abc")}
+    assert len(made) == len(TASKS) + 2
+    assert [run([*line.split(), "--force"]) for line in lines] == [0] * len(TASKS)
+    assert made == {name: Path(name).read_bytes() for name in made}
+
+
+def test_only_harmonising_has_a_device(compose: Callable[..., int], capsys: Captured) -> None:
+    assert compose("--device", "cuda") == 2
+    assert "needs --harmonise" in capsys.readouterr().err
+    assert compose("--device", "cpu") == 0
 
 
 def test_default_names_do_not_overwrite(compose: Callable[..., int], capsys: Captured) -> None:

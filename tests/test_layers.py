@@ -192,7 +192,7 @@ HEAVY = {"torch", "torchaudio", "numpy", "librosa", "matplotlib", "pydantic", "s
 LIGHT = (
     "errors config checkpoint models audio text.tokenizer speech.transcript speech.metrics speech.writers "
     "speech.readable speech.decoding.greedy speech.decoding.beam speech.decoding.nbest "
-    "speech.decoding.forced_alignment speech.longform.chunking language.punctuation.pipeline"
+    "speech.decoding.forced_alignment speech.longform.chunking language.punctuation.pipeline music.pipeline"
 )
 
 
@@ -204,5 +204,5 @@ def test_importing_the_package_loads_no_heavy_modules() -> None:
     assert not modules_after("import audioseq; audioseq.__version__; dir(audioseq)") & (HEAVY | {"typer"})
 
 
-def test_decoders_and_writers_do_not_load_torch() -> None:
+def test_decoders_writers_and_composers_do_not_load_torch() -> None:
     assert "torch" not in modules_after("\n".join(f"import audioseq.{name}" for name in LIGHT.split()))

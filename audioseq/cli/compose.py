@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ def compose(
     chords: o.Chords = None,
     meter: o.Meter = None,
     swing: o.Swing = None,
+    pedal: o.Pedal = None,
+    humanise: o.Humanise = False,
     form: o.Form = None,
     bars: o.Bars = None,
     seconds: o.Seconds = None,
@@ -80,7 +82,6 @@ def compose(
     from audioseq.midi import SUFFIXES
     from audioseq.music import pipeline
     from audioseq.music.generation.sampling import Sampling
-    from audioseq.music.harmony import pipeline as harmony
     from audioseq.music.instrumentation import arrange, parse_instruments
     from audioseq.music.representation.chord_track import load_chords
 
@@ -91,8 +92,17 @@ def compose(
     if chords is not None and chords.lower().endswith(SUFFIXES):
         chords = load_chords(chords)
         log(f"chords: {chords}")
-    options = pipeline.CompositionOptions(style, key, tempo, density, bars, seconds, chords, meter, swing)
-    defaults = pipeline.DEFAULT_SAMPLING if harmonise is None else harmony.DEFAULT_SAMPLING
+    options = pipeline.CompositionOptions(
+        style, key, tempo, density, bars, seconds, chords, meter, swing, pedal, humanise
+    )
+    defaults = pipeline.DEFAULT_SAMPLING
+    if harmonise is not None:
+        from audioseq.music.harmony import pipeline as harmony  # imports torch
+
+        defaults = harmony.DEFAULT_SAMPLING
+    elif device not in ("auto", "cpu"):
+        message = "needs --harmonise; other music is generated on the CPU"
+        raise typer.BadParameter(message, param_hint="--device")
     sampling = Sampling(
         defaults.temperature if temperature is None else temperature,
         top_k,
@@ -118,7 +128,8 @@ def compose(
     if harmonise is not None:
         if options != pipeline.CompositionOptions():
             raise typer.BadParameter(
-                "cannot be combined with a style, key, tempo, density, length, chords, meter or swing",
+                "cannot be combined with a style, key, tempo, density, length, chords, meter, swing, pedal "
+                "or humanise",
                 param_hint="--harmonise",
             )
         pieces = harmony.harmonise(
@@ -131,14 +142,16 @@ def compose(
         more = {} if best_of is None else {"best_of": best_of}
         task = _Task(own, fill, strength, primer_in_output, form)
         pieces = task.run(
-            pipeline.load_composer(model, device), seed_number, count=count, options=options,
+            pipeline.load_composer(model), seed_number, count=count, options=options,
             sampling=sampling, **more,
         )  # fmt: skip
     log(f"seed {pieces[0].seed}")
     name = "compose" if own is None or primer is not None else own[1].stem
     for piece in pieces:
-        score = piece.score if programs is None else arrange(piece.score, programs)
-        path = outputs.write(score, f"{name}-{piece.seed}", piece.number, count)
+        if programs is not None:
+            piece = replace(piece, score=arrange(piece.score, programs))
+        played = piece.performance if isinstance(piece, pipeline.Composition) else piece.score
+        path = outputs.write(piece.score, played, f"{name}-{piece.seed}", piece.number, count)
         if isinstance(piece, pipeline.Composition):
             log(f"{path}: {piece.summary}")
             for warning in piece.warnings:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audioseq.device import choose_device
 from audioseq.errors import DataError
+from audioseq.models import open_model
+from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.data.examples import read_examples
-from audioseq.music.pipeline import load_composer
+from audioseq.music.memorisation.fingerprint import TENSOR_NAME
+from audioseq.music.model import MusicModel, build
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.task import compute_metrics
 
@@ -41,6 +45,18 @@ class Report:
         return {"pieces": self.pieces, **{name: round(value, 4) for name, value in self.metrics.items()}}
 
 
+def load_network(model: str | Path | None = None, device: str = "auto") -> MusicModel:
+    """Load the network of a music model, to compute likelihoods of many pieces at once.
+
+    Raises:
+        CheckpointError: the model does not exist, is damaged, or is for another task.
+        ConfigError: the device does not exist.
+    """
+    config, stored = open_model(model, "music", MusicConfig)
+    stored.arrays.pop(TENSOR_NAME, None)
+    return stored.restore(lambda: build(config.model)).to(choose_device(device)).eval()
+
+
 def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> Report:
     """Evaluate how well a model predicts each event of pieces from the events before.
 
@@ -50,10 +66,10 @@ def evaluate(model: str | Path, manifest: str | Path, device: str = "auto") -> R
     Raises:
         DataError: no piece is readable.
     """
-    composer = load_composer(model, device)
+    network = load_network(model, device)
     examples = read_examples(read_manifest(manifest))
     if not examples:
         raise DataError(f"{manifest}: has no readable piece; check its paths")
     pieces = Counter(v.STYLES[example.conditions.style] for example in examples)
     ordered = sorted(examples, key=lambda example: len(example.events))
-    return Report(compute_metrics(composer.model, ordered), dict(sorted(pieces.items())))
+    return Report(compute_metrics(network, ordered), dict(sorted(pieces.items())))

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 import torch
 from torch import Tensor, nn
 
 from audioseq.music.config import ModelConfig
 from audioseq.music.representation import event_state as e
-from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.vocabulary import DURATION, PITCH, STEP, TRACK
+from audioseq.music.representation.event_state import FIELD_OFFSETS, FIELD_SIZES, KNOWN_FIELDS
 from audioseq.nn import CellName, RecurrentStack, States
-
-FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, e.RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
-"""Number of values of each field; pitches are relative."""
-TIED_COLUMNS = ("position", "meter", "track", "pitch", "duration", "velocity")
-"""The input column whose embeddings each field shares with its output."""
-KNOWN_FIELDS = (), (STEP,), (STEP,), (STEP, TRACK), (STEP, TRACK, PITCH), (STEP, TRACK, PITCH, DURATION)
-"""The fields that each field is conditioned on."""
 
 
 class MusicModel(nn.Module):
@@ -52,9 +42,8 @@ class MusicModel(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        *offsets, rows = accumulate(e.COLUMNS.values(), initial=0)
-        *lookback_offsets, lookback_rows = accumulate(e.LOOKBACK_SIZES, initial=0)
-        self.row_offsets = tuple(offsets[e.COLUMN_INDEX[name]] for name in TIED_COLUMNS)
+        *offsets, rows = e.COLUMN_OFFSETS
+        *lookback_offsets, lookback_rows = e.LOOKBACK_OFFSETS
         self.register_buffer("offsets", torch.tensor(offsets), persistent=False)
         self.register_buffer("lookback_offsets", torch.tensor(lookback_offsets), persistent=False)
         self.register_buffer("pitch_class_bits", torch.tensor([1 << i for i in range(12)]), persistent=False)
@@ -99,9 +88,9 @@ class MusicModel(nn.Module):
         """
         z = summary
         for known in KNOWN_FIELDS[field]:
-            z = z + nn.functional.embedding(chosen[known] + self.row_offsets[known], self.table.weight)
+            z = z + nn.functional.embedding(chosen[known] + FIELD_OFFSETS[known], self.table.weight)
         z = nn.functional.gelu(self.heads[field](z))
-        start = self.row_offsets[field]
+        start = FIELD_OFFSETS[field]
         rows = self.table.weight[start : start + FIELD_SIZES[field]]
         return nn.functional.linear(z, rows, self.biases[field])
 

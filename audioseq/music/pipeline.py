@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from audioseq.device import choose_device
 from audioseq.errors import AudioseqError, ConfigError
 from audioseq.midi import Score
 from audioseq.models import open_model
@@ -20,9 +19,9 @@ from audioseq.music.composing.composer import (
 from audioseq.music.composing.composition import Composition
 from audioseq.music.composing.options import DENSITIES, CompositionOptions
 from audioseq.music.config import MusicConfig
+from audioseq.music.generation.stepper import EventStep
 from audioseq.music.instrumentation import arrange, parse_instruments
 from audioseq.music.memorisation.fingerprint import TENSOR_NAME, Fingerprint
-from audioseq.music.model import build
 from audioseq.music.representation.chord_track import load_chords
 
 __all__ = [
@@ -41,20 +40,19 @@ __all__ = [
 ]
 
 
-def load_composer(model: str | Path | None = None, device: str = "auto") -> Composer:
-    """Load a music model by its name or path, or the default model.
+def load_composer(model: str | Path | None = None) -> Composer:
+    """Load a music model by its name or path, or the default model, without torch; it composes on the CPU.
 
     Raises:
         CheckpointError: the model does not exist, is damaged, or is for another task.
-        ConfigError: the device does not exist.
     """
     config, stored = open_model(model, "music", MusicConfig)
-    runs = stored.weights.pop(TENSOR_NAME, None)
-    network = stored.restore(lambda: build(config.model))
+    stored.check_finite()
+    runs = stored.arrays.pop(TENSOR_NAME, None)
+    training_runs = Fingerprint.from_array(runs) if runs is not None else None
     try:
-        training_runs = Fingerprint.from_tensor(runs) if runs is not None else None
-        return Composer(network, stored.header, choose_device(device), training_runs)
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:  # invalid conditions
+        return Composer(EventStep(stored.arrays, config.model), stored.header, training_runs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # other weights, or invalid conditions
         raise stored.misfit() from error
 
 

@@ -18,20 +18,8 @@ from audioseq.runtime.graph import NORM_EPSILON, select
 ArrayState = tuple[np.ndarray, ...]
 """State of a layer as arrays: (h,) `[B, H]`, or (h, c) for an LSTM."""
 Map = Callable[[np.ndarray], np.ndarray]
-Affine = Callable[[np.ndarray, np.ndarray], Map]
 _Layer = Mapping[str, np.ndarray]
 _Cell = Callable[..., ArrayState]
-
-
-def affine(weight: np.ndarray, bias: np.ndarray) -> Map:
-    """Return a function that maps rows x `[B, F]` to x W + b `[B, G]`.
-
-    Args:
-        weight: W `[F, G]`.
-        bias: b `[G]`.
-    """
-    weight = np.ascontiguousarray(weight)
-    return lambda x: x @ weight + bias
 
 
 def fuse(weights: _Layer, cell: str) -> dict[str, np.ndarray]:
@@ -72,7 +60,6 @@ class StackStep:
         weights: weights from `fuse`.
         cell: recurrent cell of all layers.
         residual: whether the stack has residual connections.
-        affine: returns the function that multiplies by large weights.
     Example:
         >>> names = {"weight_ih": (16, 3), "weight_hh": (16, 4), "bias_ih": (16,), "bias_hh": (16,)}
         >>> weights = {f"layers.0.forward_layer.{name}_l0": np.ones(names[name]) for name in names}
@@ -82,13 +69,11 @@ class StackStep:
         ((1, 4), 1, (1, 4))
     """
 
-    def __init__(
-        self, weights: _Layer, cell: str, *, residual: bool = False, affine: Affine = affine
-    ) -> None:
+    def __init__(self, weights: _Layer, cell: str, *, residual: bool = False) -> None:
         layers: list[_Layer] = []
         while layer := select(weights, f"{len(layers)}."):
             layers.append(layer)
-        self._cells = [_CELLS[cell](layer, affine) for layer in layers]
+        self._cells = [_CELLS[cell](layer) for layer in layers]
         self._norms = [_norm(norm) for layer in layers if (norm := select(layer, "norm."))]
         self._residual = residual
         biases = layers[0]["bias"] if "bias" in layers[0] else layers[0]["bias_h"]
@@ -116,18 +101,19 @@ class StackStep:
         return [tuple(part.repeat(rows, axis=0) for part in state) for state in self._zeros]
 
 
-def _rnn(layer: _Layer, affine: Affine, activation: Map) -> _Cell:
-    preactivation = affine(layer["weight"], layer["bias"])
-    return lambda x, h: (activation(preactivation(np.concatenate((x, h), axis=1))),)
+def _rnn(layer: _Layer, activation: Map) -> _Cell:
+    weight, bias = layer["weight"], layer["bias"]
+    return lambda x, h: (activation(np.concatenate((x, h), axis=1) @ weight + bias),)
 
 
-def _gru(layer: _Layer, affine: Affine) -> _Cell:
-    size = len(layer["weight_h"])
-    map_x = affine(layer["weight_x"], layer["bias_x"])
-    map_h = affine(layer["weight_h"], layer["bias_h"])
+def _gru(layer: _Layer) -> _Cell:
+    weight_x, bias_x, weight_h, bias_h = (
+        layer[name] for name in ("weight_x", "bias_x", "weight_h", "bias_h")
+    )
+    size = len(weight_h)
 
     def step(x: np.ndarray, h: np.ndarray) -> ArrayState:
-        from_x, from_h = map_x(x), map_h(h)
+        from_x, from_h = x @ weight_x + bias_x, h @ weight_h + bias_h
         gates = np.tanh((from_x[:, : 2 * size] + from_h[:, : 2 * size]) * 0.5) * 0.5 + 0.5
         candidate = np.tanh(from_x[:, 2 * size :] + gates[:, :size] * from_h[:, 2 * size :])
         return (candidate + gates[:, size:] * (h - candidate),)
@@ -135,15 +121,15 @@ def _gru(layer: _Layer, affine: Affine) -> _Cell:
     return step
 
 
-def _lstm(layer: _Layer, affine: Affine) -> _Cell:
-    preactivation, size = affine(layer["weight"], layer["bias"]), len(layer["bias"]) // 4
+def _lstm(layer: _Layer) -> _Cell:
+    weight, bias = layer["weight"], layer["bias"]
+    size = len(bias) // 4
     # tanh(x) for the candidate, and tanh(x / 2) / 2 + 1 / 2 = σ(x) for the gates.
     is_candidate = np.array([False, False, True, False]).repeat(size)  # input, forget, candidate, output
-    dtype = layer["bias"].dtype
-    scale, shift = (np.where(is_candidate, *pair).astype(dtype) for pair in ((1, 0.5), (0, 0.5)))
+    scale, shift = (np.where(is_candidate, *pair).astype(bias.dtype) for pair in ((1, 0.5), (0, 0.5)))
 
     def step(x: np.ndarray, h: np.ndarray, c: np.ndarray) -> ArrayState:
-        gates = np.tanh(preactivation(np.concatenate((x, h), axis=1)) * scale) * scale + shift
+        gates = np.tanh((np.concatenate((x, h), axis=1) @ weight + bias) * scale) * scale + shift
         input_gate, forget_gate, candidate, output_gate = gates.reshape(-1, 4, size).swapaxes(0, 1)
         c = forget_gate * c + input_gate * candidate
         return output_gate * np.tanh(c), c
@@ -151,7 +137,7 @@ def _lstm(layer: _Layer, affine: Affine) -> _Cell:
     return step
 
 
-_CELLS: dict[str, Callable[[_Layer, Affine], _Cell]] = {
+_CELLS: dict[str, Callable[[_Layer], _Cell]] = {
     "rnn_tanh": partial(_rnn, activation=np.tanh),
     "rnn_relu": partial(_rnn, activation=lambda x: np.maximum(x, 0)),
     "gru": _gru,

@@ -48,7 +48,7 @@ class SharedComposer:
     Args:
         model: name or file of the music model; None for the default one.
         harmony_model: the same of the harmony model.
-        device: as in `load_composer`.
+        device: as in `load_harmoniser`.
     """
 
     def __init__(self, model: str | None, harmony_model: str | None, device: str) -> None:
@@ -58,7 +58,7 @@ class SharedComposer:
     def _composer(self) -> Composer:
         from audioseq.music.pipeline import load_composer
 
-        return load_composer(self._model, self._device)
+        return load_composer(self._model)
 
     @cached_property
     def _harmoniser(self) -> Harmoniser:

@@ -24,7 +24,9 @@ from audioseq.music import pipeline
 from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.data.examples import Example, read_data, read_examples
+from audioseq.music.evaluate import load_network
 from audioseq.music.memorisation.copies import CopyIndex
+from audioseq.music.model import MusicModel
 from audioseq.music.pipeline import Composer, Composition, CompositionOptions
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.grid import Piece, to_grid
@@ -62,7 +64,7 @@ def histograms(piece: Piece) -> np.ndarray:
     return np.concatenate([np.sqrt(part / len(notes)) for part in parts])
 
 
-def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
+def endings(made: list[Composition], network: MusicModel) -> tuple[float, float]:
     """Return the share of pieces whose end the model prefers to a new bar, and that end on the tonic."""
     nats = []
     pieces = [to_grid(each.score) for each in made]
@@ -73,7 +75,7 @@ def endings(made: list[Composition], composer: Composer) -> tuple[float, float]:
             events = encode(piece)
             events[-1, : v.METER + 1] = step, piece.meters[-1] if step == v.BAR else -1
             examples.append(Example("", events, conditions))
-        nats.append([each[-1, v.STEP] for each in compute_nats(composer.model, examples)])
+        nats.append([each[-1, v.STEP] for each in compute_nats(network, examples)])
     on_tonic = [piece.final_bass == each.conditions.tonic for each, piece in zip(made, pieces, strict=True)]
     return float(np.mean(np.array(nats[0]) < np.array(nats[1]))), float(np.mean(on_tonic))
 
@@ -164,16 +166,16 @@ def by_style(examples: list[Example], most: int) -> dict[str, list[Piece]]:
     return found
 
 
-def measure(composer: Composer, reference: Reference, pieces: int) -> dict[str, Any]:
+def measure(composer: Composer, network: MusicModel, reference: Reference, pieces: int) -> dict[str, Any]:
     """Return all measurements, on a number of pieces per style and as many with random options."""
     styles = sorted(reference.real)
     held_out = sorted(reference.held_out, key=lambda example: len(example.events))
     made = {style: compose(composer, style, pieces) for style in styles}
     ours = {style: [to_grid(each.score) for each in made[style]] for style in styles}
     every = [(piece, each) for style in styles for piece, each in zip(ours[style], made[style], strict=True)]
-    ends, tonics = np.mean([endings(made[style], composer) for style in styles], axis=0).tolist()
+    ends, tonics = np.mean([endings(made[style], network) for style in styles], axis=0).tolist()
     figures: dict[str, Any] = {
-        reference.split: compute_metrics(composer.model, held_out),
+        reference.split: compute_metrics(network, held_out),
         "pieces": pieces,
         "style_of_real_pieces": reference.style_accuracy(reference.real),
         "style": reference.style_accuracy(ours),
@@ -202,7 +204,8 @@ def main() -> None:
     parser.add_argument("--pieces", type=int, default=100, help="pieces of each kind")
     parser.add_argument("--publish", **OPTIONS["publish"])
     args = parser.parse_args()
-    figures = measure(pipeline.load_composer(args.model), Reference(args.split), args.pieces)
+    composer, network = pipeline.load_composer(args.model), load_network(args.model)
+    figures = measure(composer, network, Reference(args.split), args.pieces)
     headline = f"{figures[args.split]['nats_per_note']:.2f} nats"
     publish(HERE, {"headline": headline, **figures}, args.publish)
 

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.bench_compose [--model FILE]
 
 An event is a note with five fields, which are sampled one after the other, or a bar line with two fields.
-Both implementations run the same network with the same options and the same probabilities. The plain one
-calls a module of `torch.nn` for every layer and every field of an event (`tests/music/plain.py`). A step
+Both implementations run the same network with the same options and the same probabilities: `audioseq` in
+NumPy, and the plain one by a module of `torch.nn` for every layer and every field of an event
+(`tests/music/plain.py`). A step
 generates one event of each piece. Times are processor times on one thread: the lower quartile of the steps
 of all rounds, in which the implementations take turns, so that other work on the machine has little effect,
 although it evicts shared caches.
@@ -30,7 +31,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -40,21 +40,23 @@ import torch
 from audioseq.config import read_toml
 from audioseq.music import pipeline
 from audioseq.music.config import ModelConfig
+from audioseq.music.evaluate import load_network
 from audioseq.music.generation.draft import Draft
 from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling
+from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import Fingerprint
 from audioseq.music.model import MusicModel, build
 from audioseq.music.representation.event_state import Conditions
 from audioseq.music.representation.vocabulary import PITCH
-from audioseq.nn.step import affine
+from tests.arrays import to_arrays
 from tests.benchmarks import report
 from tests.benchmarks.bench_transcribe import run
 from tests.music import plain
 
-Generator = Callable[[MusicModel, Sequence[Draft], Sampling], None]
+Generator = Callable[[Sequence[Draft], Sampling], None]
 RECIPE = Path(__file__).parents[2] / "recipes" / "music-lstm" / "config.toml"
-PLAIN, OURS, WITH_DETECTOR = "torch.nn.LSTM, plain loop", "audioseq", "audioseq, with the copy detector"
+PLAIN, OURS, WITH_DETECTOR = "torch, plain loop", "NumPy", "NumPy, with the copy detector"
 
 
 def main() -> None:
@@ -67,22 +69,22 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model, empty, training_runs = networks(options.model)
-    ways: dict[str, tuple[Generator, MusicModel]] = {
-        PLAIN: (plain.generate, model),
-        OURS: (generate, model),
-        "overhead": (generate, empty),
+    model, step, empty, training_runs = networks(options.model)
+    ways: dict[str, Generator] = {
+        PLAIN: lambda drafts, sampling: plain.generate(model, drafts, sampling),
+        OURS: lambda drafts, sampling: generate(step, drafts, sampling),
+        "overhead": lambda drafts, sampling: generate(empty, drafts, sampling),
     }
     if training_runs is not None:
-        ways[WITH_DETECTOR] = (partial(generate, training_runs=training_runs), model)
+        ways[WITH_DETECTOR] = lambda drafts, sampling: generate(step, drafts, sampling, training_runs)
     default = OURS if training_runs is None else WITH_DETECTOR
     speeds: list[report.Row] = []
     steps: list[report.Row] = []
     for batch in options.batches:
         times = {name: Steps() for name in ways}
         for _ in range(options.rounds):
-            for name, (way, network) in ways.items():
-                times[name].measure(way, network, batch, options.bars)
+            for name, way in ways.items():
+                times[name].measure(way, batch, options.bars)
         for name in ways:
             if name != "overhead":
                 ratio = times[PLAIN].seconds / times[name].seconds
@@ -90,25 +92,25 @@ def main() -> None:
                     {"pieces": batch, "implementation": name, **times[name].row(), "speedup": round(ratio, 1)}
                 )
                 report.show(speeds[-1])
-        step, overhead = times[default].seconds, times["overhead"].seconds
+        seconds, overhead = times[default].seconds, times["overhead"].seconds
         reading, arithmetic = bounds(model, batch)
         steps.append(
             {
                 "pieces": batch,
-                "step (µs)": round(1e6 * step),
+                "step (µs)": round(1e6 * seconds),
                 "reading (µs)": round(1e6 * reading),
                 "arithmetic (µs)": round(1e6 * arithmetic),
                 "overhead (µs)": round(1e6 * overhead),
                 "overhead and the larger bound (% of a step)": round(
-                    100 * (overhead + max(reading, arithmetic)) / step
+                    100 * (overhead + max(reading, arithmetic)) / seconds
                 ),
-                "copy detector (% more time)": round(100 * (step / times[OURS].seconds - 1), 1),
+                "copy detector (% more time)": round(100 * (seconds / times[OURS].seconds - 1), 1),
             }
         )
         report.show(steps[-1])
     size = sum(parameter.numel() for parameter in model.parameters())
     tables = {
-        f"Speed, {size / 1e6:.2f} million parameters, weights in float16": speeds,
+        f"Speed, {size / 1e6:.2f} million parameters": speeds,
         "Bounds of a step": steps,
     }
     if options.model is not None:
@@ -153,7 +155,7 @@ class Steps:
         self.first: list[float] = []
         self.counts = np.zeros(3)  # events, notes, fields
 
-    def measure(self, way: Generator, network: MusicModel, batch: int, bars: int) -> None:
+    def measure(self, way: Generator, batch: int, bars: int) -> None:
         """Generate pieces; only the steps that generate an event of each piece count."""
         drafts = [
             Draft(
@@ -164,7 +166,7 @@ class Steps:
             for i in range(batch)
         ]
         began = time.process_time()
-        way(network, drafts, Sampling())
+        way(drafts, Sampling())
         steps = min(draft.sampled for draft in drafts)
         times = cast(TimedEvents, drafts[-1].events).times[:steps]
         self.times += np.diff(times).tolist()
@@ -187,18 +189,19 @@ class Steps:
         return row | {"first event (ms)": round(1e3 * statistics.median(self.first))}
 
 
-def networks(path: Path | None) -> tuple[MusicModel, MusicModel, Fingerprint | None]:
-    """Return the network with weights rounded to float16, a minimal network, and the training fingerprint."""
+def networks(path: Path | None) -> tuple[MusicModel, EventStep, EventStep, Fingerprint | None]:
+    """Return the network in torch and in NumPy, a minimal network, and the training fingerprint."""
     training_runs = None
     if path is None:
         config = ModelConfig(**read_toml(RECIPE)["model"])
-        model = build(config)
+        model = build(config).eval()
     else:
-        composer = pipeline.load_composer(path, "cpu")
+        composer = pipeline.load_composer(path)
         training_runs = composer.training_runs
-        model, config = composer.model, ModelConfig(**composer.header.config["model"])
-    empty = build(config.model_copy(update={"hidden_size": 1, "width": 1, "look_width": 1}))
-    return model.half().float().eval(), empty.eval(), training_runs
+        model, config = load_network(path, "cpu"), ModelConfig(**composer.header.config["model"])
+    smallest = config.model_copy(update={"hidden_size": 1, "width": 1, "look_width": 1})
+    empty = EventStep(to_arrays(build(smallest)), smallest)
+    return model, EventStep(to_arrays(model), config), empty, training_runs
 
 
 def bounds(model: MusicModel, batch: int) -> tuple[float, float]:
@@ -206,11 +209,11 @@ def bounds(model: MusicModel, batch: int) -> tuple[float, float]:
     recurrent = sum(parameter.numel() for parameter in model.stack.parameters())
     width = model.project.out_features
     heads = model.project.weight.numel() + sum(width * (width + len(bias)) for bias in model.biases)
-    size = 2 * recurrent + 4 * heads
+    size = 4 * (recurrent + heads)
     matrix, vector = np.ones((size // 4096, 1024), np.float32), np.ones(1024, np.float32)
-    rows, product = np.ones((64, 1024), np.float32), affine(np.ones((1024, 1024), np.float32), vector)
+    rows, square = np.ones((64, 1024), np.float32), np.ones((1024, 1024), np.float32)
     reading = fastest(lambda: matrix @ vector)
-    arithmetic = 2 * batch * (recurrent + heads) * fastest(lambda: product(rows)) / (2 * rows.size * 1024)
+    arithmetic = 2 * batch * (recurrent + heads) * fastest(lambda: rows @ square) / (2 * rows.size * 1024)
     return reading, arithmetic
 
 

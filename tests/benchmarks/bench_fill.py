@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from audioseq.music.composing.composer import CANDIDATES
 from audioseq.music.composing.revision import CONTEXT_BARS, FOLLOWING_BARS
@@ -147,14 +146,13 @@ def following_nats(composer: Composer, piece: Piece, conditions: Conditions, bar
     ]
     events = encode(replace(piece, notes=tuple(notes), meters=piece.meters[first:last]))[:-1]
     here = replace(conditions, bars=conditions.bars - first)
-    rows = torch.from_numpy(features(events, here)).long()
+    rows = features(events, here)
     following = np.cumsum(events[:, v.STEP] == v.BAR) > bar - first
     counted = int((events[following, v.PITCH] >= 0).sum())
     events[events[:, v.PITCH] >= 0, v.PITCH] -= here.shift - 6
-    with torch.inference_mode():
-        summary, _ = composer.model(rows[None])
-        nats = composer.model.losses(summary[0], torch.from_numpy(events).long()).sum(dim=1)
-    return float(nats[torch.from_numpy(following)].sum()) / max(counted, 1)
+    summaries, _ = composer.step.read(rows[:, None].astype(np.int64), 1)
+    nats = composer.step.nats(np.concatenate(summaries), events)
+    return float(nats[following].sum()) / max(counted, 1)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from audioseq.errors import CheckpointError, DataError
 from audioseq.language import prefix_scoring
 from audioseq.language.pipeline import Predictor, load_predictor
 from audioseq.language.prefix_scoring import PrefixScorer, fuse_stack, load_prefix_scorer
-from audioseq.nn.step import to_arrays
+from tests.arrays import to_arrays
 from tests.language import tiny
 
 SENTENCES = st.lists(st.lists(st.text("abc", min_size=1, max_size=4), max_size=6).map(" ".join), max_size=12)

@@ -17,7 +17,8 @@ from audioseq.music.generation.draft import Draft
 from audioseq.music.generation.guidance import apply_guidance
 from audioseq.music.generation.limits import Limits, allowed_values
 from audioseq.music.generation.sampling import Sampling, draw
-from audioseq.music.model import FIELD_SIZES, MusicModel
+from audioseq.music.model import MusicModel
+from audioseq.music.representation.event_state import FIELD_SIZES
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 from audioseq.nn import Recurrent, RecurrentStack
 

@@ -59,7 +59,7 @@ def test_piece_matches_its_command(words: list[str]) -> None:
 
 
 def test_no_piece_shares_a_run_with_the_training_data() -> None:
-    training_runs = Fingerprint.from_tensor(checkpoint.load(resolve("music-small")).weights[TENSOR_NAME])
+    training_runs = Fingerprint.from_array(checkpoint.load(resolve("music-small")).arrays[TENSOR_NAME])
     assert len(training_runs.bits) == 2**21
     assert not any(training_runs.shares_run_with(to_grid(Score.load(path))) for path in PIECES)
 

@@ -13,12 +13,14 @@ from audioseq.checkpoint import Header
 from audioseq.midi import Note, Score
 from audioseq.music.config import DataConfig, ModelConfig, MusicConfig
 from audioseq.music.data.examples import Example
-from audioseq.music.model import build
+from audioseq.music.generation.stepper import EventStep
+from audioseq.music.model import MusicModel, build
 from audioseq.music.pipeline import Composer
 from audioseq.music.representation.grid import Piece, to_grid
 from audioseq.music.representation.tokenizer import conditions_of, encode
 from audioseq.music.task import MusicTask
 from audioseq.training import TrainingConfig
+from tests.arrays import to_arrays
 
 MODEL = ModelConfig(width=16, look_width=8, hidden_size=24, num_layers=2, dropout=0.0)
 
@@ -85,14 +87,24 @@ def header() -> Header:
     return task().header({})
 
 
-def composer(seed: int = 0, scale: float = 3.0) -> Composer:
-    """An untrained composer; a large scale of its random weights gives peaked distributions."""
+def network(seed: int = 0, scale: float = 3.0, model: ModelConfig = MODEL) -> MusicModel:
+    """An untrained network; a large scale of its random weights gives peaked distributions."""
     torch.manual_seed(seed)
-    network = build(MODEL)
+    made = build(model).eval()
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in made.parameters():
             parameter.mul_(scale)
-    return Composer(network, header(), torch.device("cpu"))
+    return made
+
+
+def step(network: MusicModel, model: ModelConfig = MODEL) -> EventStep:
+    """The network in NumPy."""
+    return EventStep(to_arrays(network), model)
+
+
+def composer(seed: int = 0, scale: float = 3.0) -> Composer:
+    """An untrained composer."""
+    return Composer(step(network(seed, scale)), header())
 
 
 def model_file(path: Path) -> Path:

@@ -15,11 +15,11 @@ from torch import nn
 from audioseq.errors import CheckpointError
 from audioseq.nn import RecurrentStack, Subsample
 from audioseq.nn.cells import CELLS
-from audioseq.nn.step import to_arrays
 from audioseq.runtime import graph as layers
 from audioseq.runtime.graph import Graph
 from audioseq.runtime.onnx_format import read_metadata
 from audioseq.runtime.session import Session
+from tests.arrays import to_arrays
 
 Outputs = list[np.ndarray]
 

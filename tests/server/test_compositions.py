@@ -30,7 +30,7 @@ def post(server: Server, **options: Any) -> httpx.Response:
 def test_a_piece_is_that_of_the_command(server: Server) -> None:
     answer = post(server, json=SHORT)
     options = CompositionOptions(bars=2)
-    (piece,) = load_composer(server.service.options.music_model, "cpu").compose(7, options=options)
+    (piece,) = load_composer(server.service.options.music_model).compose(7, options=options)
     assert answer.content == piece.score.to_bytes()
     assert answer.headers["content-type"] == "audio/midi"
     assert answer.headers["audioseq-seed"] == "7"

@@ -31,8 +31,8 @@ from audioseq.music.generation.endings import (
 from audioseq.music.generation.given import Given
 from audioseq.music.generation.primer import Primer, Setting, choose_setting
 from audioseq.music.generation.scores import TRACK_NAMES, add_notes, add_text, fine_resolution, places_of
+from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.model import MusicModel
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.chords import choose_key, parse_progression
 from audioseq.music.representation.event_state import Conditions
@@ -49,7 +49,7 @@ DENSITY_RATIO = 2.0
 
 
 def read_melody(
-    model: MusicModel, known: TrainingConditions, score: Score, options: CompositionOptions
+    step: EventStep, known: TrainingConditions, score: Score, options: CompositionOptions
 ) -> Start:
     """Return the melody of a score as the model reads it, in the style in which the model finds it likeliest.
 
@@ -79,7 +79,7 @@ def read_melody(
     conditions = Conditions(
         0, *key, v.tempo_class(primer.bpm), v.density_class(primer.density), len(primer.piece.meters), (0,)
     )
-    setting = choose_setting(model, primer, settings, conditions)
+    setting = choose_setting(step, primer, settings, conditions)
     conditions = replace(conditions, style=setting.style, programs=setting.programs)
     return Start(primer, setting, conditions, [])
 

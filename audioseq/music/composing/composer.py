@@ -6,7 +6,6 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
-import torch
 
 from audioseq.checkpoint import Header
 from audioseq.errors import ConfigError
@@ -23,7 +22,6 @@ from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling, resolve_seed
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.model import MusicModel
 
 DEFAULT_SAMPLING = Sampling(temperature=1.05, top_p=0.98)
 """A temperature slightly above 1 adds variety; top-p removes the least likely values."""
@@ -39,20 +37,13 @@ class Composer:
     """A trained music model that composes pieces.
 
     Args:
-        model: the network with its weights.
+        step: the network with its weights.
         header: header of the model file.
-        device: device of the model.
         training_runs: runs of notes of the training data to avoid, if the model file has them.
     """
 
-    def __init__(
-        self,
-        model: MusicModel,
-        header: Header,
-        device: torch.device,
-        training_runs: Fingerprint | None = None,
-    ) -> None:
-        self.model = model.to(device).eval()
+    def __init__(self, step: EventStep, header: Header, training_runs: Fingerprint | None = None) -> None:
+        self.step = step
         self.header = header
         self.training_runs = training_runs
         self.training_conditions = read_conditions(header.tokenizer["asked"])
@@ -72,7 +63,7 @@ class Composer:
         """Compose pieces, as one batch.
 
         Args:
-            seed: 0 or more; equal seeds give equal pieces (same version, CPU). Random if not given.
+            seed: 0 or more; equal seeds give equal pieces (same version and processor). Random if not given.
             count: number of pieces.
             options: requested properties.
             sampling: options of sampling; default `DEFAULT_SAMPLING`.
@@ -87,7 +78,7 @@ class Composer:
         """
         options, known = options or CompositionOptions(), self.training_conditions
         seed = _check(seed, count, best_of)
-        start = read_start(self.model, known, primer, options) if primer is not None else None
+        start = read_start(self.step, known, primer, options) if primer is not None else None
         plan = PiecePlanner(known, self.training_runs, options, start, with_primer, best_of > 1)
         return self._generate(plan, seed, count, best_of, sampling, check)
 
@@ -154,7 +145,7 @@ class Composer:
             DataError: the piece does not have these bars, no pitched notes, or too many bars.
         """
         options = _check_kept(options, "fill")
-        start = read_start(self.model, self.training_conditions, score, options)
+        start = read_start(self.step, self.training_conditions, score, options)
         free = bars_to_fill(start.primer, bars)
         plan = RevisionPlanner(self.training_runs, start, options, lambda job: free)
         return self._generate(plan, _check(seed, count, best_of), count, best_of, sampling, check)
@@ -188,7 +179,7 @@ class Composer:
             DataError: the piece has no pitched notes, or too many bars.
         """
         options = _check_kept(options, "vary")
-        start = read_start(self.model, self.training_conditions, score, options)
+        start = read_start(self.step, self.training_conditions, score, options)
         count_of_bars = len(start.primer.piece.meters)
 
         def choose(job: Job) -> frozenset[int]:
@@ -227,7 +218,7 @@ class Composer:
             DataError: the score has no melody, or too many bars.
         """
         options, known = _check_kept(options, "accompany"), self.training_conditions
-        start = read_melody(self.model, known, score, options)
+        start = read_melody(self.step, known, score, options)
         plan = AccompanimentPlanner(known, self.training_runs, start, options)
         return self._generate(plan, _check(seed, count, best_of), count, best_of, sampling, check)
 
@@ -242,10 +233,9 @@ class Composer:
     ) -> list[Composition]:
         """Generate the candidates of all pieces, and return the best of each."""
         plans = [plan(Job(seed, *each)) for each in product(range(count), range(best_of))]
-        step = EventStep(self.model)
         for first in range(0, len(plans), MAX_BATCH_PIECES):
             drafts = [each.draft for each in plans[first : first + MAX_BATCH_PIECES]]
-            generate(self.model, drafts, sampling or DEFAULT_SAMPLING, step, self.training_runs, check)
+            generate(self.step, drafts, sampling or DEFAULT_SAMPLING, self.training_runs, check)
         candidates = [each.finish() for each in plans]
         groups = (candidates[first : first + best_of] for first in range(0, len(plans), best_of))
         return [min(group, key=lambda each: (each.faults, each.nats)).piece for group in groups]
@@ -262,7 +252,9 @@ def _check(seed: int | None, count: int, best_of: int) -> int:
 def _check_kept(options: CompositionOptions | None, doing: str) -> CompositionOptions:
     """Return the options, or refuse those that would change tempo, meter or length of the user's music."""
     options = options or CompositionOptions()
-    for name in ("tempo", "bars", "seconds", "meter", "swing"):
-        if getattr(options, name) is not None:
-            raise ConfigError(f"{doing} keeps tempo, meter, swing and length of the music; leave out {name}")
+    for name in ("tempo", "bars", "seconds", "meter", "swing", "pedal", "humanise"):
+        if getattr(options, name) not in (None, False):
+            raise ConfigError(
+                f"{doing} keeps tempo, meter, length and performance of the music; leave out {name}"
+            )
     return options

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audioseq import __version__, audio
+import numpy as np
+
+from audioseq import __version__
 from audioseq.midi import Score
-from audioseq.music.rendering.render import Sound, render
+from audioseq.music.composing.performance import humanise
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import Conditions
 from audioseq.music.representation.keys import key_name
 
-WAV_SAMPLE_RATE = 44_100
-"""Sample rate of `Composition.to_wav`, Hz."""
+if TYPE_CHECKING:
+    from audioseq.music.rendering.render import Sound
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Composition:
             it shares no 17 consecutive notes with the pieces in the model's `Fingerprint`.
         resampled: how many events were rejected because they would have completed such a run.
         warnings: messages for the user, one line each.
+        humanised_from: time from which the performance deviates from the grid, seconds; None for nowhere.
     """
 
     score: Score
@@ -44,6 +48,15 @@ class Composition:
     copied: bool = False
     resampled: int = 0
     warnings: tuple[str, ...] = ()
+    humanised_from: float | None = None
+
+    @property
+    def performance(self) -> Score:
+        """The music as files and audio have it: the score, with the timing of a player if asked for."""
+        if self.humanised_from is None:
+            return self.score
+        random = np.random.default_rng([self.seed, self.number])
+        return humanise(self.score, random, self.humanised_from)
 
     @property
     def style(self) -> str:
@@ -62,15 +75,17 @@ class Composition:
 
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; its text event records the seed."""
-        self.score.save(path)
+        self.performance.save(path)
 
     def to_musicxml(self, path: str | Path, *, title: str = "") -> None:
         """Write sheet music; see `Score.to_musicxml`."""
         self.score.to_musicxml(path, title=title)
 
     def to_wav(self, path: str | Path, sound: Sound | None = None) -> None:
-        """Write audio (.wav, .flac or .mp3), by default in stereo with reverberation; see `render`."""
-        audio.write(path, render(self.score, WAV_SAMPLE_RATE, sound or Sound(stereo=True)), WAV_SAMPLE_RATE)
+        """Write audio (.wav, .flac or .mp3), by default in stereo with reverberation."""
+        from audioseq.music.rendering.render import write_audio  # loads scipy.signal
+
+        write_audio(self.performance, path, sound)
 
     def plot(self, path: str | Path) -> None:
         """Draw a piano roll (.png, .svg or .pdf)."""

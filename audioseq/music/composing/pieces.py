@@ -8,7 +8,7 @@ import numpy as np
 
 from audioseq.midi import Score
 from audioseq.music.analysis.statistics import describe
-from audioseq.music.composing.candidates import DRAFTING, FINISHING, Candidate, Job, Plan
+from audioseq.music.composing.candidates import DRAFTING, FINISHING, PEDALLING, Candidate, Job, Plan
 from audioseq.music.composing.composition import Composition, describe_origin
 from audioseq.music.composing.conditions import (
     TrainingConditions,
@@ -17,6 +17,7 @@ from audioseq.music.composing.conditions import (
     usual_programs,
 )
 from audioseq.music.composing.options import CompositionOptions, parse_meter
+from audioseq.music.composing.performance import add_pedal, wants_pedal
 from audioseq.music.composing.swing import swing
 from audioseq.music.generation.draft import Draft, parts_of
 from audioseq.music.generation.dynamics import refine
@@ -29,8 +30,8 @@ from audioseq.music.generation.endings import (
 )
 from audioseq.music.generation.primer import Primer, Setting, choose_setting, place_events, settings_of
 from audioseq.music.generation.scores import compose_score, continue_score
+from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.model import MusicModel
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.chords import parse_progression
 from audioseq.music.representation.event_state import Conditions
@@ -46,6 +47,7 @@ LOOP_SIMILARITIES = {"pop": 0.24, "lied": 0.17, "quartet": 0.15, "chorale": 0.09
 MAX_DENSITY_ERROR = 2
 """Density classes, a quarter of a doubling each, from which the difference to the request is reported."""
 
+PEDAL_WARNING = "has no piano that a pedal could hold"
 COPY_WARNING = "probably repeats a run of notes of the training data"
 
 
@@ -67,7 +69,7 @@ class Start:
 
 
 def read_start(
-    model: MusicModel, known: TrainingConditions, score: Score, options: CompositionOptions
+    step: EventStep, known: TrainingConditions, score: Score, options: CompositionOptions
 ) -> Start:
     """Choose how the model reads a primer.
 
@@ -82,7 +84,7 @@ def read_start(
     bars = len(primer.piece.meters)
     conditions = Conditions(0, tonic, minor, v.tempo_class(primer.bpm), density, bars, (0,))
     settings = settings_of(primer, usual_programs(known, options.style))
-    setting = choose_setting(model, primer, settings, conditions)
+    setting = choose_setting(step, primer, settings, conditions)
     conditions = replace(conditions, style=setting.style, programs=setting.programs)
     return Start(primer, setting, conditions, place_events(primer, setting))
 
@@ -173,22 +175,27 @@ class PiecePlanner:
             bars = 0 if start is None else len(start.primer.piece.meters)
             progression = draft.chords if self.with_primer else draft.chords.after(-bars)
             score = replace(score, chords=progression.symbols(score, bars if self.with_primer else 0))
+        begin = 0.0
+        if start is not None and self.with_primer:
+            begin = float(score.seconds(start.primer.end / v.TICKS_PER_QUARTER))
         if self.options.swing is not None:
-            begin = 0.0
-            if start is not None and self.with_primer:
-                begin = float(score.seconds(start.primer.end / v.TICKS_PER_QUARTER))
             score = swing(score, self.options.swing, begin)
+        if wants_pedal(self.options, v.STYLES[conditions.style], is_new=start is None):
+            score = add_pedal(score, job.random(PEDALLING), begin)
         density = piece.density
         return Composition(
             score, job.seed, job.number, conditions, bpm, draft.nats_per_event, density,
-            copied, draft.resampled, tuple(self._warnings(draft, density, copied)),
+            copied, draft.resampled, tuple(self._warnings(draft, density, copied, score)),
+            humanised_from=begin if self.options.humanise else None,
         )  # fmt: skip
 
-    def _warnings(self, draft: Draft, density: float, copied: bool) -> list[str]:
+    def _warnings(self, draft: Draft, density: float, copied: bool, score: Score) -> list[str]:
         """Return what the user should know of a piece."""
         warnings = []
         if copied:
             warnings.append(COPY_WARNING)
+        if self.options.pedal and not score.pedals:
+            warnings.append(PEDAL_WARNING)
         asked = draft.density if self.start is None else None
         if asked and abs(v.density_scale(density) - v.density_scale(asked)) > MAX_DENSITY_ERROR:
             many = "many" if asked > density else "few"

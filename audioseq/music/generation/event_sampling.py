@@ -13,7 +13,7 @@ from audioseq.music.generation.guidance import apply_guidance
 from audioseq.music.generation.limits import Limits, allowed_values
 from audioseq.music.generation.sampling import Sampling, draw_rows, nll
 from audioseq.music.generation.stepper import EventStep
-from audioseq.music.model import FIELD_SIZES
+from audioseq.music.representation.event_state import FIELD_SIZES
 from audioseq.music.representation.vocabulary import BAR, DURATION, END, METER, PITCH, STEP, TRACK, VELOCITY
 
 LIKELY_STEPS = 16

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from audioseq.music.generation.active_draft import ActiveDraft
 from audioseq.music.generation.draft import Draft
@@ -14,44 +13,41 @@ from audioseq.music.generation.event_sampling import sample_events
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.generation.stepper import EventStep
 from audioseq.music.memorisation.fingerprint import Fingerprint
-from audioseq.music.model import MusicModel
-from audioseq.nn import States
-from audioseq.nn.step import to_array_states
+from audioseq.music.representation.event_state import FEATURES
 from audioseq.runtime.step import ArrayState
+from audioseq.runtime.threads import one_thread
 
-PRIMER_CHUNK_EVENTS = 512
-"""Events of a primer in one forward pass."""
 MAX_ATTEMPTS = 20
 """How often an event that completes a run of the training data is sampled, at most."""
 TEMPERATURE_STEP = 0.3
 """Added to the temperature with each further attempt."""
 
 
-@torch.inference_mode()
+@one_thread()
 def generate(
-    model: MusicModel,
+    step: EventStep,
     drafts: Sequence[Draft],
     sampling: Sampling,
-    step: EventStep | None = None,
     training_runs: Fingerprint | None = None,
     check: Callable[[], object] | None = None,
 ) -> None:
     """Continue drafts to their end, as one batch. Each depends on its own random generator alone.
 
-    The model reads primers on its device. Events are then generated on the CPU by `EventStep`, which carries
-    the state of the recurrent layers, so the cost of an event does not grow with the piece.
+    The state of the recurrent layers is carried from event to event, so the cost of an event does not grow
+    with the piece.
 
     Args:
-        step: of the model, to reuse it in several calls; created if not given.
+        step: the model.
+        drafts: what the model begins with, and what it may add; the events are added to them.
+        sampling: options of sampling.
         training_runs: runs of notes to avoid: a note that completes one is resampled.
         check: called before each event; an error that it raises stops the generation.
     """
-    step = step or EventStep(model)
     active = [ActiveDraft(draft, training_runs) for draft in drafts]
-    known: dict[bytes, States | None] = {}
-    parts = [_read_primer(model, step, each, known) for each in active]
-    states = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
+    known: dict[bytes, list[ArrayState]] = {}
     with np.errstate(all="ignore"):  # a model with weights that are NaN generates music too
+        parts = [_read_primer(step, each, known) for each in active]
+        states = [tuple(map(np.concatenate, zip(*layer, strict=True))) for layer in zip(*parts, strict=True)]
         while active:
             if check is not None:
                 check()
@@ -103,7 +99,7 @@ def _add_events(step: EventStep, summary: np.ndarray, active: list[ActiveDraft],
 
 
 def _read_primer(
-    model: MusicModel, step: EventStep, active: ActiveDraft, known: dict[bytes, States | None]
+    step: EventStep, active: ActiveDraft, known: dict[bytes, list[ArrayState]]
 ) -> list[ArrayState]:
     """Read the events of a draft with the model, and return the states of the recurrent layers.
 
@@ -114,12 +110,8 @@ def _read_primer(
     for event in active.draft.events:
         rows.append(active.state.features())
         active.push(event, active.detect(event))
-    features = torch.tensor([rows], device=next(model.parameters()).device)
-    key = features.cpu().numpy().tobytes()
+    features = np.array(rows, np.int64).reshape(len(rows), 1, FEATURES)
+    key = features.tobytes()
     if key not in known:
-        state: States | None = None
-        for chunk in features.split(PRIMER_CHUNK_EVENTS, dim=1) if rows else ():
-            _, state = model(chunk, state)
-        known[key] = state
-    state = known[key]
-    return step.stack.initial_states(1) if state is None else to_array_states(state)
+        known[key] = step.read(features, 1)[1]
+    return known[key]

@@ -10,20 +10,19 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from audioseq.errors import DataError
 from audioseq.midi import Score
 from audioseq.music.generation.draft import Part
 from audioseq.music.generation.endings import end_at_next
-from audioseq.music.model import MusicModel
+from audioseq.music.generation.stepper import EventStep
 from audioseq.music.representation import vocabulary as v
-from audioseq.music.representation.event_state import Conditions
+from audioseq.music.representation.event_state import FEATURES, Conditions
 from audioseq.music.representation.grid import GridNote, Piece, to_grid, voices_of
 from audioseq.music.representation.playing import HAND_NOTES, instrument_range
 from audioseq.music.representation.tokenizer import encode, features
 from audioseq.music.representation.vocabulary import PITCH, STYLES, TICKS_PER_QUARTER
+from audioseq.runtime.threads import one_thread
 
 REGISTER_MARGIN = 5
 """Semitones by which a continuation may leave the register of the primer."""
@@ -210,13 +209,14 @@ class Primer:
         return tuple(parts)
 
 
+@one_thread()
 def choose_setting(
-    model: MusicModel, primer: Primer, settings: Sequence[Setting], conditions: Conditions
+    step: EventStep, primer: Primer, settings: Sequence[Setting], conditions: Conditions
 ) -> Setting:
     """Return the setting in which the model finds the primer likeliest.
 
     Args:
-        model: the network.
+        step: the model.
         primer: music of the user.
         settings: at least one.
         conditions: of the primer, for any setting.
@@ -229,16 +229,17 @@ def choose_setting(
         events = place_events(primer, setting)[-SCORED_EVENTS:]
         first = next((i for i, event in enumerate(events) if event[v.STEP] == v.BAR), 0)
         array = np.array(events[first:], np.int16)
-        read = torch.from_numpy(features(array, placed)).long()
+        read = features(array, placed)
         array[array[:, PITCH] >= 0, PITCH] -= placed.shift - 6
-        rows.append((read, torch.from_numpy(array).long()))
-    device = next(model.parameters()).device
-    inputs = pad_sequence([row for row, _ in rows], batch_first=True).to(device)
-    targets = pad_sequence([row for _, row in rows], batch_first=True, padding_value=-1).to(device)
-    with torch.inference_mode():
-        summary, _ = model(inputs)
-        nats = model.losses(summary.flatten(0, 1), targets.flatten(0, 1))
-    totals = nats.unflatten(0, targets.shape[:2]).sum(dim=(1, 2)).tolist()
+        rows.append((read, array))
+    inputs = np.zeros((max(len(events) for _, events in rows), len(rows), FEATURES), np.int64)
+    for row, (read, _) in enumerate(rows):
+        inputs[: len(read), row] = read
+    with np.errstate(all="ignore"):  # a model with weights that are NaN chooses too
+        summaries = np.array(step.read(inputs, len(rows))[0])
+        totals = [
+            step.nats(summaries[: len(events), row], events).sum() for row, (_, events) in enumerate(rows)
+        ]
     return settings[int(np.argmin(totals))]
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from audioseq import checkpoint
 from audioseq.errors import CheckpointError
@@ -89,17 +87,12 @@ class Fingerprint:
         """Return whether a piece has a stored run; if not, it shares no 17 consecutive notes."""
         return any(run in self for runs in _runs([piece]) for run in runs.tolist())
 
-    def tensor(self) -> Tensor:
-        """Return the tensor that a model file stores `[bytes]` uint8."""
-        return torch.frombuffer(bytearray(self.bits), dtype=torch.uint8)
-
     @classmethod
-    def from_tensor(cls, tensor: Tensor) -> Fingerprint:
-        """Return the fingerprint that a model file stores; CheckpointError if it is damaged."""
-        size = tensor.numel()
-        if tensor.dtype != torch.uint8 or not size or size & (size - 1):
+    def from_array(cls, array: np.ndarray) -> Fingerprint:
+        """Return the fingerprint that a model file stores, uint8 `[bytes]`; CheckpointError if damaged."""
+        if array.dtype != np.uint8 or not array.size or array.size & (array.size - 1):
             raise CheckpointError("the fingerprint in the model file is damaged; download or train it again")
-        return cls(tensor.numpy().tobytes())
+        return cls(array.tobytes())
 
 
 def write_fingerprint(
@@ -112,11 +105,14 @@ def write_fingerprint(
         models: model files, which are rewritten.
         base_model: the model that they were adapted from; its fingerprint is included.
     """
-    if base_model is not None and (base := checkpoint.load(base_model).weights.get(TENSOR_NAME)) is not None:
-        fingerprint = fingerprint | Fingerprint.from_tensor(base)
+    import torch  # not at the top: models compose where torch is not installed
+
+    if base_model is not None and (base := checkpoint.load(base_model).arrays.get(TENSOR_NAME)) is not None:
+        fingerprint = fingerprint | Fingerprint.from_array(base)
+    tensor = torch.frombuffer(bytearray(fingerprint.bits), dtype=torch.uint8)
     for path in models:
         stored = checkpoint.load(path)
-        checkpoint.save(path, {**stored.weights, TENSOR_NAME: fingerprint.tensor()}, stored.header)
+        checkpoint.save(path, {**stored.weights, TENSOR_NAME: tensor}, stored.header)
 
 
 def _runs(pieces: Iterable[Piece]) -> Iterator[np.ndarray]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import COLUMN_INDEX, LOOKBACK_PITCH_COLUMNS, RELATIVE_PITCHES
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class MusicAugment:
             features: input of the model before each event `[E, FEATURES]`.
             generator: source of all randomness.
         """
+        import torch  # not at the top: options of training are read where torch is not installed
+
         draws = torch.rand(5, generator=generator).tolist()
         events, features = events.copy(), features.copy()
         if draws[0] < self.transpose_prob:

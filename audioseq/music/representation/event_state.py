@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 
 import numpy as np
 
@@ -43,6 +43,19 @@ LOOKBACK_PITCH_COLUMNS = tuple(len(COLUMNS) + i * len(LOOKBACK_SIZES) + 2 for i 
 """Columns of the features with the pitches of the lookback events."""
 FEATURES = len(COLUMNS) + len(LOOKBACK_BARS) * len(LOOKBACK_SIZES) + 1
 """The columns, the lookback events, and the bit mask of the pitch classes that sound."""
+FIELD_SIZES = (v.STEPS, len(v.METERS), v.TRACKS, RELATIVE_PITCHES, v.DURATIONS, v.VELOCITIES)
+"""Number of values of each field of an event; pitches are relative."""
+KNOWN_FIELDS = (), (STEP,), (STEP,), (STEP, TRACK), (STEP, TRACK, PITCH), (STEP, TRACK, PITCH, DURATION)
+"""The fields that the model conditions each field on."""
+COLUMN_OFFSETS, LOOKBACK_OFFSETS = (
+    tuple(accumulate(sizes, initial=0)) for sizes in (COLUMNS.values(), LOOKBACK_SIZES)
+)
+"""First row of each column in the table of embeddings, and its number of rows; of lookback events too."""
+FIELD_OFFSETS = tuple(
+    COLUMN_OFFSETS[COLUMN_INDEX[name]]
+    for name in ("position", "meter", "track", "pitch", "duration", "velocity")
+)
+"""First row of each field: fields share their embeddings with a column of the input."""
 
 
 @dataclass(frozen=True)

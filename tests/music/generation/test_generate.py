@@ -15,19 +15,16 @@ from audioseq.music.generation.draft import Draft
 from audioseq.music.generation.generate import generate
 from audioseq.music.generation.sampling import Sampling
 from audioseq.music.generation.stepper import EventStep
-from audioseq.music.model import FIELD_SIZES, KNOWN_FIELDS, MusicModel, build
-from audioseq.music.representation.event_state import Conditions, EventState
+from audioseq.music.model import MusicModel
+from audioseq.music.representation.event_state import FIELD_SIZES, KNOWN_FIELDS, Conditions, EventState
 from tests.music import plain, tiny
 
 
-def network(cell: str = "lstm", scale: float = 3.0, seed: int = 0) -> MusicModel:
-    """A model with peaked distributions, in float64."""
-    torch.manual_seed(seed)
-    model = build(ModelConfig(**tiny.MODEL.model_dump() | {"cell": cell})).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(scale)
-    return model
+def network(cell: str = "lstm", scale: float = 3.0, seed: int = 0) -> tuple[MusicModel, EventStep]:
+    """A model with peaked distributions in float64, in torch and in NumPy."""
+    config = ModelConfig(**tiny.MODEL.model_dump() | {"cell": cell})
+    model = tiny.network(seed, scale, config).double()
+    return model, tiny.step(model, config)
 
 
 def drafts(count: int, seed: int = 0, bars: int = 3, ticks: float | None = None) -> list[Draft]:
@@ -63,9 +60,9 @@ def primed(events: int = 40) -> Draft:
 def test_pieces_equal_those_of_the_reference(
     cell: str, seed: int, scale: float, count: int, ticks: float | None, sampling: Sampling
 ) -> None:
-    model = network(cell, scale, seed)
+    model, step = network(cell, scale, seed)
     found, expected = ([primed(seed % 48), *drafts(count, seed, ticks=ticks)] for _ in range(2))
-    generate(model, found, sampling)
+    generate(step, found, sampling)
     plain.generate(model, expected, sampling)
     for one, other in zip(found, expected, strict=True):
         assert one.events == other.events
@@ -74,8 +71,8 @@ def test_pieces_equal_those_of_the_reference(
 
 
 def test_step_gives_the_scores_of_the_model() -> None:
-    model, example = network(), tiny.examples(1)[0]
-    step, event_state = EventStep(model), EventState(example.conditions)
+    (model, step), example = network(), tiny.examples(1)[0]
+    event_state = EventState(example.conditions)
     events, inputs = example.model_arrays()
     summaries, _ = model(torch.from_numpy(inputs.astype(np.int64))[None])
     states = step.stack.initial_states(1)
@@ -93,9 +90,19 @@ def test_step_gives_the_scores_of_the_model() -> None:
             np.testing.assert_allclose(step.scores(conditioned, field), expected, rtol=0, atol=1e-10)
 
 
+def test_likelihoods_are_those_of_the_model() -> None:
+    (model, step), example = network(), tiny.examples(1)[0]
+    events, inputs = example.model_arrays()
+    summaries, _ = model(torch.from_numpy(inputs.astype(np.int64))[None])
+    expected = model.losses(summaries[0], torch.from_numpy(events.astype(np.int64))).sum(dim=1)
+    found, _ = step.read(inputs[:, None].astype(np.int64), 1)
+    nats = step.nats(np.concatenate(found), events)
+    np.testing.assert_allclose(nats, expected.detach().numpy(), rtol=1e-5)
+
+
 def test_drafts_of_different_lengths_are_independent() -> None:
-    model, together, alone = network(), [*drafts(2), primed()], [*drafts(2), primed()]
-    generate(model, together, Sampling())
+    (_, step), together, alone = network(), [*drafts(2), primed()], [*drafts(2), primed()]
+    generate(step, together, Sampling())
     for draft, other in zip(alone, together, strict=True):
-        generate(model, [draft], Sampling())
+        generate(step, [draft], Sampling())
         assert draft.events == other.events

@@ -31,7 +31,7 @@ def melody_of(places: list[tuple[int, int]], track: int) -> list[GridNote]:
 
 def test_a_given_piece_is_read_as_by_the_model() -> None:
     """Without free bars, the draft is the piece, and its likelihood is the loss of training."""
-    model, piece = tiny.composer(scale=1.0).model, tiny.song(bars=4)
+    model, piece = tiny.network(scale=1.0), tiny.song(bars=4)
     conditions = conditions_of(piece, 0)
     notes = [
         note._replace(velocity=v.level_velocity(v.velocity_level(note.velocity))) for note in piece.notes
@@ -39,7 +39,7 @@ def test_a_given_piece_is_read_as_by_the_model() -> None:
     draft = Draft(
         conditions, np.random.default_rng(0), meters=piece.meters, given=Given(notes, free=frozenset())
     )
-    generate(model, [draft], Sampling())
+    generate(tiny.step(model), [draft], Sampling())
     events = encode(piece)
     assert draft.events == events.tolist()
     state, rows = EventState(conditions, guided=True), []
@@ -70,7 +70,7 @@ def test_a_given_track_has_exactly_its_notes(
         given=Given(melody),
         ending=True,
     )
-    generate(tiny.composer(seed % 3, scale=1.0).model, [draft], Sampling(temperature))
+    generate(tiny.composer(seed % 3, scale=1.0).step, [draft], Sampling(temperature))
     made = decode(draft.events, conditions.programs, 120.0)
     found = [(note.onset, note.pitch) for note in made.notes if note.track == track]
     assert found == [(note.onset, note.pitch) for note in melody]
@@ -90,7 +90,7 @@ def test_generation_stops_after_the_bars_that_follow() -> None:
         conditions, np.random.default_rng(0), events=before, meters=piece.meters[1:],
         given=Given(after, free=frozenset({1, 2}), end=5),
     )  # fmt: skip
-    generate(tiny.composer(scale=1.0).model, [draft], Sampling())
+    generate(tiny.composer(scale=1.0).step, [draft], Sampling())
     made = decode(draft.events, conditions.programs, 120.0)
     assert len(made.meters) == 5
     kept = [note for note in made.notes if note.onset < 96 or note.onset >= 3 * 96]

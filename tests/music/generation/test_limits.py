@@ -35,7 +35,7 @@ def compose(
     with torch.no_grad():
         model.biases[v.STEP][v.SAME] += 4.0  # chords
         model.biases[v.DURATION][:24] += 5.0  # short notes
-    generate(model, drafts, Sampling())
+    generate(tiny.step(model), drafts, Sampling())
     return [(draft, end_at_next(decode(draft.events, programs, 100.0), _single(draft))) for draft in drafts]
 
 

@@ -94,15 +94,15 @@ def test_composing_avoids_known_runs(temperature: float) -> None:
 
 
 def test_only_events_that_complete_a_run_are_resampled() -> None:
-    model = tiny.composer(scale=1.0).model
+    step = tiny.composer(scale=1.0).step
     conditions = Conditions(0, 0, False, 16, 8, 12, (0, 0))
     drafts = [Draft(conditions, np.random.default_rng(1)) for _ in range(3)]
     for draft, known in zip(drafts, (None, Fingerprint.from_pieces([])), strict=False):
-        generate(model, [draft], Sampling(), training_runs=known)
+        generate(step, [draft], Sampling(), training_runs=known)
     assert drafts[0].events == drafts[1].events and drafts[1].resampled == 0
     known = Fingerprint.from_pieces([decode(drafts[0].events, (0, 0), 120.0)])
     again = drafts[2]
-    generate(model, [again], Sampling(), training_runs=known)
+    generate(step, [again], Sampling(), training_runs=known)
     assert again.resampled > 0
     alike = [one == other for one, other in zip(again.events, drafts[0].events, strict=False)]
     assert alike.index(False) >= 13

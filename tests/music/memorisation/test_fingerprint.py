@@ -83,5 +83,5 @@ def test_model_file_includes_the_fingerprint_of_its_base_model(tmp_path: Path) -
     write_fingerprint(Fingerprint.from_pieces([tune(2)]), {own}, base_model=base)
     stored = checkpoint.load(own)
     assert set(stored.weights) == {*weights, TENSOR_NAME}
-    fingerprint = Fingerprint.from_tensor(stored.weights[TENSOR_NAME])
+    fingerprint = Fingerprint.from_array(stored.arrays[TENSOR_NAME])
     assert [fingerprint.shares_run_with(tune(seed)) for seed in (1, 2, 3)] == [True, True, False]

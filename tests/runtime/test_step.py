@@ -1,17 +1,26 @@
-"""Numpy steps of a stack, compared with the torch stack."""
+"""Steps of a stack in NumPy, compared with the torch stack."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
-from audioseq.nn import RecurrentStack
+from audioseq.nn import RecurrentStack, State
 from audioseq.nn.cells import CELLS
-from audioseq.nn.step import affine, make_step, to_array_states
+from audioseq.runtime.step import ArrayState, StackStep, fuse
+from tests.arrays import to_arrays
+
+
+def to_array_states(states: Sequence[State]) -> list[ArrayState]:
+    """Convert the states of a stack's layers to arrays."""
+    parts = [(state,) if isinstance(state, Tensor) else state for state in states]
+    return [tuple(part.detach().numpy() for part in each) for each in parts]
 
 
 @settings(deadline=None, max_examples=40)
@@ -31,7 +40,7 @@ def test_steps_equal_the_stack(
     for parameter in stack.parameters():  # biases and norms too
         nn.init.normal_(parameter, std=0.7)
     x = torch.randn(rows, 5, sizes[0], dtype=torch.float64)
-    step, state = make_step(stack), None
+    step, state = StackStep(fuse(to_arrays(stack), cell), cell, residual=extras), None
     states = step.initial_states(rows)
     if with_state:
         _, state = stack(torch.randn(rows, 3, sizes[0], dtype=torch.float64))
@@ -47,20 +56,6 @@ def test_steps_equal_the_stack(
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("engine", [torch.backends.quantized.engine, "qnnpack"])
-@pytest.mark.parametrize("exact", [True, False])
-def test_affine_with_fp16_weights_equals_fp32(
-    engine: str, exact: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(type(torch.backends.quantized), "engine", engine)
-    random = np.random.default_rng(0)
-    weight, bias, x = (random.standard_normal(shape, np.float32) for shape in ((90, 70), (70,), (3, 90)))
-    if exact:
-        weight = (weight / 1e4).astype(np.float16).astype(np.float32)  # some of them subnormal
-    expected = x.astype(np.float64) @ weight.astype(np.float64) + bias
-    np.testing.assert_allclose(affine(weight, bias)(x), expected, rtol=0, atol=2e-7 * np.abs(x).sum())
-
-
 def test_bidirectional_stack_is_rejected() -> None:
     with pytest.raises(ValueError, match="bidirectional"):
-        make_step(RecurrentStack("gru", 3, 4, 1, bidirectional=True))
+        fuse(to_arrays(RecurrentStack("gru", 3, 4, 1, bidirectional=True)), "gru")
