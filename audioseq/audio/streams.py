@@ -56,8 +56,9 @@ class Stream:
 
     @property
     def seconds(self) -> float:
-        """Duration from the header, seconds; for some formats an estimate."""
-        return self._source.seconds if self._duration is None else self._duration
+        """Duration by the header of what is read, seconds; for some formats an estimate."""
+        rest = max(0.0, self._source.seconds - self._offset)
+        return rest if self._duration is None else min(rest, self._duration)
 
     @property
     def channels(self) -> int:

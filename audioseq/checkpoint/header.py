@@ -39,13 +39,17 @@ def is_onnx(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ".onnx"
 
 
-def read_header(path: str | Path) -> Header:
+def read_header(path: str | Path, *, task: str | None = None) -> Header:
     """Read the header of a model file, or of an ONNX file exported from one, without torch and the weights.
 
+    Args:
+        path: the file to read.
+        task: the task that the model must be made for, such as `speech`; any if not given.
     Raises:
-        CheckpointError: the file is missing, damaged, not an audioseq model, or in a newer format.
+        CheckpointError: the file is missing, damaged, not an audioseq model, made for another task, or in a
+            newer format.
     """
-    return parse_header(path, read_metadata(path))
+    return parse_header(path, read_metadata(path), task)
 
 
 def to_metadata(header: Header) -> dict[str, str]:
@@ -101,7 +105,7 @@ def _onnx_metadata(path: str | Path) -> dict[str, str]:
     return metadata
 
 
-def parse_header(path: str | Path, metadata: Mapping[str, str]) -> Header:
+def parse_header(path: str | Path, metadata: Mapping[str, str], required_task: str | None) -> Header:
     """Return the header in the metadata of a file; errors as in `read_header`."""
     form = metadata.get("format", "")
     if form not in (FORMAT, INT8_FORMAT):
@@ -110,6 +114,8 @@ def parse_header(path: str | Path, metadata: Mapping[str, str]) -> Header:
     task = _json(path, metadata, "task")
     if not isinstance(task, str) or not (task.isascii() and task.isprintable()):
         raise damaged(path, "its task is not plain text")
+    if required_task not in (None, task):
+        raise CheckpointError(f"{path}: is a model for {task}, not for {required_task}; choose another model")
     config, features, tokenizer, card = (
         parse_table(path, metadata, name) for name in ("config", "features", "tokenizer", "card")
     )

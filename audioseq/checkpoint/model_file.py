@@ -189,9 +189,7 @@ def load(path: str | Path, *, task: str | None = None) -> Checkpoint:
             f"{path}: is an ONNX file, which only transcribes; give the model file that it was exported from"
         )
     metadata = read_metadata(path)
-    header = parse_header(path, metadata)
-    if task is not None and header.task != task:
-        raise CheckpointError(f"{path}: is a model for {header.task}, not for {task}; choose another model")
+    header = parse_header(path, metadata, task)
     aliases = parse_table(path, metadata, ALIASES) if ALIASES in metadata else {}
     try:
         size = Path(path).stat().st_size

@@ -137,14 +137,14 @@ def _export_onnx(stored: Checkpoint, output: Path, int8: bool, stream: bool) -> 
     """Write an ONNX graph of a speech model, and print its path."""
     from audioseq.config import parse
     from audioseq.speech.config import SpeechConfig
-    from audioseq.speech.emissions import stream_to_onnx, to_onnx
+    from audioseq.speech.emissions import to_onnx
 
     if stored.header.task != "speech":
         raise CheckpointError(
             f"{stored.path}: is a model for {stored.header.task}, which has no ONNX form; name a speech model"
         )
     config = parse(SpeechConfig, stored.header.config, f"the config in {stored.path}")
-    write_bytes(output, stream_to_onnx(config, stored) if stream else to_onnx(config, stored, int8=int8))
+    write_bytes(output, to_onnx(config, stored, int8=int8, stream=stream))
     print_result(str(output))
 
 

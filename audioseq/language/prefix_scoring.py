@@ -14,7 +14,7 @@ from audioseq.array_cache import cached_arrays, is_cached
 from audioseq.config import parse
 from audioseq.language.config import LanguageConfig
 from audioseq.language.units import Units, restore_units
-from audioseq.models import open_model, resolve
+from audioseq.models import resolve
 from audioseq.runtime.graph import select
 from audioseq.runtime.step import ArrayState, StackStep, fuse
 from audioseq.runtime.threads import one_thread
@@ -127,21 +127,21 @@ def load_prefix_scorer(model: str | Path) -> PrefixScorer:
         CheckpointError: the model does not exist, is damaged, or is for another task.
     """
     path = resolve(model, "language")
-    derive = partial(_load, path)
-    weights = cached_arrays(path, "steps", derive) if is_cached(path) else derive()
-    header = checkpoint.read_header(path)
+    header = checkpoint.read_header(path, task="language")
     config = parse(LanguageConfig, header.config, f"the config in {path}")
-    return PrefixScorer(weights, config.model.cell, restore_units(header.tokenizer))
+    units = restore_units(header.tokenizer)
+    derive = partial(_fused_weights, path, config.model.cell, units)
+    weights = cached_arrays(path, "steps", derive) if is_cached(path) else derive()
+    return PrefixScorer(weights, config.model.cell, units)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _fused_weights(path: Path, cell: str, units: Units) -> dict[str, np.ndarray]:
     """Read the weights for a `PrefixScorer`, and check them."""
-    config, stored = open_model(path, "language", LanguageConfig)
-    units = restore_units(stored.header.tokenizer)
+    stored = checkpoint.load(path)
     stored.check_finite()
     try:
-        weights = fuse_stack(stored.arrays, config.model.cell)
-        PrefixScorer(weights, config.model.cell, units)(["".join(units.pieces[-1:]).strip()])
+        weights = fuse_stack(stored.arrays, cell)
+        PrefixScorer(weights, cell, units)(["".join(units.pieces[-1:]).strip()])
         if len(weights["embedding.weight"]) != units.size:
             raise ValueError("the vocabulary has another size")
     except (KeyError, ValueError, IndexError, TypeError) as error:

@@ -144,14 +144,14 @@ class Service:
 
         def work(check: Check) -> Transcript:
             began = time.perf_counter()
-            stream, seconds = self._open(source, sample_rate)
+            stream = self._open(source, sample_rate)
             job = Job(
                 stream,
                 words=words,
                 decoding=decoding,
                 max_seconds=self.options.max_seconds,
                 check=check,
-                progress=None if progress is None else lambda done: progress(done, seconds),
+                progress=None if progress is None else lambda done: progress(done, stream.seconds),
                 on_segment=on_segment,
             )
             transcript = model.recogniser.transcribe(job)
@@ -195,17 +195,16 @@ class Service:
         """Run other work that would block the event loop, such as rendering, in a thread."""
         return await self._run(self._composing, lambda check: work())
 
-    def _open(self, source: Path | np.ndarray, sample_rate: int | None) -> tuple[audio.Stream, float]:
-        """Open a recording; return it with its estimated duration in seconds."""
-        limit = self.options.max_seconds
+    def _open(self, source: Path | np.ndarray, sample_rate: int | None) -> audio.Stream:
+        """Open a recording; RequestError if it is too long by its header."""
         if isinstance(source, np.ndarray):
-            stream = audio.stream_array(source, sample_rate or audio.SAMPLE_RATE, amplify=True)
-            return stream, stream.seconds
-        seconds = audio.stream(source).seconds
-        if seconds > limit:
-            raise too_long(limit)
+            return audio.stream_array(source, sample_rate or audio.SAMPLE_RATE, amplify=True)
+        limit = self.options.max_seconds
         # With a duration, as a small file may decode to days of silence.
-        return audio.stream(source, amplify=True, duration=limit + 1), seconds
+        stream = audio.stream(source, amplify=True, duration=limit + 1)
+        if stream.seconds > limit:
+            raise too_long(limit)
+        return stream
 
     async def _run(self, executor: Executor, work: Callable[[Check], T]) -> T:
         return await run_in_thread(executor, work, self.options.timeout_seconds)

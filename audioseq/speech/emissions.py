@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from audioseq import checkpoint, models
 from audioseq.checkpoint import Checkpoint, Header
 from audioseq.config import parse
-from audioseq.errors import CheckpointError, ConfigError
+from audioseq.errors import ConfigError
 from audioseq.runtime.session import Session, pad
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.graph import FRAMES, LENGTHS, LOG_PROBS, WAVEFORMS, build_graph, frame_seconds
@@ -118,25 +118,24 @@ def load_emission_model(
     return restore(config, stored, device), header
 
 
-def to_onnx(config: SpeechConfig, stored: Checkpoint, *, int8: bool = False) -> bytes:
-    """Return the content of an ONNX file of a model file, with the same header.
+def to_onnx(config: SpeechConfig, stored: Checkpoint, *, int8: bool = False, stream: bool = False) -> bytes:
+    """Return the content of an ONNX file of a model file, with its header.
 
+    Args:
+        config: config of the model.
+        stored: the model file.
+        int8: multiply matrices as integers; only without `stream`.
+        stream: build the graph of the windows of a stream, instead of that of whole recordings.
     Raises:
         CheckpointError: the weights do not match the config, or are not finite.
     """
     stored.check_finite()
+    header = replace(stored.header, task=STREAM_TASK) if stream else stored.header
+    metadata = checkpoint.to_metadata(header)
     try:
-        return build_graph(config, stored.arrays, checkpoint.to_metadata(stored.header), int8=int8)
-    except (KeyError, ValueError, IndexError) as error:
-        raise stored.misfit() from error
-
-
-def stream_to_onnx(config: SpeechConfig, stored: Checkpoint) -> bytes:
-    """Return the content of an ONNX file for the windows of a stream; errors as in `to_onnx`."""
-    stored.check_finite()
-    header = replace(stored.header, task=STREAM_TASK)
-    try:
-        return build_stream_graph(config, stored.arrays, checkpoint.to_metadata(header))[0]
+        if stream:
+            return build_stream_graph(config, stored.arrays, metadata)[0]
+        return build_graph(config, stored.arrays, metadata, int8=int8)
     except (KeyError, ValueError, IndexError) as error:
         raise stored.misfit() from error
 
@@ -170,8 +169,6 @@ def _open_onnx(path: Path, device: str, runtime: Runtime) -> tuple[EmissionModel
             "--device, or give the model file that it was exported from"
         )
     choose_runtime("cpu", "onnx")
-    header = checkpoint.read_header(path)
-    if header.task != "speech":
-        raise CheckpointError(f"{path}: is a model for {header.task}, not for speech; choose another model")
+    header = checkpoint.read_header(path, task="speech")
     config = parse(SpeechConfig, header.config, f"the config in {path}")
     return OnnxModel(Session(path.read_bytes(), str(path)), config, path), header

@@ -117,6 +117,13 @@ def test_stream_equals_the_whole_recording(
     assert sum(map(len, blocks)) == max(1, len(whole))
 
 
+def test_the_duration_of_a_part_ends_with_the_recording(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", np.zeros(24_000, np.float32))
+    assert audio.stream(path, duration=60.0).seconds == 1.5
+    assert audio.stream(path, offset=0.5).seconds == 1.0
+    assert audio.stream(path, offset=0.5, duration=0.25).seconds == 0.25
+
+
 class Pipe(io.BytesIO):
     """File object that cannot seek, like standard input."""
 

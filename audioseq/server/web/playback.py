@@ -30,7 +30,10 @@ class Playback:
 
 
 def make_playback(
-    source: Path, target: Path, max_seconds: float, progress: Callable[[float], object] = lambda seconds: None
+    source: Path,
+    target: Path,
+    max_seconds: float,
+    progress: Callable[[float, float], object] = lambda seconds, total: None,
 ) -> Playback:
     """Decode a recording block by block to a WAV file.
 
@@ -40,16 +43,18 @@ def make_playback(
         source: the recording.
         target: the WAV file to write.
         max_seconds: length at which it ends.
-        progress: called with the seconds that are decoded; an error that it raises ends the work.
+        progress: called with the seconds that are decoded, and the estimated total seconds; an error that it
+            raises ends the work.
     Raises:
         AudioError: the recording cannot be read.
     """
+    blocks = audio.stream(source, amplify=True, duration=max_seconds)
     peaks, rest, samples = [], np.zeros(0, np.float32), 0
     with sf.SoundFile(target, "w", audio.SAMPLE_RATE, 1, "PCM_16", format="WAV") as file:
-        for block in audio.stream(source, amplify=True, duration=max_seconds):
+        for block in blocks:
             file.write(block.clip(-1, 1))
             samples += len(block)
-            progress(samples / audio.SAMPLE_RATE)
+            progress(samples / audio.SAMPLE_RATE, blocks.seconds)
             rest = np.concatenate([rest, np.abs(block)])
             whole = len(rest) // PEAK_SAMPLES * PEAK_SAMPLES
             peaks.append(rest[:whole].reshape(-1, PEAK_SAMPLES).max(axis=1))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from nicegui import events, ui
 
-from audioseq import audio
 from audioseq.errors import AudioError
 from audioseq.files import printable
 from audioseq.server.hotwords import MAX_HOTWORDS
@@ -180,11 +179,10 @@ class TranscribePart:
         progress = self._show_progress_of("Reading")
 
         def read(check: Check) -> Playback:
-            def note(seconds: float) -> None:
+            def note(done: float, total: float) -> None:
                 check()
-                progress.done = seconds
+                progress.done, progress.total = done, total
 
-            progress.total = audio.stream(source).seconds
             return make_playback(source, target, self._service.options.max_seconds, note)
 
         try:
