@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from audioseq import audio
 from audioseq.cli import live
@@ -108,6 +110,27 @@ def test_an_empty_stdin_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, caps
     assert run_command([*LIVE, "-"], monkeypatch) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "no samples arrived" in line
+
+
+def test_a_closed_stdin_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # of the shell: <&-
+    assert run([*LIVE, "-"]) == 1
+    assert "stdin: is closed" in capsys.readouterr().err
+
+
+def test_the_words_before_another_sample_rate_are_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """WAV in stereo, as of arecord -f cd, then a file of another rate."""
+    waveform = audio.load(HELLO)
+    streams = [io.BytesIO(), io.BytesIO()]
+    for file, rate in zip(streams, (16_000, 8_000), strict=True):
+        soundfile.write(file, np.stack([waveform] * 2, axis=1), rate, "PCM_16", format="WAV")
+    content = b"".join(file.getvalue() for file in streams)
+    assert run_command([*GREEDY, "-"], monkeypatch, content) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [GREEDY_TEXT]
+    assert "stdin: the sample rate changes from 16000 to 8000 Hz" in captured.err.splitlines()[-1]
 
 
 def test_a_microphone_is_transcribed_until_it_is_interrupted(

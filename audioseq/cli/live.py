@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import typer
 
-from audioseq.audio import SAMPLE_RATE
 from audioseq.cli.common import log, print_result
 from audioseq.cli.live_output import PRINTERS
 from audioseq.cli.recordings import STDIN
 from audioseq.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audioseq.speech.decoding.decoder import Decoding
     from audioseq.speech.pipeline import Recogniser
 
 BLOCK_SECONDS = 0.1
-"""Seconds of sound that are read at once."""
+"""Seconds of sound of a microphone that are read at once."""
 MICROPHONE_TIMEOUT_SECONDS = 5.0
 """Time without samples after which the microphone is taken to be unplugged."""
 OTHERWISE = "pipe samples to audioseq transcribe --live -"
@@ -86,8 +88,7 @@ def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser]
         return
     if options.sample_rate is not None and not options.from_stdin:
         raise typer.BadParameter("needs --live -, samples on stdin", param_hint="--sample-rate")
-    rate = options.sample_rate or SAMPLE_RATE
-    blocks, rate = (_read_stdin(rate), rate) if options.from_stdin else _open_microphone(options.microphone)
+    microphone = None if options.from_stdin else _open_microphone(options.microphone)
 
     from audioseq.speech.pipeline import load_recogniser
     from audioseq.speech.streaming.endpointing import Endpointing
@@ -96,6 +97,7 @@ def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser]
     recogniser = load_recogniser(
         options.model, options.device, options.runtime, punctuation=options.punctuation
     )
+    blocks, rate = microphone or _open_stdin(options.sample_rate)
     endpointing = Endpointing() if options.pause is None else Endpointing(trailing_silence=options.pause)
     session = recogniser.stream(
         rate,
@@ -107,7 +109,7 @@ def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser]
         try:
             for block in blocks:
                 session.feed(block)
-                printer.show(session, block)
+                printer.show(session, bytes(block))
         except KeyboardInterrupt:
             if options.from_stdin:
                 raise
@@ -148,12 +150,13 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
-def _read_stdin(rate: int) -> Iterator[bytes]:
-    """Yield blocks of signed 16-bit samples, as soon as they arrive."""
-    size = 2 * max(1, int(rate * BLOCK_SECONDS))
-    stdin = cast(BufferedReader, sys.stdin.buffer)
-    while block := stdin.read1(size):
-        yield block
+def _open_stdin(sample_rate: int | None) -> tuple[Iterator[NDArray[np.int16]], int]:
+    """Return blocks of the samples on stdin, and their sample rate; errors as in `open_pcm`."""
+    from audioseq.audio.pcm import open_pcm
+
+    if sys.stdin is None:
+        raise AudioError("stdin: is closed; pipe samples to it, such as from arecord -f S16_LE -r 16000")
+    return open_pcm(cast(BufferedReader, sys.stdin.buffer), sample_rate, "stdin")
 
 
 def _open_microphone(name: str | None) -> tuple[Iterator[bytes], int]:

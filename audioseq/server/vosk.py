@@ -84,6 +84,9 @@ async def _answer_messages(service: Service, socket: WebSocket) -> None:
                 known = await service.finish_live(stream) if stream is not None else LiveText("")
                 await _send(socket, _to_result(known, config))
                 return
+            if stream is not None and received.sample_rate != config.sample_rate:
+                change = f"from {config.sample_rate:g} to {received.sample_rate:g} Hz"
+                raise RequestError(f"the sample rate changes {change}; open another connection")
             config = received
             continue
         if stream is None:

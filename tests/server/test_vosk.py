@@ -92,6 +92,19 @@ def test_nonsense_closes_the_connection_with_a_reason(server: Server, message: s
     assert (caught.value.rcvd.code, "sample_rate" in caught.value.rcvd.reason) == (1008, True)
 
 
+def test_another_sample_rate_in_mid_stream_closes_the_connection_with_a_reason(server: Server) -> None:
+    with open_socket(server) as socket:
+        for rate in (16_000, 16_000, 8_000):
+            socket.send(json.dumps({"config": {"sample_rate": rate}}))
+            socket.send(bytes(100))
+            if rate == 16_000:
+                socket.recv(timeout=20)
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=20)
+    assert caught.value.rcvd is not None
+    assert "the sample rate changes from 16000 to 8000 Hz" in caught.value.rcvd.reason
+
+
 def test_random_bytes_are_only_noise(server: Server) -> None:
     with open_socket(server) as socket:
         for size in (0, 1, 2, 3, 9999):
