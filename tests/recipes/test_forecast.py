@@ -6,9 +6,7 @@ import importlib
 import itertools
 import json
 import math
-import runpy
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,19 +20,15 @@ from scipy import integrate, stats
 
 from audioseq.config import load
 from audioseq.errors import ConfigError, DataError
+from tests.recipes.script import importer, run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "forecast-lstm"
-MODULES = tuple(path.stem for path in RECIPE.glob("*.py"))
 Recipe = Callable[[str], Any]
 
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
-    monkeypatch.syspath_prepend(RECIPE)
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module
+    return importer(RECIPE, monkeypatch)
 
 
 def noise(count: int, seed: int = 0) -> np.ndarray:
@@ -322,15 +316,6 @@ def test_read_series_and_report_errors(recipe: Recipe, tmp_path: Path) -> None:
         task.ForecastTask(small(recipe), noise(20))
     with pytest.raises(DataError, match="series is constant"):
         task.ForecastTask(small(recipe), np.ones(200))
-
-
-def run(script: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a script of the recipe in this process, with newly imported modules."""
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(script.parent)
-    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    runpy.run_path(str(script), run_name="__main__")
 
 
 def prices(path: Path, count: int = 1400) -> None:

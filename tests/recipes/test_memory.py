@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
-import runpy
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,18 +13,14 @@ import pytest
 import torch
 
 from audioseq.config import load
+from tests.recipes.script import importer, run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "memory-lstm"
-MODULES = ("memory", "experiment", "report")
 
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
-    monkeypatch.syspath_prepend(RECIPE)
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module
+    return importer(RECIPE, monkeypatch)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -85,15 +78,6 @@ def test_sequences_depend_only_on_epoch_and_index(recipe: Callable[[str], Any], 
     assert loss.weight == 3 and torch.allclose(loss.total, torch.stack(parts).sum())
 
 
-def run(script: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a script of the recipe in this process, with newly imported modules."""
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(script.parent)
-    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    runpy.run_path(str(script), run_name="__main__")
-
-
 def test_smoke_run_learns_and_publishes(
     recipe: Callable[[str], Any],
     tmp_path: Path,
@@ -139,8 +123,8 @@ def test_published_results_match_readme_and_conclusions(recipe: Callable[[str], 
     for length in (100, 200, 600):
         plain = results_by_key["adding", length, "rnn_tanh"]
         assert plain["error"] > 0.9 * plain["baseline"]
-    for run in results_by_key.values():
-        assert run["solved"] == (run["error"] <= 0.05 * run["baseline"])
-        assert run["solved"] or run["network"] == "rnn_tanh"  # gated networks solve every problem
+    for found in results_by_key.values():
+        assert found["solved"] == (found["error"] <= 0.05 * found["baseline"])
+        assert found["solved"] or found["network"] == "rnn_tanh"  # gated networks solve every problem
     assert results["cpu_minutes"] < 2 * 15  # at most 15 minutes with two processes
     assert results["clipping"]["error"]["clipped"] < 0.25 < 1e6 < results["clipping"]["error"]["not clipped"]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import math
-import runpy
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,20 +17,16 @@ from scipy.io import savemat
 
 from audioseq.config import load
 from audioseq.midi import Score
+from tests.recipes.script import importer, run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "polyphonic-nll"
-MODULES = ("dataset", "experiment", "model", "report", "rolls", "sampling", "task", "voices")
 ROLLS = {"lags": [1, 2, 5], "hidden_size": 6, "key_size": 5, "window": 2, "below": 3}
 VOICES = {"lags": [1, 3], "hidden_size": 6, "cell_size": 5}
 
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
-    monkeypatch.syspath_prepend(RECIPE)
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module
+    return importer(RECIPE, monkeypatch)
 
 
 def build(recipe: Callable[[str], Any], kind: str, **options: Any) -> tuple[Any, Any]:
@@ -156,15 +149,6 @@ def test_steps_are_the_same_at_every_pitch(recipe: Callable[[str], Any]) -> None
     np.testing.assert_array_equal(low[1][:, :, :-1], high[1][:, :, :-1])
     np.testing.assert_allclose(low[2], high[2], atol=1e-6)
     np.testing.assert_array_equal(low[3], high[3])
-
-
-def run(script: Path, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a script of the recipe in this process, with newly imported modules."""
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(script.parent)
-    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
-    runpy.run_path(str(script), run_name="__main__")
 
 
 def write_sets(folder: Path) -> None:

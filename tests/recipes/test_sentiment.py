@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import runpy
 import shutil
 import sys
 import zipfile
@@ -20,28 +18,15 @@ from hypothesis import strategies as st
 
 from audioseq.config import load
 from audioseq.errors import DataError
+from tests.recipes.script import importer, run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "sentiment-lstm"
-MODULES = ("prepare", "texts", "model", "pretrain", "task", "baselines", "experiment", "plot", "report")
 GOOD, BAD = ("fine", "lovely", "moving"), ("dull", "stupid", "tired")
 
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
-    monkeypatch.syspath_prepend(RECIPE)
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module
-
-
-def run(script: Path, *arguments: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a script of the recipe in this process, with newly imported modules."""
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(script.parent)
-    monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
-    runpy.run_path(str(script), run_name="__main__")
+    return importer(RECIPE, monkeypatch)
 
 
 def sentences(label: str, count: int = 150) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import gzip
 import hashlib
-import importlib
 import io
 import itertools
 import json
@@ -26,25 +25,17 @@ from audioseq import checkpoint
 from audioseq.config import load
 from audioseq.errors import CheckpointError, DataError
 from audioseq.training import TrainingConfig
-from tests.recipes.script import module
+from tests.recipes.script import importer, module
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "translation-lstm"
-MODULES = ("pairs", "translator", "beam", "decode", "translation", "baselines", "plot", "experiment")
 PAD, BEGIN, END = 0, 2, 3
 
 
 @pytest.fixture(scope="module")
 def recipe() -> Any:
-    """Import the recipe's modules as its scripts do; remove them from `sys.modules` afterwards."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(RECIPE)
-        before = {name: sys.modules.pop(name, None) for name in MODULES}
-        yield importlib.import_module
-        for name, found in before.items():
-            sys.modules.pop(name, None)
-            if found:
-                sys.modules[name] = found
+        yield importer(RECIPE, patch)
 
 
 def network(recipe: Any, vocabulary: int = 11, size: int = 6, seed: int = 0, **options: float) -> Any:
