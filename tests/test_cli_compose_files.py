@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,25 @@ def test_python_has_the_same(model: str, compose: Callable[..., int]) -> None:
     assert longer.score.end > piece.score.end
 
 
+def test_midi_is_humanised_and_sheet_music_is_not(compose: Callable[..., int]) -> None:
+    assert compose("-o", "a.mid", "--style", "pop", "--musicxml", "a.musicxml") == 0
+    assert (
+        compose("-o", "b.mid", "--style", "pop", "--musicxml", "b.musicxml", "--humanise", "--no-pedal") == 0
+    )
+    bars = [re.findall("(?s)<measure .*?</measure>", Path(f"{name}.musicxml").read_text()) for name in "ab"]
+    assert bars[0] == bars[1] and bars[0]
+    exact, played = (Score.load(f"{name}.mid", pedal=False) for name in "ab")
+    assert exact.pedals and not played.pedals
+    pairs = [sorted((n.track, n.pitch) for n in each.notes) for each in (exact, played)]
+    assert pairs[0] == pairs[1] and exact.notes != played.notes
+
+
+def test_a_piece_with_a_pickup(compose: Callable[..., int]) -> None:
+    assert compose("-o", "a.mid", "--meter", "3/4", "--pickup", "1", "--abc", "a.abc") == 0
+    assert Score.load("a.mid").pickup == pytest.approx(1, abs=0.01)
+    assert "M:3/4" in Path("a.abc").read_text()
+
+
 def test_instruments_play_in_their_ranges(compose: Callable[..., int]) -> None:
     assert compose("-o", "a.mid", "--instruments", "Flute, cello, piano") == 0
     notes = Score.load("a.mid").notes
@@ -91,6 +111,7 @@ def test_instruments_play_in_their_ranges(compose: Callable[..., int]) -> None:
         (["--wav", "a.wav", "--soundfont", "none.sf2"], 1, "none.sf2: file not found; give a sound font"),
         (["--chords", "C | H"], 1, "chords have 'H', which is no chord"),
         (["--meter", "4/5"], 1, "meter is '4/5'; give a time signature"),
+        (["--meter", "3/4", "--pickup", "3"], 1, "pickup is 3; give 0.25 to 2.75 quarter notes"),
         (["--no-reverb"], 2, "needs --wav or --stems"),
         (["--stems", "file"], 1, "file: is a file; name a folder for the stems"),
     ],

@@ -30,6 +30,7 @@ def compose(
     density: o.Density = None,
     chords: o.Chords = None,
     meter: o.Meter = None,
+    pickup: o.Pickup = None,
     swing: o.Swing = None,
     pedal: o.Pedal = None,
     humanise: o.Humanise = False,
@@ -93,7 +94,7 @@ def compose(
         chords = load_chords(chords)
         log(f"chords: {chords}")
     options = pipeline.CompositionOptions(
-        style, key, tempo, density, bars, seconds, chords, meter, swing, pedal, humanise
+        style, key, tempo, density, bars, seconds, chords, meter, swing, pedal, humanise, pickup
     )
     defaults = pipeline.DEFAULT_SAMPLING
     if harmonise is not None:
@@ -128,8 +129,8 @@ def compose(
     if harmonise is not None:
         if options != pipeline.CompositionOptions():
             raise typer.BadParameter(
-                "cannot be combined with a style, key, tempo, density, length, chords, meter, swing, pedal "
-                "or humanise",
+                "cannot be combined with a style, key, tempo, density, length, chords, meter, pickup, "
+                "swing, pedal or humanise",
                 param_hint="--harmonise",
             )
         pieces = harmony.harmonise(

@@ -87,11 +87,32 @@ Chords = Annotated[
     ),
 ]
 Meter = Annotated[str | None, _option(MUSIC_PANEL, "N/D", "Time signature, such as 3/4 or 6/8.")]
+Pickup = Annotated[
+    float | None,
+    _option(
+        MUSIC_PANEL, "QUARTERS", "Length of an incomplete bar before the first, in quarter notes, such as 1.",
+        show_default="none",
+    ),
+]  # fmt: skip
 Swing = Annotated[
     float | None,
     _option(
         MUSIC_PANEL, "PERCENT", "Share of the first of two eighths in their quarter, 50 to 75.",
         show_default="50, straight",
+    ),
+]  # fmt: skip
+Pedal = Annotated[
+    bool | None,
+    typer.Option(
+        "--pedal/--no-pedal", rich_help_panel=MUSIC_PANEL, show_default="in new pop pieces",
+        help="Whether the sustain pedal holds the piano, changed as pianists do.",
+    ),
+]  # fmt: skip
+Humanise = Annotated[
+    bool,
+    typer.Option(
+        "--humanise", rich_help_panel=MUSIC_PANEL,
+        help="Give MIDI and audio the timing of a player, slightly off the beat; sheet music stays exact.",
     ),
 ]  # fmt: skip
 Form = Annotated[

@@ -118,11 +118,12 @@ class Outputs:
             for number in range(count):
                 check_writable(numbered_path(path, number, count), force)
 
-    def write(self, score: Score, name: str, number: int, count: int) -> Path:
+    def write(self, score: Score, played: Score, name: str, number: int, count: int) -> Path:
         """Write the files of a piece, and print the path of the main one.
 
         Args:
-            score: the piece.
+            score: the piece as notation and plots have it.
+            played: the piece as MIDI and audio have it.
             name: file name without suffix, if the user gives none.
             number: index of the piece, from 0.
             count: number of pieces.
@@ -135,18 +136,18 @@ class Outputs:
         numbered = numbered_path(self.output or Path(f"{name}.mid"), number, count)
         path = numbered if self.output is not None else free_path(numbered)
         if self.output != STDOUT:
-            _write_piece(score, path)
+            _write_piece(score, played, path)
         for each in filter(None, (self.musicxml, self.abc)):
-            _write_piece(score, numbered_path(each, number, count))
+            _write_piece(score, played, numbered_path(each, number, count))
         if self.wav is not None:
             audio.write(
                 numbered_path(self.wav, number, count),
-                render(score, WAV_SAMPLE_RATE, self._sound()),
+                render(played, WAV_SAMPLE_RATE, self._sound()),
                 WAV_SAMPLE_RATE,
             )
         if self.stems is not None:
             self._write_stems(
-                score, self.stems, path.stem if self.output != STDOUT else f"piece-{number + 1}"
+                played, self.stems, path.stem if self.output != STDOUT else f"piece-{number + 1}"
             )
         if self.plot is not None:
             from audioseq.music.analysis.plot import piano_roll
@@ -154,7 +155,7 @@ class Outputs:
             piano_roll(score, numbered_path(self.plot, number, count))
         if self.output == STDOUT:
             with writing_stdout():
-                sys.stdout.buffer.write(score.to_bytes())
+                sys.stdout.buffer.write(played.to_bytes())
                 sys.stdout.buffer.flush()
         else:
             print_result(str(path))
@@ -203,7 +204,7 @@ class Outputs:
             check(self.plot)
 
 
-def _write_piece(score: Score, path: Path) -> None:
+def _write_piece(score: Score, played: Score, path: Path) -> None:
     """Write a piece in the format that the suffix of the file tells."""
     suffix = path.suffix.lower()
     if suffix in MUSICXML_SUFFIXES:
@@ -211,4 +212,4 @@ def _write_piece(score: Score, path: Path) -> None:
     elif suffix in ABC_SUFFIXES:
         score.to_abc(path)
     else:
-        score.save(path)
+        played.save(path)

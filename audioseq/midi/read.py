@@ -14,6 +14,7 @@ import numpy as np
 from audioseq.errors import MidiError
 from audioseq.files import reading
 from audioseq.midi.notes import DRUM_CHANNEL, Controller, Note, TickNote, resolve_overlaps, tick_tempo_map
+from audioseq.midi.pedal import PedalChange
 from audioseq.midi.repair import repair
 
 MAX_HOURS = 4
@@ -24,6 +25,8 @@ MAX_PEDAL_BEATS = 32
 """Quarter notes after which a held sustain pedal is considered stuck and is ignored."""
 SUSTAIN_THRESHOLD = 64
 """Controller value from which the sustain pedal is down."""
+PEDAL_CONTROLLERS = Controller.SUSTAIN, Controller.SOUND_OFF, Controller.RESET
+"""Controllers that lift the pedal; the first also puts it down."""
 MAX_UNENDED_BEATS = 4
 """Maximum duration of a note without a note-off, quarter notes; the next onset ends it earlier."""
 
@@ -57,6 +60,7 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
     texts: list[str] = []
     markers: list[tuple[int, str]] = []
     instruments: dict[tuple[int, int, int], list[TickNote]] = defaultdict(list)  # by track, channel, program
+    pedals: dict[tuple[int, int], list[tuple[int, bool]]] = defaultdict(list)  # by track and channel
     names: dict[int, str] = {}
     for index, track in enumerate(file.tracks):
         tick = 0
@@ -75,6 +79,9 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
                     texts.append(_decode_utf8(message.text))
                 case "text" | "marker" | "cue_marker":
                     markers.append((tick, _decode_utf8(message.text)))
+                case "control_change" if not pedal and message.control in PEDAL_CONTROLLERS:
+                    down = message.control == Controller.SUSTAIN and message.value >= SUSTAIN_THRESHOLD
+                    pedals[index, message.channel].append((tick, down))
         for (channel, program), paired in _pair_notes(track, file.ticks_per_beat, pedal).items():
             instruments[index, channel, program] += paired
     if not instruments:
@@ -87,7 +94,9 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
         raise MidiError(f"lasts {hours:.1f} hours, but the limit is {MAX_HOURS}; split it into shorter files")
     times = iter(seconds(ticks).tolist())
     notes = []
-    for number, (_, channel, program, tick_notes) in enumerate(voices):
+    changes: list[PedalChange] = []
+    for number, (index, channel, program, tick_notes) in enumerate(voices):
+        changes += [(float(seconds(tick)), number, down) for tick, down in pedals[index, channel]]
         for note, (onset, end) in zip(tick_notes, times, strict=False):
             drum = channel == DRUM_CHANNEL
             notes.append(Note(note.pitch, note.velocity, onset, end - onset, program, drum, number))
@@ -100,6 +109,7 @@ def extract_score(file: mido.MidiFile, pedal: bool) -> dict[str, Any]:
         names=tuple(names.get(index, "") for index, *_ in voices) if names else (),
         text="\n".join(texts),
         markers=tuple((seconds(tick), text) for tick, text in sorted(markers, key=lambda marker: marker[0])),
+        pedals=tuple(sorted(changes)),
         ticks_per_beat=file.ticks_per_beat,
     )
 
@@ -162,8 +172,7 @@ def _pair_notes(track: list[Any], ticks_per_beat: int, pedal: bool) -> dict[tupl
                 if pedal and channel != DRUM_CHANNEL:
                     pedal_down.setdefault(channel, tick)
                 continue
-            lifts = control in (Controller.SUSTAIN, Controller.SOUND_OFF, Controller.RESET)
-            if lifts and channel in pedal_down:
+            if control in PEDAL_CONTROLLERS and channel in pedal_down:
                 lift_pedal(channel)
             if control == Controller.SOUND_OFF or control >= Controller.NOTES_OFF:
                 for pitch in range(128):

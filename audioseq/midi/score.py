@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from audioseq.errors import MidiError
 from audioseq.files import write_bytes
 from audioseq.midi.notes import Note, TempoMap
+from audioseq.midi.pedal import PedalChange, sustain
 from audioseq.midi.read import extract_score, parse_file
 from audioseq.midi.write import TICKS_PER_BEAT, to_midi
 
@@ -49,6 +50,9 @@ class Score:
     markers, and are read with `markers` in place of chords."""
     markers: tuple[tuple[float, str], ...] = ()
     """(seconds, text) of markers, and of texts after the beginning, in order."""
+    pedals: tuple[PedalChange, ...] = ()
+    """(seconds, track, whether it goes down) of the sustain pedal, in order; controller 64 of a file.
+    Durations are those of the keys; see `sustained`."""
     ticks_per_beat: int = TICKS_PER_BEAT
     """Resolution of the file, ticks per quarter note."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -70,6 +74,19 @@ class Score:
     def seconds(self, beats: Any) -> Any:
         """Return the times in seconds of positions in quarter notes; the inverse of `beats`."""
         return self._tempo_map.seconds(beats)
+
+    @property
+    def pickup(self) -> float:
+        """Length of an incomplete bar at the beginning, quarter notes; 0 if there is none.
+
+        It has a time signature of its own, or ends early at one, and is shorter than the bars that follow.
+        """
+        if len(self.time_signatures) < 2:
+            return 0.0
+        (_, *first), (start, *second) = self.time_signatures[:2]
+        length, full = (4 * numerator / denominator for numerator, denominator in (first, second))
+        end = self.beats(start)
+        return end if 0 < end <= length + 1e-6 and end < full - 1e-6 else 0.0
 
     def bars(self) -> np.ndarray:
         """Return the times of the bar lines, seconds `[bars + 1]`: from 0 to the first at or after the end.
@@ -100,6 +117,12 @@ class Score:
         starts[0] = 0.0
         return TempoMap(starts, np.cumsum([0.0, *np.diff(starts) * bpm[:-1] / 60]), bpm / 60)
 
+    def sustained(self) -> Score:
+        """Return the score without pedals, in which notes last as long as they sound."""
+        if not self.pedals:
+            return self
+        return replace(self, notes=tuple(sustain(self.notes, self.pedals)), pedals=())
+
     @classmethod
     def load(cls, source: str | os.PathLike[str] | bytes, *, pedal: bool = True) -> Score:
         """Read a Standard MIDI File of type 0 or 1, or of type 2 with one track; also within RIFF (.rmi).
@@ -111,7 +134,8 @@ class Score:
 
         Args:
             source: path or content of a file.
-            pedal: whether the sustain pedal extends notes; if not, they end when their keys are released.
+            pedal: whether the sustain pedal extends notes; if not, they end when their keys are released,
+                and `pedals` has the changes of the pedal.
         Raises:
             MidiError: the file is missing, not MIDI, without tracks or notes, longer than 4 hours, larger
                 than 8 MiB, or has more than 100 000 bars.

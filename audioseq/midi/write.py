@@ -11,13 +11,23 @@ import numpy as np
 
 from audioseq.errors import MidiError
 from audioseq.midi.instruments import INSTRUMENTS
-from audioseq.midi.notes import DRUM_CHANNEL, Note, TempoMap, TickNote, resolve_overlaps, tick_tempo_map
+from audioseq.midi.notes import (
+    DRUM_CHANNEL,
+    Controller,
+    Note,
+    TempoMap,
+    TickNote,
+    resolve_overlaps,
+    tick_tempo_map,
+)
 
 if TYPE_CHECKING:
     from audioseq.midi.score import Score
 
 TICKS_PER_BEAT = 480
 """Default resolution of files; a beat is a quarter note, and at 120 beats per minute a tick is about 1 ms."""
+NOTE_OFF, PEDAL, NOTE_ON = range(3)
+"""Kinds of events, in the order in which those of one tick are written."""
 
 
 def to_midi(score: Score) -> mido.MidiFile:
@@ -53,13 +63,23 @@ def to_midi(score: Score) -> mido.MidiFile:
         positions = tempo_map.position([(note.onset, note.end) for note in notes])
         spans: list[tuple[int, int]] = np.rint(positions).astype(np.int64).tolist()
         ticks = [TickNote(note.pitch, *span, note.velocity) for note, span in zip(notes, spans, strict=True)]
-        events = []
+        # In order: tick, place among the events of the tick (note-offs, pedal, note-ons), pitch or value.
+        events: list[tuple[int, int, int, int]] = []
         for pitch, onset, end, velocity in resolve_overlaps(ticks):
-            events += [(onset, 1, pitch, velocity), (end, 0, pitch, 0)]
+            events += [(onset, NOTE_ON, pitch, velocity), (end, NOTE_OFF, pitch, 0)]
+        for seconds, pedalled, down in score.pedals if not drum else ():
+            if pedalled == number:
+                events.append((_tick(tempo_map, seconds), PEDAL, 127 * down, 0))
         previous = 0
-        for tick, on, pitch, velocity in sorted(events):  # note-offs before note-ons of the same tick
-            kind, delta = "note_on" if on else "note_off", tick - previous
-            track.append(mido.Message(kind, channel=channel, note=pitch, velocity=velocity, time=delta))
+        for tick, kind, value, velocity in sorted(events):
+            message: dict[str, int] = {"channel": channel, "time": tick - previous}
+            if kind == PEDAL:
+                track.append(
+                    mido.Message("control_change", control=Controller.SUSTAIN, value=value, **message)
+                )
+            else:
+                name = "note_on" if kind == NOTE_ON else "note_off"
+                track.append(mido.Message(name, note=value, velocity=velocity, **message))
             previous = tick
         tracks.append(mido.MidiTrack(track))
     return mido.MidiFile(type=1, ticks_per_beat=score.ticks_per_beat, charset="utf-8", tracks=tracks)

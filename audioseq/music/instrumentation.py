@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from audioseq.errors import ConfigError
 from audioseq.midi import Note, Score
-from audioseq.midi.instruments import INSTRUMENTS
+from audioseq.midi.instruments import INSTRUMENTS, PIANOS
 from audioseq.midi.notation.staves import SHORT_NAMES
 
 ALIASES = {
@@ -89,7 +89,10 @@ def arrange(score: Score, programs: Sequence[int]) -> Score:
     names = tuple(SHORT_NAMES.get(program) or INSTRUMENTS[program].name for program in programs) + (
         "Drums",
     ) * bool(drums)
-    return replace(score, notes=tuple(notes), names=names)
+    times = sorted({(seconds, down) for seconds, _, down in score.pedals})
+    keyboards = [number for number, program in enumerate(programs) if program in PIANOS]
+    pedals = tuple((seconds, number, down) for seconds, down in times for number in keyboards)
+    return replace(score, notes=tuple(notes), names=names, pedals=pedals)
 
 
 def _tracks(score: Score) -> list[list[Note]]:

@@ -9,6 +9,7 @@ are composed with key, tempo, density and bars all given.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,9 @@ def main() -> None:
     composer, network = pipeline.load_composer(args.model), load_network(args.model)
     figures = measure(composer, network, Reference(args.split), args.pieces)
     headline = f"{figures[args.split]['nats_per_note']:.2f} nats"
-    publish(HERE, {"headline": headline, **figures}, args.publish)
+    path = HERE / "results.json"
+    others = json.loads(path.read_text()) if path.exists() else {}  # those of compare.py and performance.py
+    publish(HERE, {**others, "headline": headline, **figures}, args.publish)
 
 
 if __name__ == "__main__":

@@ -263,6 +263,50 @@ def test_chord_symbols_are_written(tmp_path: Path) -> None:
     assert markers == [symbol for _, symbol in chords]
 
 
+def test_the_hands_of_a_piano_are_one_part() -> None:
+    hands = [Note(64 - 24 * hand + n, 80, float(n), 1.0, track=hand + 1) for n in range(8) for hand in (0, 1)]
+    voice = [Note(72, 80, float(n), 1.0, 52) for n in range(8)]
+    made = Score((*voice, *hands), names=("Voice", "Piano, right hand", "Piano, left hand"))
+    parts = to_sheet(made).parts
+    assert [(part.name, len(part.staves)) for part in parts] == [("Voice", 1), ("Piano", 2)]
+    assert [staff.clef for staff in parts[1].staves] == ["treble", "bass"]
+
+
+@pytest.mark.parametrize(
+    ("quarters", "meter", "beats", "expected"),
+    [
+        (1.0, (4, 4), (0, 0.5, 1, 5), ["12 12", "96"]),
+        (1.5, (4, 4), (0, 0.5, 1.5, 5.5), ["12 24", "96"]),  # the eighth is off the beat
+        (0.5, (3, 4), (0, 0.5, 3.5), ["12", "72"]),
+        (1 / 3 + 2, (4, 4), (0, 1 / 3, 7 / 3, 19 / 3), ["8 48", "96"]),
+        (0.5, (6, 8), (0, 0.5, 3.5), ["12", "72"]),
+    ],
+)
+def test_a_pickup_is_bar_0(
+    quarters: float, meter: tuple[int, int], beats: tuple[float, ...], expected: list[str], tmp_path: Path
+) -> None:
+    signatures = ((0.0, *meter), (quarters, *meter))  # at 60 quarters per minute
+    made = score(*melody(*beats), time_signatures=signatures)
+    assert made.pickup == pytest.approx(quarters) and rhythm_of(made) == expected
+    from music21 import converter
+
+    made.to_musicxml(tmp_path / "a.musicxml")
+    made.to_abc(tmp_path / "a.abc")
+    assert f"M:{meter[0]}/{meter[1]}\n" in (tmp_path / "a.abc").read_text()
+    assert "[M:" not in (tmp_path / "a.abc").read_text()
+    part = converter.parse(tmp_path / "a.musicxml").parts[0]
+    bars = list(part.getElementsByClass("Measure"))
+    assert [bar.number for bar in bars] == [0, 1]
+    assert [float(bar.highestTime) for bar in bars] == pytest.approx([quarters, 4 * meter[0] / meter[1]])
+    assert len(part.recurse().getElementsByClass("TimeSignature")) == 1
+    assert 'implicit="yes"' in (tmp_path / "a.musicxml").read_text()
+
+
+def test_full_bars_are_no_pickup() -> None:
+    for signatures in ((0.0, 4, 4),), ((0.0, 4, 4), (4.0, 3, 4)), ((0.0, 2, 4), (4.0, 4, 4)):
+        assert score(*melody(*range(9)), time_signatures=signatures).pickup == 0
+
+
 def test_verovio_engraves_without_complaint(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     import verovio
 

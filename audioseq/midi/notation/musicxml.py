@@ -75,8 +75,12 @@ def _to_staff(part: SheetPart, staff: Staff, sheet: Sheet, is_first: bool) -> st
     result.partName = part.name
     result.insert(0, _instrument(part))
     before: Bar | None = None
-    for number, (bar, voices) in enumerate(zip(sheet.bars, staff.bars, strict=True), 1):
+    first = 0 if sheet.bars[0].lead else 1  # a pickup is bar 0
+    for number, (bar, voices) in enumerate(zip(sheet.bars, staff.bars, strict=True), first):
         measure = stream.Measure(number=number)
+        if bar.lead:
+            measure.paddingLeft = bar.lead / QUARTER
+            measure.showNumber = stream.enums.ShowNumber.NEVER
         if before is None:
             measure.insert(0, getattr(clef, CLEFS[staff.clef])())
         _insert_signatures(measure, bar, before, is_first)
@@ -86,11 +90,11 @@ def _to_staff(part: SheetPart, staff: Staff, sheet: Sheet, is_first: bool) -> st
             )
             target = measure if len(voices) == 1 else stream.Voice(id=str(index + 1))
             for symbol, element in zip(symbols, elements, strict=True):
-                target.insert(Fraction(symbol.start, QUARTER), element)
+                target.insert(Fraction(symbol.start - bar.lead, QUARTER), element)
             if target is not measure:
                 measure.insert(0, target)
         for tick, name in bar.chords if is_first else ():
-            measure.insert(Fraction(tick, QUARTER), _chord_symbol(name))
+            measure.insert(Fraction(tick - bar.lead, QUARTER), _chord_symbol(name))
         result.append(measure)
         before = bar
     result.makeBeams(inPlace=True, setStemDirections=False)

@@ -31,7 +31,7 @@ class Symbol:
     """A chord or a rest as written: one duration.
 
     Args:
-        start: in ticks from the bar line, 24 per quarter.
+        start: in ticks from the bar line, 24 per quarter; in a pickup, from the line of a full bar.
         ticks: duration.
         pitches: MIDI pitches, from the lowest; none for a rest.
         tie: `start`, `stop` or `continue` if several symbols are one note, else empty.
@@ -51,11 +51,12 @@ class Bar:
 
     Args:
         ticks: length; shorter than the meter in an incomplete bar.
+        lead: ticks of its meter that are missing before a pickup; 0 in other bars.
         meter: numerator and denominator.
         fifths: sharps of the key signature, or flats if negative.
         minor: whether the key is minor.
         tempo: quarter notes per minute from this bar on, where it changes.
-        chords: chord symbols, each with its position in ticks from the bar line.
+        chords: chord symbols, each with its position, as in `Symbol`.
     """
 
     ticks: int
@@ -64,6 +65,7 @@ class Bar:
     minor: bool
     tempo: float | None = None
     chords: tuple[tuple[int, str], ...] = ()
+    lead: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,10 @@ def to_sheet(score: Score) -> Sheet:
     lines = [round(tick) for tick in (np.asarray(score.beats(score.bars())) * QUARTER).tolist()]
     lines = [line for line, following in pairwise([*lines, lines[-1] + 1]) if following > line]
     bars = _bars(score, lines)
-    quarters = [tick for line, following in pairwise(lines) for tick in range(line, following, QUARTER)]
+    # The quarters of a pickup are counted back from the first full bar.
+    rest = bars[0].ticks % QUARTER if bars[0].lead else 0
+    quarters = [0] * bool(rest) + [*range(rest, lines[1], QUARTER)]
+    quarters += [tick for line, following in pairwise(lines[1:]) for tick in range(line, following, QUARTER)]
     parts = []
     for part in to_parts(score):
         onsets = (score.beats(note.onset) * QUARTER for _, notes in part.staves for note in notes)
@@ -132,18 +137,22 @@ def _bars(score: Score, lines: Sequence[int]) -> tuple[Bar, ...]:
     estimated = estimate_fifths(weights.tolist()), False
     signatures = score.time_signatures or ((0.0, 4, 4),)
     tempos = score.tempos or ((0.0, 120.0),)
+    pickup = round(score.pickup * QUARTER)
     bars = []
     chords = [(round(score.beats(seconds) * QUARTER), symbol) for seconds, symbol in score.chords]
     written = 0.0
     for line, following in pairwise(lines):
-        _, *meter = signatures[index_at([each[0] for each in signatures], line)]
+        is_pickup = line == 0 and following == pickup
+        _, *meter = signatures[1 if is_pickup else index_at([each[0] for each in signatures], line)]
+        lead = 4 * QUARTER * meter[0] // meter[1] - pickup if is_pickup else 0
         bpm = tempos[index_at([each[0] for each in tempos], line)][1]
         key = score.keys[index_at([each[0] for each in score.keys], line)][1] if score.keys else None
         changed = not written or max(bpm / written, written / bpm) > TEMPO_CHANGE
         written = bpm if changed else written
         signature = key_fifths(key) if key else estimated
-        here = tuple((tick - line, symbol) for tick, symbol in chords if line <= tick < following)
-        bars.append(Bar(following - line, (meter[0], meter[1]), *signature, bpm if changed else None, here))
+        here = tuple((tick - line + lead, symbol) for tick, symbol in chords if line <= tick < following)
+        tempo = bpm if changed else None
+        bars.append(Bar(following - line, (meter[0], meter[1]), *signature, tempo, here, lead))
     return tuple(bars)
 
 
@@ -190,11 +199,15 @@ def _in_bars(chords: Sequence[Chord], lines: Sequence[int]) -> list[list[tuple[C
 def _symbols(chords: Sequence[tuple[Chord, bool, bool]], bar: Bar) -> tuple[Symbol, ...]:
     """Return the symbols of one voice in one bar, with rests."""
     if not chords:
-        return (Symbol(0, bar.ticks),)
-    edges = {edge for chord, _, _ in chords for edge in (chord.start, chord.end)}
+        return (Symbol(bar.lead, bar.ticks),)
+    placed = [
+        (Chord(chord.start + bar.lead, chord.end + bar.lead, chord.pitches), held, goes_on)
+        for chord, held, goes_on in chords
+    ]
+    edges = {edge for chord, _, _ in placed for edge in (chord.start, chord.end)}
     symbols = []
-    position = 0
-    for chord, held, goes_on in [*chords, (Chord(bar.ticks, bar.ticks, ()), False, False)]:
+    position, end = bar.lead, bar.lead + bar.ticks
+    for chord, held, goes_on in [*placed, (Chord(end, end, ()), False, False)]:
         rests = split(position, chord.start, bar.meter, edges, is_rest=True)
         symbols += [Symbol(start, end - start, triplet=triplet) for start, end, triplet in rests]
         for start, end, triplet in split(chord.start, chord.end, bar.meter, edges):

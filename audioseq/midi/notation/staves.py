@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ ALTO_PROGRAMS, TENOR_PROGRAMS = {41}, {24, 25}
 """Violas have an alto clef; guitars sound an octave lower than they are written."""
 BASS_CLEF_BELOW = 57
 """Median pitch below which a staff has a bass clef, A below middle C."""
+HAND = re.compile(r",? +(right|left) hand$", re.IGNORECASE)
+"""What names of the tracks of a keyboard part may end with."""
 MIDDLE_C = 60
 MAX_SPAN = 14
 """Semitones that one hand reaches, a ninth; more costs."""
@@ -52,19 +55,20 @@ class Part:
 def to_parts(score: Score) -> list[Part]:
     """Return the parts of a score, a track each; neighbouring keyboard tracks of one name are one part.
 
-    Parts of the same name are numbered.
+    Names that end with a hand count without it. Parts of the same name are numbered.
     """
     tracks: dict[tuple[int, int, bool], list[Note]] = {}
     for note in score.notes:
         tracks.setdefault((note.track, note.program, note.drum), []).append(note)
 
-    def name_of(track: int) -> str:
-        return score.names[track] if track < len(score.names) else ""
+    def name_of(track: int, is_keyboard: bool) -> str:
+        name = score.names[track] if track < len(score.names) else ""
+        return HAND.sub("", name) if is_keyboard else name
 
     def instrument(key: tuple[int, int, bool]) -> tuple[str, int, bool, int | None]:
         track, program, drum = key
         is_keyboard = program in KEYBOARDS and not drum
-        return name_of(track), program, drum, None if is_keyboard else track
+        return name_of(track, is_keyboard), program, drum, None if is_keyboard else track
 
     parts = []
     for (name, program, drum, _), keys in groupby(sorted(tracks), key=instrument):

@@ -140,7 +140,8 @@ class AccompanimentPlanner:
             given=Given(sorted(map(setting.place, primer.piece.notes))), ending=options.chords is None,
         )  # fmt: skip
         if options.chords is not None:
-            draft.chords = parse_progression(options.chords, (tonic, minor))
+            progression = parse_progression(options.chords, (tonic, minor))
+            draft.chords = progression.after(int(primer.score.pickup > 0))
         return draft
 
     def _finish(self, draft: Draft, job: Job) -> Composition:
@@ -160,7 +161,7 @@ class AccompanimentPlanner:
             text=add_text(score, describe_origin(job.seed, job.number, conditions, primer.bpm)),
         )  # fmt: skip
         if draft.chords is not None:
-            score = replace(score, chords=draft.chords.symbols(score))
+            score = replace(score, chords=draft.chords.symbols(score, int(score.pickup > 0)))
         return Composition(
             score, job.seed, job.number, conditions, primer.bpm, draft.nats_per_event,
             piece.density, copied, draft.resampled, (*score.warnings, *(COPY_WARNING,) * copied),

@@ -30,8 +30,8 @@ class Job(NamedTuple):
         return np.random.default_rng([*self, purpose])
 
 
-DRAFTING, FINISHING = 1, 2
-"""Purposes of randomness: the events of a draft, and the velocities of the finished piece."""
+DRAFTING, FINISHING, PEDALLING = range(1, 4)
+"""Purposes of randomness: the events of a draft, and the velocities and the pedal of the finished piece."""
 
 
 @dataclass(frozen=True)

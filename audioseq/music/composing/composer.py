@@ -78,6 +78,8 @@ class Composer:
         """
         options, known = options or CompositionOptions(), self.training_conditions
         seed = _check(seed, count, best_of)
+        if primer is not None and options.pickup is not None:
+            raise ConfigError("pickup and primer exclude each other; leave out one of them")
         start = read_start(self.step, known, primer, options) if primer is not None else None
         plan = PiecePlanner(known, self.training_runs, options, start, with_primer, best_of > 1)
         return self._generate(plan, seed, count, best_of, sampling, check)
@@ -252,7 +254,7 @@ def _check(seed: int | None, count: int, best_of: int) -> int:
 def _check_kept(options: CompositionOptions | None, doing: str) -> CompositionOptions:
     """Return the options, or refuse those that would change tempo, meter or length of the user's music."""
     options = options or CompositionOptions()
-    for name in ("tempo", "bars", "seconds", "meter", "swing", "pedal", "humanise"):
+    for name in ("tempo", "bars", "seconds", "meter", "swing", "pedal", "humanise", "pickup"):
         if getattr(options, name) not in (None, False):
             raise ConfigError(
                 f"{doing} keeps tempo, meter, length and performance of the music; leave out {name}"

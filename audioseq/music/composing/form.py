@@ -11,9 +11,10 @@ import numpy as np
 
 from audioseq.errors import ConfigError
 from audioseq.midi import Score
-from audioseq.music.composing.candidates import Job
+from audioseq.music.composing.candidates import PEDALLING, Job
 from audioseq.music.composing.composition import Composition, describe_origin
 from audioseq.music.composing.options import CompositionOptions
+from audioseq.music.composing.performance import add_pedal, wants_pedal
 from audioseq.music.composing.swing import swing
 from audioseq.music.representation.grid import to_grid
 
@@ -43,7 +44,7 @@ def section_bars(form: str, options: CompositionOptions) -> int:
     """
     if not re.fullmatch(f"[A-Z]{{1,{MAX_SECTIONS}}}", form):
         raise ConfigError(f"form is {form!r}; give a letter for each section, such as AABA")
-    for name in ("seconds", "chords"):
+    for name in ("seconds", "chords", "pickup"):
         if getattr(options, name) is not None:
             raise ConfigError(f"a form cannot be combined with {name}; leave out one of them")
     if options.bars is None:
@@ -70,7 +71,8 @@ def build(
         more: further options of `Composer.compose` and `Composer.fill`.
     """
     seeds = np.random.default_rng([job.seed, job.number]).integers(2**31, size=len(form)).tolist()
-    wanted = replace(options, bars=bars, swing=None)  # the model reads and writes straight eighths
+    # The model reads and writes straight eighths; pedal and timing are those of the whole piece.
+    wanted = replace(options, bars=bars, swing=None, pedal=False, humanise=False)
     made: list[Composition] = []
     sections: dict[str, tuple[float, float]] = {}
     for letter, seed in zip(form, seeds, strict=True):
@@ -86,15 +88,18 @@ def build(
             last = len(score.bars()) - 1
             cadence = last - min(CADENCE_BARS, max(bars // 2, 1)) + 1, last
             made += composer.fill(
-                score, cadence, seed, options=replace(wanted, bars=None, meter=None), **more
+                score, cadence, seed, options=replace(wanted, bars=None, meter=None, pedal=None), **more
             )
     first, score = made[0], made[-1].score
     if options.swing is not None:
         score = swing(score, options.swing)
+    if wants_pedal(options, first.style):
+        score = add_pedal(score, job.random(PEDALLING))
     text = f"{describe_origin(job.seed, job.number, first.conditions, first.tempo)}, form {form}"
     return replace(
         first, score=replace(score, text=text), seed=job.seed, number=job.number,
         nats_per_event=float(np.mean([each.nats_per_event for each in made])), density=to_grid(score).density,
+        humanised_from=0.0 if options.humanise else None,
         copied=any(each.copied for each in made), resampled=sum(each.resampled for each in made),
         warnings=tuple(dict.fromkeys(warning for each in made for warning in each.warnings)),
     )  # fmt: skip

@@ -13,6 +13,10 @@ MAX_SECONDS = 3600.0
 """Longest piece, seconds."""
 MAX_BARS = 2000
 """Longest piece, bars."""
+DEFAULT_METER = "4/4"
+"""Meter of pieces with a pickup."""
+MIN_PICKUP = 0.25
+"""Shortest pickup, and what all are multiples of, quarter notes."""
 DENSITIES = 0.5, 16.0
 """Lowest and highest density that can be requested, notes per quarter."""
 
@@ -34,6 +38,10 @@ class CompositionOptions:
             `parse_progression`. The key is by default the one that fits them.
         meter: time signature of new bars, such as `3/4`.
         swing: share of the first of two eighths in their quarter, 50 to 75 percent; see `swing.swing`.
+        pedal: whether the sustain pedal holds the piano tracks; by default in new pop pieces.
+        humanise: whether files and audio have the timing of a player; notation has not.
+        pickup: length of an incomplete bar before the first one, quarter notes; the meter is then 4/4 by
+            default.
     Raises:
         ConfigError: a value is unknown or out of range, or both lengths are given.
     """
@@ -47,6 +55,9 @@ class CompositionOptions:
     chords: str | None = None
     meter: str | None = None
     swing: float | None = None
+    pedal: bool | None = None
+    humanise: bool = False
+    pickup: float | None = None
 
     def __post_init__(self) -> None:
         styles = v.STYLES[:-1]
@@ -65,8 +76,12 @@ class CompositionOptions:
             raise ConfigError("bars and seconds both set the length; give one of them")
         if self.chords is not None:
             parse_progression(self.chords)
-        if self.meter is not None:
-            parse_meter(self.meter)
+        meter = parse_meter(self.meter or DEFAULT_METER)
+        if self.pickup is not None:
+            bar = v.METER_TICKS[meter] / v.TICKS_PER_QUARTER
+            check_range("pickup", self.pickup, MIN_PICKUP, bar - MIN_PICKUP, "quarter notes")
+            if self.pickup % MIN_PICKUP:
+                raise ConfigError(f"pickup is {self.pickup:g}; give a multiple of {MIN_PICKUP} quarter notes")
 
 
 def parse_meter(text: str) -> int:

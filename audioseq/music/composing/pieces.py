@@ -16,8 +16,9 @@ from audioseq.music.composing.conditions import (
     sample_conditions,
     usual_programs,
 )
-from audioseq.music.composing.options import CompositionOptions, parse_meter
+from audioseq.music.composing.options import DEFAULT_METER, CompositionOptions, parse_meter
 from audioseq.music.composing.performance import add_pedal, wants_pedal
+from audioseq.music.composing.pickup import trim_to_pickup
 from audioseq.music.composing.swing import swing
 from audioseq.music.generation.draft import Draft, parts_of
 from audioseq.music.generation.dynamics import refine
@@ -128,8 +129,14 @@ class PiecePlanner:
         bars = options.bars or DEFAULT_BARS
         if start is None:
             row, bpm = sample_conditions(self.known, options, np.random.default_rng([job.seed, job.number]))
-            draft = Draft(replace(row, bars=bars), random, density=options.density, ending=True)
             begin = 0
+            if options.pickup is not None:
+                begin = v.METER_TICKS[parse_meter(options.meter or DEFAULT_METER)]
+                begin -= round(options.pickup * v.TICKS_PER_QUARTER)
+            draft = Draft(
+                replace(row, bars=bars + (begin > 0)), random, density=options.density, ending=True,
+                first_tick=begin, pickup=begin > 0,
+            )  # fmt: skip
         else:
             primer, row = start.primer, start.conditions
             bpm = options.tempo or primer.bpm
@@ -145,10 +152,11 @@ class PiecePlanner:
             begin = primer.piece.starts[-1]
         if options.chords is not None:
             progression = parse_progression(options.chords, (row.tonic, row.minor))
-            draft.chords = progression.after(0 if start is None else len(start.primer.piece.meters))
+            first = int(draft.pickup) if start is None else len(start.primer.piece.meters)
+            draft.chords = progression.after(first)
             draft.ending = False  # the chords end the piece
-        if options.meter is not None:
-            draft.meters = (parse_meter(options.meter),)
+        if options.meter is not None or draft.pickup:
+            draft.meters = (parse_meter(options.meter or DEFAULT_METER),)
         if options.bars is None:
             seconds = options.seconds or DEFAULT_SECONDS
             draft.target_ticks = begin + seconds * bpm / 60 * v.TICKS_PER_QUARTER
@@ -172,7 +180,7 @@ class PiecePlanner:
             new = refine(end_at_next(new, single), conditions.style, random, heard)
             score = continue_score(start.primer, start.setting, new, key, text, self.with_primer)
         if draft.chords is not None:
-            bars = 0 if start is None else len(start.primer.piece.meters)
+            bars = int(draft.pickup) if start is None else len(start.primer.piece.meters)
             progression = draft.chords if self.with_primer else draft.chords.after(-bars)
             score = replace(score, chords=progression.symbols(score, bars if self.with_primer else 0))
         begin = 0.0
@@ -182,6 +190,8 @@ class PiecePlanner:
             score = swing(score, self.options.swing, begin)
         if wants_pedal(self.options, v.STYLES[conditions.style], is_new=start is None):
             score = add_pedal(score, job.random(PEDALLING), begin)
+        if self.options.pickup is not None:
+            score = trim_to_pickup(score, self.options.pickup)
         density = piece.density
         return Composition(
             score, job.seed, job.number, conditions, bpm, draft.nats_per_event, density,

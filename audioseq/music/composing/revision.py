@@ -41,16 +41,18 @@ def bars_to_fill(primer: Primer, bars: tuple[int, int]) -> frozenset[int]:
 
     Args:
         primer: the piece.
-        bars: first and last bar as the user counts them, from 1.
+        bars: first and last bar as the user counts them, from 1; a pickup is bar 0.
     Raises:
         DataError: the piece does not have these bars.
     """
     first, last = bars
+    lowest = 0 if primer.score.pickup else 1
     lines = np.rint(np.asarray(primer.score.beats(primer.score.bars())) * v.TICKS_PER_QUARTER)
-    if not 1 <= first <= last < len(lines):
-        raise DataError(f"bars are {first}-{last}; the piece has bars 1-{len(lines) - 1}: give some of these")
+    highest = len(lines) - 2 + lowest
+    if not lowest <= first <= last <= highest:
+        raise DataError(f"bars are {first}-{last}; the piece has bars {lowest}-{highest}: give some of these")
     starts = np.array(primer.piece.starts)
-    begin, end = (int(np.abs(starts - lines[line]).argmin()) for line in (first - 1, last))
+    begin, end = (int(np.abs(starts - lines[line]).argmin()) for line in (first - lowest, last - lowest + 1))
     return frozenset(range(min(begin, len(starts) - 2), max(end, begin + 1)))
 
 

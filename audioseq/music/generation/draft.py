@@ -53,6 +53,7 @@ class Draft:
         density: requested notes per quarter; by default the middle of the class in the conditions.
         meters: meters that the new bars repeat, in turn; the model chooses if there are none.
         first_tick: new notes begin at this tick or later.
+        pickup: whether a note begins at this tick, and the melody is alone in the first bar, but in chorales.
         grid: new notes begin at multiples of this number of ticks, counted from the bar line.
         levels: lowest and highest velocity level.
         key_strength: factor of the guidance towards the key.
@@ -70,6 +71,7 @@ class Draft:
     density: float | None = None
     meters: Sequence[int] = ()
     first_tick: int = 0
+    pickup: bool = False
     grid: int = 1
     levels: tuple[int, int] = (0, v.VELOCITIES - 1)
     key_strength: float = 1.0

@@ -98,12 +98,17 @@ class Limits:
             allowed[: v.MAX_BAR_TICKS] = False
         if self.draft.first_tick > state.start + state.position:
             allowed[SAME] = False
+        if self.draft.pickup and state.bar == 0 and not self._placed:
+            allowed[:] = False
+            allowed[self.draft.first_tick] = True
         allowed[SAME] = allowed[SAME] and self.allowed_tracks(SAME).any()
         return allowed if self.given is None else self.given.restrict_steps(state, allowed)
 
     def allowed_tracks(self, step: int) -> np.ndarray:
         """Return which tracks are allowed for a note with this step `[TRACKS]` bool."""
         allowed = self.state.allowed_tracks(step)
+        if self.draft.pickup and self.state.bar == 0 and not self.has_voices:
+            allowed[1:] = False
         for track, part in enumerate(self.draft.parts):
             if part.silent:
                 allowed[track] = False

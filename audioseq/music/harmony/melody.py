@@ -97,7 +97,7 @@ def extract_melody(score: Score) -> Melody:
     velocities[spans[:, 0] - start] = [note.velocity for note in notes]
     starts, ends = _frame_times(score, notes, spans - start, start, active)
     return Melody(
-        score=replace(score, notes=tuple(replace(note, track=0) for note in notes), names=()),
+        score=replace(score, notes=tuple(replace(note, track=0) for note in notes), names=(), pedals=()),
         pitches=hold_through_rests(voice)[selected],
         ceiling=hold_through_rests(ceiling)[selected],
         velocities=velocities[latest_onset][selected],

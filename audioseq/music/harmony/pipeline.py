@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from audioseq.music.harmony.generate import PartialHarmonisation, generate
 from audioseq.music.harmony.melody import Melody, extract_melody
 from audioseq.music.harmony.model import SOPRANO, HarmonyModel, build
 from audioseq.music.representation.part_writing import VOICES
+
+if TYPE_CHECKING:
+    from audioseq.music.rendering.render import Sound
 
 MAX_PIECES = 64
 """Harmonisations that are generated in one batch, at most."""
@@ -49,6 +53,22 @@ class Harmonisation:
     def save(self, path: str | Path) -> None:
         """Write a MIDI file; its text contains the seed."""
         self.score.save(path)
+
+    def to_musicxml(self, path: str | Path, *, title: str = "") -> None:
+        """Write sheet music; see `Score.to_musicxml`."""
+        self.score.to_musicxml(path, title=title)
+
+    def to_wav(self, path: str | Path, sound: Sound | None = None) -> None:
+        """Write audio (.wav, .flac or .mp3), by default in stereo with reverberation."""
+        from audioseq.music.rendering.render import write_audio  # loads scipy.signal
+
+        write_audio(self.score, path, sound)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw a piano roll (.png, .svg or .pdf)."""
+        from audioseq.music.analysis.plot import piano_roll  # loads matplotlib
+
+        piano_roll(self.score, Path(path))
 
 
 class Harmoniser:

@@ -21,6 +21,8 @@ SOUND_FONT_VARIABLE = "AUDIOSEQ_SOUNDFONT"
 """Environment variable with the sound font to use; empty to use the built-in synthesiser."""
 SOUND_FONT_FOLDERS = "/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts"
 """Folders in which operating systems install sound fonts."""
+AUDIO_SAMPLE_RATE = 44_100
+"""Sample rate of `write_audio`, Hz."""
 FLUIDSYNTH_TIMEOUT_SECONDS = 600
 """FluidSynth takes about one second per minute of music."""
 
@@ -65,6 +67,12 @@ def render(score: Score, sample_rate: int = 44_100, sound: Sound | None = None) 
             missing, or FluidSynth cannot use the sound font that the caller gave.
     """
     return limit(_mix(score, sample_rate, sound or Sound()))
+
+
+def write_audio(score: Score, path: str | Path, sound: Sound | None = None) -> None:
+    """Write a score as audio (.wav, .flac or .mp3), by default in stereo with reverberation."""
+    samples = render(score, AUDIO_SAMPLE_RATE, sound or Sound(stereo=True))
+    audio.write(path, samples, AUDIO_SAMPLE_RATE)
 
 
 def render_stems(score: Score, sample_rate: int = 44_100, sound: Sound | None = None) -> list[np.ndarray]:

@@ -114,6 +114,7 @@ def mix_notes(
         tracks: number of tracks of the piece that the score is a part of; its own if not given.
     """
     check_rate(sample_rate)
+    score = score.sustained()
     samples = int(np.ceil((score.end + TAIL_SECONDS) * sample_rate))
     mix = np.zeros((samples, 2) if stereo else samples, np.float32)
     if tracks is None:

@@ -8,6 +8,7 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
+import soundfile as sf
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,18 @@ def test_model_with_nan_weights_harmonises() -> None:
         for parameter in harmoniser.model.parameters():
             parameter.fill_(torch.nan)
     assert len({note.track for note in harmoniser.harmonise(tiny.scale(), 1)[0].score.notes}) == 4
+
+
+def test_files_of_a_harmonisation(tmp_path: Path) -> None:
+    (piece,) = tiny.harmoniser().harmonise(tiny.scale(), 1)
+    piece.save(tmp_path / "a.mid")
+    piece.to_wav(tmp_path / "a.wav")
+    piece.plot(tmp_path / "a.svg")
+    piece.to_musicxml(tmp_path / "a.musicxml", title="A")
+    assert len(Score.load(tmp_path / "a.mid").notes) == len(piece.score.notes)
+    assert sf.info(str(tmp_path / "a.wav")).channels == 2
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    assert (tmp_path / "a.musicxml").read_text().count("<part-name>") == 4
 
 
 def test_a_pedal_does_not_turn_the_melody_into_chords(tmp_path: Path) -> None:
