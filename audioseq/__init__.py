@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from audioseq.language.punctuation.pipeline import punctuate_text as punctuate
     from audioseq.midi import Score
+    from audioseq.music.harmony.pipeline import harmonise_melody as harmonise
     from audioseq.music.pipeline import accompany, compose, continue_from, fill, vary
     from audioseq.speech.batch.run import transcribe_all
     from audioseq.speech.decoding.decoder import DecodingOptions
@@ -61,6 +62,7 @@ __all__ = [
     "continue_from",
     "fill",
     "fit",
+    "harmonise",
     "load",
     "punctuate",
     "transcribe",
@@ -75,6 +77,7 @@ _SOURCES = {
     "fill": "audioseq.music.pipeline.fill",
     "vary": "audioseq.music.pipeline.vary",
     "accompany": "audioseq.music.pipeline.accompany",
+    "harmonise": "audioseq.music.harmony.pipeline.harmonise_melody",
     "punctuate": "audioseq.language.punctuation.pipeline.punctuate_text",
     "Score": "audioseq.midi.Score",
     "transcribe_all": "audioseq.speech.batch.run.transcribe_all",

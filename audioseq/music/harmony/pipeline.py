@@ -191,3 +191,23 @@ def harmonise(
         return harmoniser.harmonise(score, seed, count=count, sampling=sampling, best_of=best_of)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def harmonise_melody(
+    score: str | Path | Score, seed: int | None = None, *, model: str | Path | None = None, best_of: int = 1
+) -> Harmonisation:
+    """Harmonise a melody in four parts, in the style of Bach's chorales; see `Harmoniser.harmonise`.
+
+    Args:
+        score: music with a melody, or path of a MIDI file.
+        seed: equal seeds give equal pieces; random if not given.
+        model: name of a model, or path of its file; default `chorale`.
+        best_of: number of candidates.
+    Raises:
+        AudioseqError: the model, the melody or a value is invalid.
+    Example:
+        `audioseq.harmonise("melody.mid", best_of=16).save("chorale.mid")`
+    """
+    if isinstance(score, Score):
+        return load_harmoniser(model).harmonise(score, seed, best_of=best_of)[0]
+    return harmonise(score, seed, model=model, best_of=best_of)[0]

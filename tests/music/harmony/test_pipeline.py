@@ -13,6 +13,7 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+import audioseq
 from audioseq.cli.main import run
 from audioseq.errors import CheckpointError, ConfigError
 from audioseq.midi import Score
@@ -97,6 +98,10 @@ def test_a_pedal_does_not_turn_the_melody_into_chords(tmp_path: Path) -> None:
     soprano = [note for note in piece.score.notes if note.track == 0]
     assert [note.pitch for note in soprano] == list(pitches) and not piece.warnings
     assert all(note.duration == pytest.approx(0.5) for note in soprano)
+    path = tmp_path / "pedal.mid"
+    assert audioseq.harmonise(path, 1, model=model) == piece
+    from_score = audioseq.harmonise(Score.load(path, pedal=False), 1, model=model)
+    assert from_score.score.notes == piece.score.notes
 
 
 def test_files_depend_on_the_seed_only() -> None:
