@@ -1,6 +1,6 @@
 """Live transcription: word error rate, delay and stability of the text, and computation.
 
-    python -m tests.benchmarks.bench_streaming MANIFEST [--model MODEL] [--runtime onnx]
+    python -m tests.benchmarks.bench_streaming MANIFEST... [--model MODEL] [--runtime onnx]
         [--every 1] [--windows 3+7 ...]
 
 Each recording is a stream, fed in blocks of 20 ms. The clock of the stream advances by the processor time
@@ -8,7 +8,7 @@ that each block takes, if the process is behind. A word appears when it is first
 is final; its delay is the time from its end, by forced alignment, until then. `changed` are the words that
 were shown and later replaced or removed, by the alignment of each shown text with the next, relative to the
 words of the final texts. Reported for each division of the stream into windows
-(chunk + lookahead, in steps of the model), beside offline decoding of the same recordings.
+(chunk + lookahead, in steps of the model), beside offline decoding of the same recordings, for each manifest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -118,25 +119,36 @@ def offline(recogniser: pipeline.Recogniser, utterances: list[Utterance], decodi
     return {"WER (%)": round(100 * errors.rate, 2), "core-hours per hour": round(took / seconds, 3)}
 
 
+def compare(
+    recogniser: pipeline.Recogniser, utterances: list[Utterance], latencies: Mapping[str, Latency]
+) -> list[report.Row]:
+    """Return the rows of a set of recordings: offline, and for each division into windows."""
+    rows: list[report.Row] = []
+    for name, decoding in DECODINGS.items():
+        whole = offline(recogniser, utterances, decoding)
+        rows.append({"decoding": name, "windows": "offline", **whole})
+        report.show(rows[-1])
+        for windows, latency in latencies.items():
+            figures = measure(recogniser, utterances, decoding, latency)
+            ratio = round(float(figures["WER (%)"]) / float(whole["WER (%)"]), 2)
+            rows.append({"decoding": name, "windows": windows, **figures, "WER, relative to offline": ratio})
+            report.show(rows[-1])
+    return [{column: row.get(column, "") for column in rows[-1]} for row in rows]
+
+
 if __name__ == "__main__":
     parser = report.parser("streaming", __doc__)
-    parser.add_argument("manifest", type=Path)
+    parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--model", default=default_for("speech"))
     parser.add_argument("--runtime", choices=["onnx", "torch"], default="onnx")
     parser.add_argument("--every", type=int, default=1, help="take every N-th utterance")
     parser.add_argument("--windows", nargs="*", default=["3+7"], metavar="CHUNK+LOOKAHEAD")
     arguments = parser.parse_args()
     recogniser = pipeline.load_recogniser(arguments.model, "cpu", arguments.runtime)
-    utterances = read_manifest(arguments.manifest)[:: arguments.every]
-    rows: list[report.Row] = []
-    for name, decoding in DECODINGS.items():
-        rows.append({"decoding": name, "windows": "offline", **offline(recogniser, utterances, decoding)})
-        report.show(rows[-1])
-        for windows in arguments.windows:
-            latency = Latency(*map(int, windows.split("+")))
-            figures = measure(recogniser, utterances, decoding, latency)
-            rows.append({"decoding": name, "windows": windows, **figures})
-            report.show(rows[-1])
-    columns = rows[-1]
-    rows = [{column: row.get(column, "") for column in columns} for row in rows]
-    report.write(arguments.output, {f"{arguments.model}, {len(utterances)} recordings": rows})
+    latencies = {windows: Latency(*map(int, windows.split("+"))) for windows in arguments.windows}
+    tables = {}
+    for manifest in arguments.manifests:
+        utterances = read_manifest(manifest)[:: arguments.every]
+        title = f"{arguments.model}, {manifest.stem}: {len(utterances)} recordings"
+        tables[title] = compare(recogniser, utterances, latencies)
+    report.write(arguments.output, tables)
