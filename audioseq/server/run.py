@@ -6,21 +6,25 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from asyncio import BaseTransport
 from functools import partial
 
 import h11
 import torch
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from audioseq import models
-from audioseq.errors import ConfigError
+from audioseq.errors import AudioseqError, ConfigError
+from audioseq.memory import release_freed_memory
 from audioseq.server.app import create_app
 from audioseq.server.metrics import FOLDER_VARIABLE
 from audioseq.server.options import ServerOptions
-from audioseq.server.speech import choose_names
+from audioseq.server.speech import choose_names, load_models
 from audioseq.server.spool import private_folder
 
 GRACE_SECONDS = 60
@@ -56,10 +60,24 @@ class TimedProtocol(H11Protocol):
             self.loop.call_later(HEAD_SECONDS, self._look, now)
 
 
+def create_worker_app(options: ServerOptions) -> FastAPI:
+    """Return the application of a worker process, or end the process with the status of a failed start.
+
+    uvicorn then ends the other workers too; it would start a worker with another status again and again.
+    """
+    try:
+        return create_app(options)
+    except AudioseqError:  # the main process reports it, once for all workers
+        sys.exit(STARTUP_FAILURE)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(STARTUP_FAILURE)
+
+
 def make_config(options: ServerOptions, workers: int = 1) -> uvicorn.Config:
     """Return the configuration of a server, which loads the application when it starts."""
     return uvicorn.Config(
-        partial(create_app, options),
+        partial(create_app if workers == 1 else create_worker_app, options),
         factory=True,
         http=TimedProtocol,
         workers=workers,
@@ -94,7 +112,8 @@ def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> No
         workers: number of processes, each with its own models, that share the port.
     Raises:
         CheckpointError: a model does not exist, or a speech model is damaged.
-        ConfigError: two speech models have the same name, or the address cannot be listened on.
+        ConfigError: two speech models have the same name, the address cannot be listened on, or the worker
+            processes cannot start.
     """
     choose_names(options.models)
     chosen = {"music": options.music_model, "harmony": options.harmony_model}
@@ -106,6 +125,8 @@ def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> No
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         if workers == 1:
             config.load()  # loads the models, or fails before it says that it listens
+        else:
+            _check_models(options)
         name = f"[{host}]" if ":" in host else host
         print(f"listens on http://{name}:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
         if workers == 1:
@@ -114,4 +135,17 @@ def run(options: ServerOptions, *, host: str, port: int, workers: int = 1) -> No
         os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // workers))
         with private_folder() as folder:
             os.environ[FOLDER_VARIABLE] = str(folder)
-            Multiprocess(config, [listening]).run()
+            supervisor = Multiprocess(config, [listening])
+            supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            _check_models(options)
+            raise ConfigError(
+                "a worker process could not start, although the models can be loaded; try again"
+            )
+
+
+def _check_models(options: ServerOptions) -> None:
+    """Load the speech models, and free them: the workers have their own. Errors as in `load_models`."""
+    for model in load_models(options).values():
+        model.recogniser.close()
+    release_freed_memory()

@@ -20,7 +20,7 @@ from audioseq.server.live import LiveStream, LiveText
 from audioseq.server.metrics import Metrics
 from audioseq.server.options import ServerOptions
 from audioseq.server.recognition import Job, SegmentCallback, too_long
-from audioseq.server.speech import SpeechModel, choose_names
+from audioseq.server.speech import SpeechModel, load_models
 from audioseq.server.spool import private_folder
 from audioseq.server.work import Check, run_in_thread
 from audioseq.speech.transcript import Transcript
@@ -49,8 +49,7 @@ class Service:
 
     def __init__(self, options: ServerOptions) -> None:
         self.options = options
-        named = choose_names(options.models).items()
-        self.models = {name: SpeechModel(name, model, options) for name, model in named}
+        self.models = load_models(options)
         """The speech models by their names, the default one first."""
         self.metrics = Metrics()
         self.active = 0

@@ -55,6 +55,17 @@ class SpeechModel:
         return None if greedy or self._greedy else recommended
 
 
+def load_models(options: ServerOptions) -> dict[str, SpeechModel]:
+    """Load the speech models of a server by their names, the default one first.
+
+    Raises:
+        CheckpointError: a model does not exist, is damaged, or is not one of speech.
+        ConfigError: two models have the same name.
+    """
+    named = choose_names(options.models).items()
+    return {name: SpeechModel(name, model, options) for name, model in named}
+
+
 def choose_names(chosen: Sequence[str]) -> dict[str, str]:
     """Return speech models by the names of which clients choose one; without any, the default model.
 

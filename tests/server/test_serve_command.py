@@ -16,9 +16,12 @@ import httpx
 import openai
 import pytest
 from typer.testing import CliRunner
+from uvicorn.config import STARTUP_FAILURE
 
 from audioseq.cli.main import app
 from audioseq.cli.main import run as run_command
+from audioseq.server.options import ServerOptions
+from audioseq.server.run import create_worker_app
 from tests.server.live import noise, tiny_options, wav
 from tests.server.test_vosk import recognise
 
@@ -133,9 +136,21 @@ def test_models_that_cannot_be_served_are_one_line(
         (twin, "another model is called 'babbler' too"),
         (music, "is a model for music, not for speech"),
     ):
-        assert run_command(["serve", "--port", "0", "-m", str(good), "-m", str(bad)]) == 1
-        error = capsys.readouterr().err
-        assert str(bad) in error and words in error and error.count("\n") == 1
+        for workers in ("1", "2"):
+            command = ["serve", "--port", "0", "-m", str(good), "-m", str(bad), "--workers", workers]
+            assert run_command(command) == 1
+            error = capsys.readouterr().err
+            assert str(bad) in error and words in error and error.count("\n") == 1
+
+
+def test_a_worker_that_cannot_load_its_models_ends_as_a_failed_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"no model")
+    with pytest.raises(SystemExit) as ended:
+        create_worker_app(ServerOptions(models=(str(tmp_path / "a.safetensors"),)))
+    assert ended.value.code == STARTUP_FAILURE  # uvicorn does not start the worker again
+    assert not capsys.readouterr().err  # the main process reports the error
 
 
 def test_the_help_names_all_options() -> None:
