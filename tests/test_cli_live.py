@@ -98,6 +98,14 @@ def test_samples_on_stdin_are_transcribed_in_each_format(
         assert words == f"{GREEDY_TEXT} {GREEDY_TEXT}"
 
 
+def test_segments_end_between_words_at_the_maximum_length(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert run_command([*GREEDY, "-", "--max-segment", "1"], monkeypatch, samples()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2 and " ".join(lines).startswith("she opened the window")
+
+
 def test_stdin_that_closes_early_keeps_the_words_so_far(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -218,6 +226,7 @@ def test_a_missing_library_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, c
         [*LIVE, "--sample-rate", "8000"],
         [*LIVE, "-", "--pause", "0"],
         ["transcribe", "talk.wav", "--pause", "1"],
+        ["transcribe", "talk.wav", "--max-segment", "10"],
     ],
 )
 def test_options_without_an_effect_are_usage_errors(

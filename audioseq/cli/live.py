@@ -49,6 +49,8 @@ class LiveOptions:
     """Name, part of a name, or number of the microphone; `list` to print all of them."""
     pause: float | None
     """Seconds of silence that end a segment."""
+    max_segment: float | None
+    """Seconds of speech without such a silence after which a segment ends at the next silent frame."""
     punctuation: str | None
     """Model that restores punctuation and capitals."""
     raw: bool
@@ -98,7 +100,8 @@ def transcribe_live(options: LiveOptions, choose_decoding: Callable[[Recogniser]
         options.model, options.device, options.runtime, punctuation=options.punctuation
     )
     blocks, rate = microphone or _open_stdin(options.sample_rate)
-    endpointing = Endpointing() if options.pause is None else Endpointing(trailing_silence=options.pause)
+    limits = {"trailing_silence": options.pause, "max_seconds": options.max_segment}
+    endpointing = Endpointing(**{name: value for name, value in limits.items() if value is not None})
     session = recogniser.stream(
         rate,
         decoding=choose_decoding(recogniser),

@@ -72,6 +72,7 @@ def transcribe(
     microphone: o.Microphone = None,
     sample_rate: o.SampleRate = None,
     pause: o.Pause = None,
+    max_segment: o.MaxSegment = None,
 ) -> None:
     """Transcribe recordings, or a microphone with --live.
 
@@ -109,12 +110,14 @@ def transcribe(
         live_options = LiveOptions(
             form=(form or "txt").lower(), model=model, device=device, runtime=runtime,
             from_stdin=bool(inputs), sample_rate=sample_rate, microphone=microphone, pause=pause,
-            punctuation=punctuation, raw=raw,
+            max_segment=max_segment, punctuation=punctuation, raw=raw,
         )  # fmt: skip
         transcribe_live(live_options, choose_decoding)
         return
-    if microphone is not None or sample_rate is not None or pause is not None:
-        raise typer.BadParameter("--microphone, --sample-rate and --pause need --live", param_hint="--live")
+    if any(value is not None for value in (microphone, sample_rate, pause, max_segment)):
+        raise typer.BadParameter(
+            "--microphone, --sample-rate, --pause and --max-segment need --live", param_hint="--live"
+        )
     if not inputs and listing is None:
         raise typer.BadParameter("give a recording, a folder, or --list", param_hint="INPUT")
     if STDIN in inputs and listing == STDIN:

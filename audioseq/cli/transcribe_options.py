@@ -120,3 +120,12 @@ Pause = Annotated[
         show_default="0.8",
     ),
 ]
+MaxSegment = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=1.0,
+        help="With --live: length from which a segment ends between words, without a pause.",
+        show_default="20",
+    ),
+]
