@@ -72,7 +72,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-punctuation",
         task="punctuation",
         file="english-punctuation.safetensors",
-        sha256="01b5171f9316b796f7063b127b0ee3f4b98746dbc3c356ed406fcf7af0dd855b",
+        sha256="1416024039dc9087f0f8651627fd49a7a7f14ab0e55d65234c7563a0eb9828d8",
         summary="punctuation and capitals of English text and transcripts",
     ),
     Model(

@@ -23,10 +23,9 @@ def main() -> None:
     text = HERE / "smoke.txt" if args.smoke else args.data / "test.txt"
     model = args.model
     if model is None:
-        best = train(HERE / "config.toml", smoke=args.smoke, **options).best
-        model = tune(
-            best, text if args.smoke else args.data / "valid.txt", args.run_dir / "tuned.safetensors"
-        )
+        last = train(HERE / "config.toml", smoke=args.smoke, **options).last
+        valid = text if args.smoke else args.data / "valid.txt"
+        model = tune(last, valid, args.run_dir / "tuned.safetensors")
     books = evaluate(model, text)
     results = {"headline": f"{books.total.macro_f1:.3f}", "books": books.to_dict()}
     if not args.smoke:

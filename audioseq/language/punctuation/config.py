@@ -19,7 +19,6 @@ class ModelConfig(Config):
     hidden_size: Size = 160
     num_layers: Layers = 2
     dropout: Fraction = 0.1
-    lookahead: Annotated[int, Field(ge=0, le=100)] | None = None
 
 
 class DataConfig(Config):

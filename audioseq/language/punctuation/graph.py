@@ -1,4 +1,4 @@
-"""The network in ONNX Runtime, which starts faster than torch: only models that read in both directions."""
+"""The network in ONNX Runtime, which starts faster than torch."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ class OnnxModel:
     Raises:
         CheckpointError: the weights do not match the config, or are not finite.
     """
-
-    lookahead = None
 
     def __init__(self, config: PunctuationConfig, stored: Checkpoint) -> None:
         stored.check_finite()

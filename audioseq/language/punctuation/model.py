@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from audioseq.language.punctuation.batch import PAUSE_BOUNDS, UNKNOWN_PAUSE, ScoreArrays, pad_words
 from audioseq.language.punctuation.config import PunctuationConfig
 from audioseq.language.punctuation.labels import CASES, MARKS
-from audioseq.nn import CellName, LockedDropout, RecurrentStack, States
+from audioseq.nn import CellName, LockedDropout, RecurrentStack
 
 
 class Words(NamedTuple):
@@ -37,9 +37,8 @@ class Scores(NamedTuple):
 class PunctuationModel(nn.Module):
     """Sum of subword embeddings for each word, recurrent stack, and a linear layer for both labels.
 
-    The network takes one step per word. It reads words in both directions; or, for live text, forwards only,
-    and the labels of a word are read a few words later. The class of the pause after a word is embedded, and
-    added to the word.
+    The network takes one step per word, and reads words in both directions. The class of the pause after a
+    word is embedded, and added to the word.
 
     Args:
         vocabulary: number of subwords V; id 0 is none.
@@ -48,12 +47,10 @@ class PunctuationModel(nn.Module):
         num_layers: number of layers.
         cell: `lstm`, `gru`, `rnn_tanh` or `rnn_relu`.
         dropout: probability of zeroing a feature of the words or of a layer for a whole text.
-        lookahead: number of following words that the labels of a word depend on; None reads the whole text in
-            both directions.
     Example:
         >>> model = PunctuationModel(10, embedding_size=4, hidden_size=6, num_layers=1)
         >>> pieces = torch.tensor([[[1, 2], [3, 0], [4, 0]]])
-        >>> scores, _ = model(Words(pieces, torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3])))
+        >>> scores = model(Words(pieces, torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3])))
         >>> scores.cases.shape, scores.marks.shape
         (torch.Size([1, 3, 3]), torch.Size([1, 3, 8]))
     """
@@ -67,10 +64,8 @@ class PunctuationModel(nn.Module):
         *,
         cell: CellName = "lstm",
         dropout: float = 0.0,
-        lookahead: int | None = None,
     ) -> None:
         super().__init__()
-        self.lookahead = lookahead
         self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=0)
         self.pause_embedding = nn.Embedding(len(PAUSE_BOUNDS) + 2, embedding_size, padding_idx=UNKNOWN_PAUSE)
         for table in (self.embedding, self.pause_embedding):
@@ -79,31 +74,15 @@ class PunctuationModel(nn.Module):
         self.dropout = LockedDropout(dropout)
         self.stack = RecurrentStack(
             cell, embedding_size, hidden_size, num_layers,
-            bidirectional=lookahead is None, dropout=dropout, locked=True,
+            bidirectional=True, dropout=dropout, locked=True,
         )  # fmt: skip
         self.head = nn.Linear(self.stack.output_size, len(CASES) + len(MARKS))
 
-    def forward(self, words: Words, state: States | None = None) -> tuple[Scores, States | None]:
-        """Score the labels.
-
-        Args:
-            words: a batch.
-            state: state after the preceding words, only with `lookahead`.
-        Returns:
-            the scores at each step, which are those of the word `lookahead` steps before; and the state.
-        """
+    def forward(self, words: Words) -> Scores:
+        """Score the labels of each word."""
         x = self.embedding(words.pieces).sum(2) + self.pause_embedding(words.pauses)
-        y, state = self.stack(self.dropout(x), words.lengths, state)
-        cases, marks = self.head(y).split([len(CASES), len(MARKS)], dim=2)
-        return Scores(cases, marks), state
-
-    def score(self, words: Words) -> Scores:
-        """Score the labels of each word of whole texts."""
-        if not self.lookahead:
-            scores: Scores = self(words)[0]
-            return scores
-        scores, _ = self(extend(words, self.lookahead))
-        return Scores(scores.cases[:, self.lookahead :], scores.marks[:, self.lookahead :])
+        y, _ = self.stack(self.dropout(x), words.lengths)
+        return Scores(*self.head(y).split([len(CASES), len(MARKS)], dim=2))
 
     @torch.no_grad()
     def score_rows(
@@ -115,26 +94,8 @@ class PunctuationModel(nn.Module):
             rows, pauses: as in `pad_words`.
         """
         device = self.head.weight.device
-        scores = self.score(Words(*(part.to(device) for part in batch_words(rows, pauses))))
+        scores = self(Words(*(part.to(device) for part in batch_words(rows, pauses))))
         return ScoreArrays(*(part.cpu().numpy() for part in scores))
-
-    @torch.no_grad()
-    def score_part(
-        self,
-        row: Sequence[Sequence[int]],
-        pauses: Sequence[float] | None,
-        state: States | None,
-        is_last: bool,
-    ) -> tuple[ScoreArrays, States | None]:
-        """Score the labels of a part of a text `[T, ...]`, from the state after the part before it.
-
-        The scores are those of the words `lookahead` steps before; the last part has as many steps more.
-        """
-        device = self.head.weight.device
-        batch = batch_words([row], [pauses])
-        batch = extend(batch, self.lookahead or 0) if is_last else batch
-        scores, state = self(Words(*(part.to(device) for part in batch)), state)
-        return ScoreArrays(*(part[0].cpu().numpy() for part in scores)), state
 
 
 def build(config: PunctuationConfig, vocabulary: int) -> PunctuationModel:
@@ -150,9 +111,3 @@ def batch_words(rows: Sequence[Sequence[Sequence[int]]], pauses: Sequence[Sequen
         pauses: seconds of silence after each word of each text; None if they are not known.
     """
     return Words(*map(torch.from_numpy, pad_words(rows, pauses)))
-
-
-def extend(words: Words, count: int) -> Words:
-    """Return a batch in which `count` steps without a word follow each text."""
-    pieces = nn.functional.pad(words.pieces, (0, 0, 0, count))
-    return Words(pieces, nn.functional.pad(words.pauses, (0, count)), words.lengths + count)

@@ -25,13 +25,12 @@ from audioseq.text.tokenizer import Tokenizer, normalise
 
 if TYPE_CHECKING:
     from audioseq.language.punctuation.model import PunctuationModel
-    from audioseq.nn import States
 
 TASK = "punctuation"
 WINDOW_WORDS = 192
-"""Words that a model that reads in both directions labels at once."""
+"""Words that are labelled at once."""
 CONTEXT_WORDS = 32
-"""Further words that it reads on either side of a window."""
+"""Further words that are read on either side of a window."""
 BATCH_WINDOWS = 16
 """Windows that are labelled in one batch."""
 MAX_CACHED_WORDS = 50_000
@@ -87,9 +86,7 @@ class Punctuator:
         A word that has a capital keeps its case, and one that has a mark gets no other. Words without a
         letter of the model's alphabet and addresses are returned unchanged. The labels of a word depend on a
         window of words around it: the memory of the model does not grow with the text, and a change of the
-        text has no effect on words that are further away than `WINDOW_WORDS + CONTEXT_WORDS`. With a model
-        that has `lookahead`, they depend on all words before it and on `lookahead` words after it, wherever
-        the text is cut.
+        text has no effect on words that are further away than `WINDOW_WORDS + CONTEXT_WORDS`.
 
         Args:
             words: words in order, usually in lower case and without marks.
@@ -176,15 +173,8 @@ class Punctuator:
                 begins_sentence = MARKS[mark] == "."
 
     def score(self, words: Iterable[str], pauses: Iterable[float] | None = None) -> Iterator[ScoreArrays]:
-        """Yield the scores `[T, ...]` of consecutive words, part by part."""
+        """Yield the scores `[T, ...]` of consecutive words, from windows that overlap."""
         steps = zip(map(self.encode, words), repeat(nan) if pauses is None else pauses, strict=False)
-        if self.model.lookahead is None:
-            yield from self._score_in_windows(steps)
-        else:
-            yield from self._score_in_parts(self.model, steps)
-
-    def _score_in_windows(self, steps: Iterator[_Step]) -> Iterator[ScoreArrays]:
-        """Yield the scores of consecutive words, from windows that overlap."""
         known: list[_Step] = []
         before = 0  # words at the start of `known` that are only context
         while True:
@@ -203,19 +193,6 @@ class Punctuator:
                 yield ScoreArrays(scores.cases[row, inner], scores.marks[row, inner])
             before = min(last, CONTEXT_WORDS)
             del known[: last - before]
-
-    def _score_in_parts(self, model: PunctuationModel, steps: Iterator[_Step]) -> Iterator[ScoreArrays]:
-        """Yield the scores of consecutive words, from parts of which each continues the state of the last."""
-        state: States | None = None
-        delay = model.lookahead or 0
-        part = list(islice(steps, WINDOW_WORDS))
-        while part:
-            following = list(islice(steps, WINDOW_WORDS))
-            row, pauses = zip(*part, strict=True)
-            scores, state = model.score_part(row, pauses, state, is_last=not following)
-            skipped, delay = min(delay, len(scores.cases)), max(0, delay - len(scores.cases))
-            yield ScoreArrays(scores.cases[skipped:], scores.marks[skipped:])
-            part = following
 
     def _is_foreign(self, word: str) -> bool:
         return not self.encode(word) and any(map(str.isalpha, word))
@@ -253,7 +230,7 @@ def _group(words: Iterable[str], pauses: Iterable[float]) -> Iterator[_Group]:
 def load_punctuator(name_or_path: str | Path | None = None, device: str = "auto") -> Punctuator:
     """Load a model that restores punctuation by its name or path; the default model if not given.
 
-    On the CPU, a model that reads in both directions runs in ONNX Runtime, which starts faster than torch.
+    On the CPU, it runs in ONNX Runtime, which starts faster than torch.
 
     Raises:
         CheckpointError: the model does not exist, is damaged, or is for another task.
@@ -261,8 +238,7 @@ def load_punctuator(name_or_path: str | Path | None = None, device: str = "auto"
     """
     config, stored = open_model(name_or_path, TASK, PunctuationConfig)
     tokenizer = restore_tokenizer(stored.header.tokenizer)
-    on_cpu = device == "cpu" or (device == "auto" and shutil.which("nvidia-smi") is None)
-    if on_cpu and config.model.lookahead is None:
+    if device == "cpu" or (device == "auto" and shutil.which("nvidia-smi") is None):
         return Punctuator(OnnxModel(config, stored), tokenizer, config, stored.header)
 
     from audioseq.device import choose_device

@@ -147,7 +147,7 @@ class PunctuationTask(HasConfig):
 
     def loss(self, batch: Batch, model: nn.Module) -> Loss:
         """Compute the negative log-likelihood of both labels in nats; the weight is the number of words."""
-        scores = self.model.score(batch.words)
+        scores = self.model(batch.words)
         pairs = (scores.cases, batch.cases), (scores.marks, batch.marks)
         nats = [
             nn.functional.cross_entropy(
@@ -169,7 +169,7 @@ class PunctuationTask(HasConfig):
             batch = self._batch(texts, [[UNKNOWN_PAUSE] * len(text) for text in texts])
             loss = self.loss(batch, model)
             total, words = total + float(loss.total), words + loss.weight
-            scores = self.model.score(batch.words)
+            scores = self.model(batch.words)
             for row, text in enumerate(texts):
                 labels = [
                     LabelledWord(self.words[word], case, mark, "")

@@ -26,11 +26,6 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Punctuator:
     return punctuator(tmp_path_factory.mktemp("both"))
 
 
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Punctuator:
-    return punctuator(tmp_path_factory.mktemp("live"), lookahead=3)
-
-
 def text_of(count: int, seed: int = 1) -> list[str]:
     return random.Random(seed).choices(WORDS, k=count)
 
@@ -43,12 +38,11 @@ def test_words_change_only_in_case_and_marks(tiny: Punctuator) -> None:
     assert set(tiny.punctuate(words, [0.0] * 300)) != set(written)
 
 
-def test_the_texts_of_a_recogniser_may_be_empty_or_short(tiny: Punctuator, live: Punctuator) -> None:
-    for model in tiny, live:
-        assert model.punctuate([]) == []
-        assert model.punctuate([], []) == []
-        assert model.punctuate_text("") == ""
-        assert len(model.punctuate(["cat"], [0.3])) == 1
+def test_the_texts_of_a_recogniser_may_be_empty_or_short(tiny: Punctuator) -> None:
+    assert tiny.punctuate([]) == []
+    assert tiny.punctuate([], []) == []
+    assert tiny.punctuate_text("") == ""
+    assert len(tiny.punctuate(["cat"], [0.3])) == 1
     with pytest.raises(DataError, match="2 words have 1 pauses; give one for each word"):
         tiny.punctuate(["the", "cat"], [0.1])
 
@@ -115,31 +109,28 @@ def test_windows_give_the_result_of_their_surroundings(
     assert changed[50:] == labels[50:]
 
 
-def test_a_long_text_is_written_in_parts(
-    tiny: Punctuator, live: Punctuator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_text_is_written_in_parts(tiny: Punctuator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "WINDOW_WORDS", 10)
     monkeypatch.setattr(pipeline, "CONTEXT_WORDS", 4)
     monkeypatch.setattr(pipeline, "BATCH_WINDOWS", 3)
     words = [*text_of(100), "–", *text_of(20, 2)]
-    for model in tiny, live:
-        read = 0
+    read = 0
 
-        def encode(word: str, model: Punctuator = model) -> list[int]:
-            nonlocal read
-            read += 1
-            return model.tokenizer.encode(word)
+    def encode(word: str) -> list[int]:
+        nonlocal read
+        read += 1
+        return tiny.tokenizer.encode(word)
 
-        monkeypatch.setattr(model, "encode", encode)
-        parts = list[str]()
-        for part in model.punctuate_parts(" ".join(words) + "\n"):
-            parts.append(part)
-            written = len("".join(parts).replace(" –", "").split())
-            assert read <= 2 * written + 3 * 10 + 4 + 10  # words are encoded once more when they are written
-        assert len(parts) == 14
-        assert "".join(parts).replace(" –", "").split() == [
-            each for word in model.punctuate(words) for each in word.replace(" –", "").split() if each != "–"
-        ]
+    monkeypatch.setattr(tiny, "encode", encode)
+    parts = list[str]()
+    for part in tiny.punctuate_parts(" ".join(words) + "\n"):
+        parts.append(part)
+        written = len("".join(parts).replace(" –", "").split())
+        assert read <= 2 * written + 3 * 10 + 4 + 10  # words are encoded once more when they are written
+    assert len(parts) == 14
+    assert "".join(parts).replace(" –", "").split() == [
+        each for word in tiny.punctuate(words) for each in word.replace(" –", "").split() if each != "–"
+    ]
 
 
 def test_a_bias_changes_how_often_a_label_is_chosen(tiny: Punctuator) -> None:
@@ -162,18 +153,6 @@ def test_names_are_written_alike_with_every_label(tiny: Punctuator) -> None:
     assert {word for word in written if word[:3].lower() not in ("the", "cat")} == {"iPad", "NASA's", "NASA"}
     once = model.punctuate_text("ipad http://nasa/ipad")
     assert once.endswith(" http://nasa/ipad") and model.punctuate_text(once) == once
-
-
-@pytest.mark.parametrize("window", [1, 2, 5, 100])
-def test_a_model_with_lookahead_does_not_depend_on_windows(
-    live: Punctuator, window: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = text_of(41)
-    whole = list(live.label(words))
-    monkeypatch.setattr(pipeline, "WINDOW_WORDS", window)
-    assert list(live.label(words)) == whole
-    assert list(live.label([*words[:30], "zebra"]))[:27] == whole[:27]
-    assert len(set(whole)) > 3
 
 
 def test_the_public_function_loads_a_model(tmp_path: Path) -> None:
