@@ -85,7 +85,7 @@ def build(
             wanted = replace(wanted, style=made[0].style, key=made[0].key, tempo=None)
         else:
             score = append(score, *sections[letter])
-            last = len(score.bars()) - 1
+            last = len(score.bars()) - 1 - (score.pickup > 0)
             cadence = last - min(CADENCE_BARS, max(bars // 2, 1)) + 1, last
             made += composer.fill(
                 score, cadence, seed, options=replace(wanted, bars=None, meter=None, pedal=None), **more

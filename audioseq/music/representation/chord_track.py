@@ -71,7 +71,7 @@ def read_chords(score: Score) -> str:
 
     If most markers are chord symbols, the chords are those of the markers. Otherwise they are recognised in
     the notes of each bar, or half bar: the chord with the largest share of the sounding time, and the fewest
-    tones that are missing, best on its bass.
+    tones that are missing, best on its bass. A pickup has none.
 
     Raises:
         DataError: the score has neither notes nor chord symbols.
@@ -82,7 +82,7 @@ def read_chords(score: Score) -> str:
         >>> read_chords(Score(tuple(notes)))
         '| C | Am7 | F G7/B |'
     """
-    lines = np.asarray(score.beats(score.bars()), np.float64)
+    lines = np.asarray(score.beats(score.bars()), np.float64)[1 if score.pickup else 0 :]
     changes = _written(score) or _heard(score, lines)
     if not changes:
         raise DataError("has no chords; give a file with chords as notes or as markers, such as Am7")

@@ -50,6 +50,13 @@ def test_notes_bar_by_bar_and_half_bar_by_half_bar(broken: bool) -> None:
     assert read_chords(voiced("| Am Dm | E7 Am |", (6, 8))) == "| Am Dm | E7 Am |"
 
 
+def test_a_pickup_has_no_chord() -> None:
+    notes = [Note(67, 80, 0.0, 1.0)]
+    notes += [Note(p, 80, 1.0, 4.0) for p in (48, 52, 55)] + [Note(p, 80, 5.0, 4.0) for p in (43, 47, 50, 53)]
+    score = Score(tuple(notes), ((0.0, 60.0),), ((0.0, 1, 4), (1.0, 4, 4)))
+    assert read_chords(score) == "| C | G7 |"
+
+
 def test_markers_are_chords() -> None:
     progression = parse_progression(TEXT)
     score = Score((Note(60, 80, 0.0, 10.0),), ((0.0, 120.0),))
