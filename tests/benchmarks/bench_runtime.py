@@ -85,8 +85,8 @@ def run(command: Sequence[str], threads: int | None = 1) -> tuple[str, float, fl
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             errors.seek(0)
-            reason = errors.read().decode().strip().splitlines()[-1]
-            raise FailedError(reason.partition(". ")[0].rpartition(": ")[2])
+            lines = errors.read().decode().strip().splitlines() or [f"exit code {process.returncode}"]
+            raise FailedError(lines[-1].partition(". ")[0].rpartition(": ")[2])
         output.seek(0)
         text = output.read().decode()
     scale = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kilobytes
@@ -185,11 +185,11 @@ def measure(
 ) -> report.Row:
     """Return the row of a variant; only the reason if it does not run."""
     try:
+        starts = [run([*variant.command, str(place / "start.flac")], None) for _ in range(runs)]
         output, cpu, _, memory = run([*variant.command, str(place / "utterances")])
         clips = [memory]
         if variant.decoding != OTHER:
             clips = [run([*variant.command, str(place / "clips")])[3] for _ in range(runs)]
-        starts = [run([*variant.command, str(place / "start.flac")], None) for _ in range(runs)]
     except FailedError as error:
         return dict.fromkeys(COLUMNS, "") | {
             "decoding": variant.decoding,
