@@ -53,7 +53,7 @@ class Summary:
     def __str__(self) -> str:
         return (
             f"{self.done:,} transcribed, {self.skipped:,} skipped, {self.failed:,} failed; "
-            f"{self.seconds / 3600:.2f} h of audio in {timedelta(seconds=round(self.elapsed))}; "
+            f"{self.seconds / 60:,.1f} minutes of audio in {timedelta(seconds=round(self.elapsed))}; "
             f"see {self.journal}"
         )
 

@@ -114,9 +114,11 @@ def prepare(
                 progress(done, len(by_file))
     train, valid = split_by_text(kept, valid_share)
     if not train or not valid:
-        table = Prepared((), (), tuple(problems), dropped).table()
+        sentences = len({utterance.text for utterance in kept})
+        left_out = "".join(f"; {len(problems)} left out: {p.example}: {p.reason}" for p in problems[:1])
         raise DataError(
-            f"{folder}: {len(kept)} usable recordings are too few to train and validate on; add more\n{table}"
+            f"{folder}: {len(kept)} usable recordings with {sentences} different texts are too few to train "
+            f"and validate on; add more{left_out}"
         )
     return Prepared(tuple(train), tuple(valid), tuple(problems), dropped)
 

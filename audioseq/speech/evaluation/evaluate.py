@@ -88,7 +88,7 @@ class Report:
             [
                 *rates,
                 f"without errors  {100 * self.exact:.2f} % of {len(self.results)} utterances",
-                f"{self.seconds / 3600:.2f} h of audio, decoded in {self.elapsed:.0f} s",
+                f"{self.seconds / 60:,.1f} minutes of audio, decoded in {self.elapsed:.0f} s",
                 *(line for title, rows in tables.items() if rows for line in ("", title, *rows)),
             ]
         )

@@ -75,8 +75,11 @@ def test_letters_of_another_alphabet_are_kept(tmp_path: Path) -> None:
 )
 def test_invalid_shares_and_too_little_data_are_errors(tmp_path: Path, share: float, message: str) -> None:
     record(tmp_path / "only.wav", "one by itself")
-    with pytest.raises(DataError, match=message):
+    (tmp_path / "damaged.wav").write_bytes(b"no recording")
+    (tmp_path / "damaged.txt").write_text("a text")
+    with pytest.raises(DataError, match=message) as error:
         prepare(tmp_path, valid_share=share)
+    assert "\n" not in str(error.value)
 
 
 def test_folders_without_usable_recordings_are_errors(tmp_path: Path) -> None:
