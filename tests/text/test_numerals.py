@@ -144,6 +144,7 @@ def test_all_dates() -> None:
         ("nineteen ninety nine to two thousand five", "1999 to 2005"),
         ("one eight hundred five five five oh one nine nine", "18005550199"),
         ("call five five five twelve thirty four", "call 5551234"),
+        ("call eight hundred five, five five, oh one nine nine, please", "call 8005550199, please"),
         ("one oh one point five", "101.5"),
         ("february eighteen oh nine", "february 1809"),
         ("May twelve nineteen forty five", "May 12, 1945"),
@@ -180,6 +181,8 @@ def test_always_in_figures(text: str, expected: str) -> None:
         "oh one of them",
         "five foot ten",
         "twenty thirty forty men",
+        "two three five seven eleven thirteen seventeen",
+        "two, five, three, seven, one, nine, four",
         "you may first nineteen times",
     ],
 )

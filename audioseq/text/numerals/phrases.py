@@ -59,7 +59,8 @@ def read_digits(stretch: Stretch, start: int) -> list[Written]:
     """Read three digits or more; "double" and "triple" repeat a digit.
 
     Counting ("one two three") stays words. A telephone number, of which at least three digits in a row are
-    single, may also have hundreds and pairs: "eight hundred five five five twelve thirty".
+    single, may also have hundreds and pairs: "eight hundred five five five twelve thirty". Numbers that
+    increase are a list.
     """
     groups, end = list[_Group](), start
     while (group := _read_group(stretch, end)) is not None:
@@ -68,7 +69,8 @@ def read_digits(stretch: Stretch, start: int) -> list[Written]:
     digits = "".join(group.digits for group in groups)
     singles = "".join(str(len(group.digits)) if group.is_single else " " for group in groups)
     if " " in singles:
-        is_telephone = len(digits) >= FEWEST_TELEPHONE_DIGITS and "111" in singles
+        is_list = all(int(a.digits) < int(b.digits) for a, b in pairwise(groups))
+        is_telephone = len(digits) >= FEWEST_TELEPHONE_DIGITS and "111" in singles and not is_list
         return [Written(digits, end - start)] if is_telephone else []
     steps = {int(b) - int(a) for a, b in pairwise(digits)}
     is_counting = len(digits) == len(groups) and (steps == {1} or steps == {-1})

@@ -6,19 +6,23 @@ import re
 from collections.abc import Iterator, Sequence
 
 from audioseq.text.numerals.dates import YEARS, read_year
-from audioseq.text.numerals.phrases import PHRASES
+from audioseq.text.numerals.phrases import FEWEST_TELEPHONE_DIGITS, PHRASES, read_digits
 from audioseq.text.numerals.spoken import Number, read_number
 from audioseq.text.numerals.stretch import Stretch, Written, count_words, figures, ordinal_figures
 
 SMALLEST_IN_FIGURES = 10
 LARGEST_AT_START = 100
 """Larger numbers are in figures also at the beginning of a sentence."""
+MOST_TELEPHONE_WORDS = 20
+"""Words of the longest telephone number that may have commas."""
 LARGEST_INCHES = 11
 """Numbers to this stay words after feet: "five foot ten"."""
 _BEFORE_YEARS = ("in", "since", "year", "until", "till", "circa")
 _JOINING = ("or", "and", "to")
 _EDGES = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.?!]")
+_Edges = tuple[str, str, str]
+"""What goes before a word, the word, and what follows it."""
 
 
 def write_numbers(words: Sequence[str], begins_sentence: bool = True) -> list[Written]:
@@ -51,7 +55,7 @@ def write_numbers(words: Sequence[str], begins_sentence: bool = True) -> list[Wr
 
 def _split(words: Sequence[str], begins_sentence: bool) -> Iterator[list[Written]]:
     """Split words at their marks, and yield what is written for each stretch."""
-    edges = [_EDGES.fullmatch(word).groups() for word in words]  # type: ignore[union-attr]
+    edges = _join_telephone_numbers([_read_edges(word) for word in words])
     first = 0
     for index, (_, _, after) in enumerate(edges):
         end = index + 1
@@ -66,6 +70,30 @@ def _split(words: Sequence[str], begins_sentence: bool) -> Iterator[list[Written
         written[-1] = Written(last + after, written[-1].spoken)
         yield written
         first, begins_sentence = end, ends_sentence
+
+
+def _read_edges(word: str) -> _Edges:
+    before, core, after = _EDGES.fullmatch(word).groups()  # type: ignore[union-attr]
+    return before, core, after
+
+
+def _join_telephone_numbers(edges: Sequence[_Edges]) -> list[_Edges]:
+    """Remove commas within telephone numbers, unless more than half of the words have one, as in a list."""
+    joined = list(edges)
+    start = 0
+    while start < len(edges):
+        end = start + 1
+        last = min(len(edges), start + MOST_TELEPHONE_WORDS)
+        while end < last and edges[end - 1][2] in ("", ",") and not edges[end][0]:
+            end += 1
+        run = Stretch(tuple(core for _, core, _ in edges[start:end]), False, False)
+        count = count_words(read_digits(run, 0))
+        inner = range(start, start + count - 1)
+        if count >= FEWEST_TELEPHONE_DIGITS and sum(edges[n][2] == "," for n in inner) <= len(inner) / 2:
+            for n in inner:
+                joined[n] = (*edges[n][:2], "")
+        start += max(1, count)
+    return joined
 
 
 def _write(stretch: Stretch) -> list[Written]:
