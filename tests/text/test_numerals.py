@@ -167,6 +167,7 @@ def test_always_in_figures(text: str, expected: str) -> None:
         "five and twenty years",
         "nine or ten men",
         "a hundred men and a thousand more",
+        "an hundred centuries",
         "hundreds of thousands",
         "half a dozen",
         "a tenth of it",

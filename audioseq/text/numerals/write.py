@@ -148,7 +148,7 @@ def _stays_words(stretch: Stretch, start: int, number: Number) -> bool:
     return (
         number.value < SMALLEST_IN_FIGURES
         or (number.is_ordinal and stretch.has(start - 1, ("a", "an", "one")))
-        or (stretch.at(start) == "a" and number.end == start + 2)
+        or (stretch.has(start, ("a", "an")) and number.end == start + 2)
         or (number.value <= LARGEST_INCHES and stretch.has(start - 1, ("foot", "feet")))
         or (fraction and stretch.has(number.end + 2, ("half", "quarter", "third", "quarters")))
         or (begins_sentence and number.value <= LARGEST_AT_START)
