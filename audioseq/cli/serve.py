@@ -103,7 +103,7 @@ def serve(
             raise ConfigError(f"{module} is not installed; run: {install}")
 
     if web and workers > 1:
-        raise ConfigError(f"--workers {workers}: a page lives in one process; leave out --web or --workers")
+        raise ConfigError(f"--workers {workers}: --web needs a single process; leave out --web or --workers")
 
     from audioseq.server.options import ServerOptions
     from audioseq.server.run import run
