@@ -51,7 +51,7 @@ async def parsed_form(request: Request) -> AsyncIterator[FormData]:
     except HTTPException as error:
         raise RequestError(f"the form is damaged: {error.detail}; send it again") from None
     except ClientDisconnect:
-        raise RequestError("the client has gone", status=499) from None
+        raise RequestError("the client has disconnected", status=499) from None
     try:
         yield form
     finally:
@@ -133,7 +133,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
         if not running.done():
             running.cancel()
             await asyncio.wait({running})
-            raise RequestError("the client has gone", status=499)
+            raise RequestError("the client has disconnected", status=499)
         return running.result()
     finally:
         gone.cancel()

@@ -1,4 +1,4 @@
-"""Hotwords of requests: keywords, and the words that a prompt tells to expect."""
+"""Hotwords of requests: keywords, and the words that a prompt contains."""
 
 from __future__ import annotations
 

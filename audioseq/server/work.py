@@ -1,4 +1,4 @@
-"""Work in threads, which stops soon after its caller has gone."""
+"""Work in threads, which stops soon after the client has disconnected."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from audioseq.server.errors import RequestError
 
 T = TypeVar("T")
 Check = Callable[[], None]
-"""Raises `Cancelled` if the client has gone, or the request took too long."""
+"""Raises `Cancelled` if the client has disconnected, or the request took too long."""
 
 
 class Cancelled(Exception):
-    """The client has gone, or the request took too long."""
+    """The client has disconnected, or the request took too long."""
 
 
 async def run_in_thread(executor: Executor, work: Callable[[Check], T], timeout_seconds: float) -> T:

@@ -44,7 +44,7 @@ class SharedFiles:
     def _send(self, folder: str, name: str) -> FileResponse:
         path = self._paths.get((folder, name))
         if path is None:
-            raise RequestError("this file is gone: its page was closed", status=404)
+            raise RequestError("this file was deleted, because its page was closed", status=404)
         return FileResponse(path, media_type=MEDIA_TYPES[path.suffix])
 
 

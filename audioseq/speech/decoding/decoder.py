@@ -185,7 +185,7 @@ class DecoderCache:
         self._decoders: dict[DecodingOptions, Decoder] = {}
 
     def load(self, options: DecodingOptions) -> Decoder:
-        """Return the decoder for options; one that differs only in hotwords lends its language models.
+        """Return the decoder for options; decoders that differ only in hotwords share their models.
 
         Raises:
             CheckpointError, ConfigError: as in `Decoder`.
