@@ -30,4 +30,6 @@ class StreamOptions:
     """Options of a stream."""
 
     latency: Latency = Latency()
+    """Delay of the emissions."""
     endpointing: Endpointing = field(default_factory=Endpointing)
+    """Rules that end a segment."""

@@ -40,8 +40,8 @@ class FinalResult:
 class Session:
     """Transcribes a stream while it arrives; `Recogniser.stream` makes one.
 
-    The blocks may have any length: the result is the same. The memory does not grow with the stream. With the
-    end of the context (`with`), the stream ends, and the last segment becomes final.
+    The blocks may have any length: the result is the same. The memory does not grow with the stream. At the
+    end of a `with` block, the stream ends, and the last segment becomes final.
 
     Args:
         model: the acoustic model.
@@ -87,7 +87,7 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """Length of the stream so far."""
+        """Length of the stream so far, seconds."""
         return (self._start + self._samples) / SAMPLE_RATE
 
     @property
