@@ -97,7 +97,7 @@ def export(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Write a model for distribution, with small weights, or as an ONNX graph.
+    """Write a model with small weights, or as an ONNX graph.
 
     The weights of a model file are stored as fp16, or with `--int8` as 8-bit integers with a scale for each
     row. An ONNX graph computes log-probabilities from waveforms, in fp32 or with `--int8` in integers, which
