@@ -238,9 +238,7 @@ def read_model(path: Path, random: Random) -> None:
     """Load a model for its task, and use it."""
     uses: dict[str, Callable[[Path], object]] = {
         "speech": _use_recogniser,
-        "music": lambda path: music.load_composer(path).compose(
-            0, options=music.CompositionOptions(bars=1)
-        ),
+        "music": lambda path: music.load_composer(path).compose(0, options=music.CompositionOptions(bars=1)),
         "harmony": lambda path: harmony.load_harmoniser(path, "cpu").harmonise(tiny_harmony.scale(), 0),
         "language": _use_predictor,
         "ngram": _use_ngram,
