@@ -1,6 +1,7 @@
 """Compare composed pieces with held-out pieces: statistics, endings, ranges, hands, parallels, density.
 
     python recipes/music-lstm/compare.py [MODEL] [--split valid] [--pieces 16] [--publish HARDWARE]
+    python recipes/music-lstm/compare.py --table        # the published figures as the table of the README
 
 A statistic is alike if the median of the pieces is between the 25th and the 75th percentile of the held-out
 pieces. Both are 32 bars long: the held-out ones from the middle of a piece. Endings and entries are those of
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,75 @@ def compare(composer: Composer, style: str, held_out: list[Piece], pieces: int) 
     return figures
 
 
+ROWS = {
+    "notes per second": "notes_per_second", "polyphony": "polyphony",
+    "note length, quarters: median": "note_length",
+    "binary logarithm of the lengths: s.d.": "note_length_spread",
+    "different velocities": "velocities", "velocity: s.d.": "velocity_spread",
+    "similarity to 4 bars ago": "similarity_4", "8 bars ago": "similarity_8", "16 bars ago": "similarity_16",
+}  # fmt: skip
+"""Rows of the table with statistics: title, and name in the results."""
+SHARES = {
+    "last chord: tonic triad in root position": "tonic_triad", "cadence before it": "cadence",
+    "first track enters within 8 bars": "entered",
+    "pieces with notes outside their instruments": "pieces_with_notes_outside",
+    "piano chords that two hands cannot play": "wide_chords",
+}  # fmt: skip
+"""Rows with shares of pieces or chords."""
+
+
+def table(compared: dict[str, Any]) -> str:
+    """Return the published figures of all styles as a table in Markdown."""
+    styles = [style for style in v.STYLES if style in compared]
+    rows = [["", *styles], ["---"] * (len(styles) + 1)]
+
+    def add(title: str, cell: Callable[[dict[str, Any]], str]) -> None:
+        rows.append([title, *(cell(compared[style]) for style in styles)])
+
+    def quartiles(name: str) -> Callable[[dict[str, Any]], str]:
+        digits = 1 if name in ("notes_per_second", "polyphony", "velocity_spread") else 2
+        digits = 0 if name == "velocities" else digits
+
+        def cell(figures: dict[str, Any]) -> str:
+            ours, theirs = figures["statistics"][name]["ours"], figures["statistics"][name]["held_out"]
+            return f"{ours[1]:.{digits}f} ({theirs[0]:.{digits}f} to {theirs[2]:.{digits}f})"
+
+        return cell
+
+    def percent(value: float, digits: int = 0) -> str:
+        return f"{100 * value:.{digits}f} %"
+
+    def share(name: str) -> Callable[[dict[str, Any]], str]:
+        digits = 1 if name == "wide_chords" else 0
+
+        def cell(figures: dict[str, Any]) -> str:
+            ours, theirs = figures["form"][name], figures["form_of_held_out_pieces"][name]
+            return f"{percent(ours, digits)} ({percent(theirs, digits)})"
+
+        return cell
+
+    def parallels(form: dict[str, float]) -> str:
+        return f"{form['fifths']:.2f} / {form['octaves']:.2f}"
+
+    add("pieces, and held-out pieces", lambda figures: f"{figures['pieces']}, {figures['held_out']}")
+    for title, name in ROWS.items():
+        add(title, quartiles(name))
+    add("median outside the quartiles", lambda f: ", ".join(f["median_outside"]).replace("_", " ") or "none")
+    for title, name in SHARES.items():
+        add(title, share(name))
+    if "chorale" in compared:
+        both = (
+            parallels(compared["chorale"]["form"]),
+            parallels(compared["chorale"]["form_of_held_out_pieces"]),
+        )
+        cells = [f"{both[0]} ({both[1]})" if style == "chorale" else "–" for style in styles]
+        rows.append(["parallel fifths / octaves in 100 chords", *cells])
+    add("estimated key is the requested one", lambda figures: percent(figures["key"]))
+    add("density requested and measured: rank correlation", lambda f: f"{f['density']['spearman']:.2f}")
+    add(f"similarity to 4 bars ago, best of {CANDIDATES}", lambda f: f"{f['similarity_4_of_the_best']:.2f}")
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -110,7 +181,11 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=100, help="held-out pieces of each style, at most")
     parser.add_argument("--styles", nargs="+", default=list(v.STYLES[:-1]), choices=v.STYLES[:-1])
     parser.add_argument("--publish", **OPTIONS["publish"])
+    parser.add_argument("--table", action="store_true", help="only print the published figures")
     args = parser.parse_args()
+    if args.table:
+        print(table(json.loads((HERE / "results.json").read_text())["compared"]))
+        return
     composer = pipeline.load_composer(args.model)
     for style in args.styles:
         held_out = read_held_out(args.split, style, args.held_out)

@@ -1,10 +1,10 @@
 """Measure how the pianists of POP909 use the pedal, and how far from the grid they play.
 
-    python recipes/music-lstm/performance.py --from DIR [--learn] [--pieces 40] [--publish HARDWARE]
+    python recipes/music-lstm/performance.py --from DIR [--learn SONGS] [--pieces 40] [--publish HARDWARE]
 
-DIR is the folder with `pop909/`; `prepare.py` has written the manifests. With `--learn`, the habits of the
-training songs are written to `audioseq/music/composing/performance.json`. Then composed pieces are compared
-with held-out songs. With `--publish`, the figures become the entry `performance` of `results.json`.
+DIR is the folder with `pop909/`; `prepare.py` has written the manifests. With `--learn`, the habits of that
+many training songs are written to `audioseq/music/composing/performance.json`. Then composed pieces are
+compared with held-out songs. With `--publish`, the figures become the entry `performance` of `results.json`.
 
 The pedal is that of the track PIANO, in the songs in which it is changed at least every other bar. The onsets
 of most tracks are exactly on the grid: they were quantised. The timing is that of the other tracks.
@@ -63,16 +63,16 @@ class Song:
         return max(note.track for note in self.recorded.notes)
 
 
-def read_songs(folder: Path, split: str) -> list[Song]:
-    """Return the songs of a split."""
+def read_songs(folder: Path, split: str, most: int = 10_000) -> list[Song]:
+    """Return songs of a split, evenly from its list."""
     songs = []
-    for entry in read_manifest(DATA / f"{split}.jsonl"):
-        if entry.style == "pop":
-            recorded = Score.load(folder / "pop909" / f"{entry.id.removeprefix('pop909-')}.mid", pedal=False)
-            grid = Score.load(entry.midi_filepath)
-            onsets = [np.sort(s.beats(np.array([n.onset for n in s.notes]))) for s in (recorded, grid)]
-            length = min(map(len, onsets))
-            songs.append(Song(recorded, grid, float(np.median(onsets[1][:length] - onsets[0][:length]))))
+    entries = [entry for entry in read_manifest(DATA / f"{split}.jsonl") if entry.style == "pop"]
+    for entry in entries[:: -(-len(entries) // most)]:
+        recorded = Score.load(folder / "pop909" / f"{entry.id.removeprefix('pop909-')}.mid", pedal=False)
+        grid = Score.load(entry.midi_filepath)
+        onsets = [np.sort(s.beats(np.array([n.onset for n in s.notes]))) for s in (recorded, grid)]
+        length = min(map(len, onsets))
+        songs.append(Song(recorded, grid, float(np.median(onsets[1][:length] - onsets[0][:length]))))
     return songs
 
 
@@ -89,7 +89,7 @@ def describe_pedal(down: list[tuple[float, float]], bars: int) -> tuple[float, f
 
 def learn_pedal(songs: list[Song]) -> dict[str, Any]:
     """Return how often the pedal is changed at each kind of beat, and the times of lifts and presses."""
-    counts = np.zeros((2, p.PLACES, 3, p.MAX_WAIT))
+    counts = np.zeros((2, p.PLACES, 3, 2, p.MAX_WAIT))
     lifts, presses = [], []
     for song in songs:
         down = pedal_of(song)
@@ -150,7 +150,11 @@ def near(chords: list[tuple[int, np.ndarray]]) -> list[np.ndarray]:
 
 
 def learn_timing(tracks: list[list[tuple[int, np.ndarray]]]) -> dict[str, Any]:
-    """Return the quantiles of the deviations, and the correlations of their normal scores."""
+    """Return the quantiles of the deviations, and the correlations of their normal scores.
+
+    A correlation is that of normal variables with the same median difference: outliers do not count, and
+    chords have the median spread of the songs.
+    """
     kept = [near(chords) for chords in tracks]
     every = np.sort(np.concatenate([each for chords in kept for each in chords]))
     inverse = NormalDist().inv_cdf
@@ -167,9 +171,16 @@ def learn_timing(tracks: list[list[tuple[int, np.ndarray]]]) -> dict[str, Any]:
         neighbours += [*pairwise(means)]
     return {
         "deviation": np.round(np.quantile(every, QUANTILES), 4).tolist(),
-        "chord": round(float(np.corrcoef(np.array(pairs).T)[0, 1]), 2),
-        "next": round(float(np.corrcoef(np.array(neighbours).T)[0, 1]), 2),
+        "chord": correlation(pairs),
+        "next": correlation(neighbours),
     }
+
+
+def correlation(pairs: list[tuple[float, float]]) -> float:
+    """Return the correlation of pairs of standard normal variables, from their median difference."""
+    first, second = np.array(pairs).T
+    spread = np.median(np.abs(first - second)) / NormalDist().inv_cdf(0.75)
+    return round(float(max(1 - spread**2 / 2, 0.0)), 3)
 
 
 def learn(songs: list[Song]) -> None:
@@ -237,13 +248,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--from", dest="source", type=Path, required=True, help="folder with pop909/")
-    parser.add_argument("--learn", action="store_true", help="write the habits of the training songs")
+    parser.add_argument("--learn", type=int, metavar="SONGS", help="write the habits of training songs")
     parser.add_argument("--split", choices=("valid", "test"), default="valid")
     parser.add_argument("--pieces", type=int, default=40, help="composed pieces")
     parser.add_argument("--publish", **OPTIONS["publish"])
     args = parser.parse_args()
     if args.learn:
-        learn(read_songs(args.source, "train"))
+        learn(read_songs(args.source, "train", args.learn))
     figures = compare(read_songs(args.source, args.split), args.pieces)
     print(json.dumps(figures, indent=2))
     if args.publish:

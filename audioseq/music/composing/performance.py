@@ -30,6 +30,8 @@ SILENT, SAME_BASS, OTHER_BASS = range(3)
 """What happens at a beat: no note begins, or notes over the bass of the last change, or over another bass."""
 NEAR_BEATS = 0.1
 """Quarter notes around a beat in which a note counts as on the beat."""
+NEAR_END_BEATS = 0.3
+"""Quarter notes around a beat in which the end of a note counts as on the beat."""
 MIN_DOWN_SECONDS = 0.05
 """Shortest time for which the pedal is down."""
 MAX_GAP_SHARE = 0.4
@@ -43,8 +45,8 @@ class Habits:
     """How pianists use the pedal, and how far from the beat they play.
 
     Args:
-        change: probability that the pedal is changed at a beat `[PLACES][3][MAX_WAIT]`: by place in the bar,
-            by what happens there, and by beats since the last change.
+        change: probability that the pedal is changed at a beat `[PLACES][3][2][MAX_WAIT]`: by place in the
+            bar, by what begins there, by whether notes end there, and by beats since the last change.
         lift: evenly spaced quantiles of the time from the beat to the lift, seconds.
         press: the same of the time from the lift until the pedal goes down again.
         deviation: the same of the time from the grid to the onset of a note.
@@ -52,7 +54,7 @@ class Habits:
         next: correlation of the deviations of neighbouring chords of a track.
     """
 
-    change: Sequence[Sequence[Sequence[float]]]
+    change: Sequence[Sequence[Sequence[Sequence[float]]]]
     lift: Sequence[float]
     press: Sequence[float]
     deviation: Sequence[float]
@@ -68,12 +70,16 @@ class Habits:
 
 
 class Beat(NamedTuple):
-    """A beat of a piece: position in quarter notes, place in the bar, and the lowest note that sounds."""
+    """A beat of a piece."""
 
     position: float
+    """In quarter notes."""
     place: int
+    """Beats since the bar line."""
     bass: int | None
-    """Pitch class; None if no note begins here."""
+    """Pitch class of the lowest note that sounds; None if no note begins here."""
+    ends: bool
+    """Whether most notes that sound end here. The pedal holds notes in POP909, so it was probably lifted."""
 
 
 @dataclass
@@ -88,11 +94,11 @@ class Foot:
     bass: int | None = None
     wait: int = 0
 
-    def reach(self, beat: Beat) -> tuple[int, int, int]:
+    def reach(self, beat: Beat) -> tuple[int, int, int, int]:
         """Return the index into `Habits.change` of the next beat."""
         self.wait += 1
         event = SILENT if beat.bass is None else SAME_BASS if beat.bass == self.bass else OTHER_BASS
-        return beat.place, event, min(self.wait, MAX_WAIT) - 1
+        return beat.place, event, int(beat.ends), min(self.wait, MAX_WAIT) - 1
 
     def change(self, beat: Beat) -> None:
         """Record a change of the pedal at this beat."""
@@ -122,8 +128,8 @@ def add_pedal(score: Score, random: np.random.Generator, begin: float = 0.0) -> 
         seconds = float(score.seconds(beat.position))
         if seconds <= first or seconds >= end:
             continue
-        place, event, wait = foot.reach(beat)
-        if random.random() < habits.change[place][event][wait]:
+        place, event, ends, wait = foot.reach(beat)
+        if random.random() < habits.change[place][event][ends][wait]:
             lift = max(seconds + _draw(habits.lift, random), changes[-1][0] + MIN_DOWN_SECONDS)
             changes += [(lift, False), (lift + max(_draw(habits.press, random), 0.0), True)]
             foot.change(beat)
@@ -158,9 +164,8 @@ def beats_of(score: Score, notes: Iterable[Note]) -> Iterator[Beat]:
     """
     lines = np.asarray(score.beats(score.bars()), np.float64)
     changes = np.asarray(score.beats(np.array([each[0] for each in score.time_signatures])), np.float64)
-    held = list(notes)
-    spans = np.asarray(score.beats(np.array([(note.onset, note.end) for note in held])), np.float64)
-    pitches = np.array([note.pitch for note in held])
+    rows = np.array([(note.onset, note.end, note.pitch) for note in notes])
+    spans, pitches = np.asarray(score.beats(rows[:, :2]), np.float64), rows[:, 2].astype(int)
     for start, stop in pairwise(lines.tolist()):
         index = max(int(np.searchsorted(changes, start + NEAR_BEATS, side="right")) - 1, 0)
         _, numerator, denominator = score.time_signatures[index]
@@ -169,7 +174,9 @@ def beats_of(score: Score, notes: Iterable[Note]) -> Iterator[Beat]:
             begins = np.abs(spans[:, 0] - position) <= NEAR_BEATS
             sounding = begins | ((spans[:, 0] < position) & (spans[:, 1] > position + NEAR_BEATS))
             bass = int(pitches[sounding].min()) % 12 if begins.any() else None
-            yield Beat(position, min(place, PLACES - 1), bass)
+            ending = np.abs(spans[:, 1] - position) <= NEAR_END_BEATS
+            held = (spans[:, 0] < position - NEAR_BEATS) & (spans[:, 1] > position + NEAR_END_BEATS)
+            yield Beat(position, min(place, PLACES - 1), bass, bool(ending.sum() > held.sum()))
 
 
 def humanise(score: Score, random: np.random.Generator, begin: float = 0.0) -> Score:
