@@ -19,7 +19,7 @@ from audioseq.runtime.graph import select
 from audioseq.runtime.step import ArrayState, StackStep, fuse
 from audioseq.runtime.threads import one_thread
 
-HEAD_ROWS = 256
+HEAD_ROWS = 128
 """Positions whose next tokens are scored at once; limits the memory of the scores to some megabytes."""
 
 
@@ -103,12 +103,13 @@ class PrefixScorer:
             x = outputs[chosen]
             for weight, bias in self._maps:
                 x = x @ weight + bias
-            shift = x.max(axis=1)
-            total = shift + np.log(np.exp(x - shift[:, None]).sum(axis=1))
+            x -= x.max(axis=1, keepdims=True)
             end = first[start + HEAD_ROWS] if start + HEAD_ROWS < len(nodes) else len(edges)
             index = edges_by_node[first[start] : end]
             rows = np.searchsorted(chosen, edges[index, 0])
-            result[index] = x[rows, edges[index, 1]] - total[rows]
+            scores = x[rows, edges[index, 1]]
+            totals = np.log(np.exp(x, out=x).sum(axis=1))
+            result[index] = scores - totals[rows]
         return result
 
 
