@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audioseq.config import load
+from audioseq.midi import Note, Score
 from audioseq.music.config import MusicConfig
 from audioseq.music.data.corpora import read_manifest
 from audioseq.music.task import train
 from tests.music import tiny
-from tests.recipes.script import module
+from tests.recipes.script import importer, module
 
 ROOT = Path(__file__).parents[2]
 RECIPES = [ROOT / "recipes" / name for name in ("adapt-music", "music-lstm")]
@@ -60,4 +63,37 @@ def test_measurements_of_a_composer() -> None:
     found = measure.granted(composer, 8)
     assert found["length"] == found["tempo"] == 1 and 0 <= found["key"] <= 1
     made = composer.compose(1, count=2, options=measure.CompositionOptions(bars=2))
-    assert all(0 <= share <= 1 for share in measure.endings(made, composer))
+    assert all(0 <= share <= 1 for share in measure.endings(made, tiny.network(scale=1.0)))
+
+
+def test_the_published_comparison_is_in_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ROOT / "recipes/music-lstm"
+    compared = json.loads((folder / "results.json").read_text(encoding="utf-8"))["compared"]
+    assert set(compared) == {"pop", "lied", "quartet", "chorale"}
+    table = importer(folder, monkeypatch)("compare").table(compared)
+    assert table in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_habits_are_learnt_from_songs() -> None:
+    performance = module(ROOT / "recipes/music-lstm/performance.py")
+    grid = Score(  # a new bass at each bar line, held by the pedal until then; a quarter takes half a second
+        tuple(Note(36 + 2 * (n % 3) + above, 80, 2.0 * n, 2.0) for n in range(40) for above in (0, 12))
+    )
+    changes = [(2.0 * n + shift, 0, shift > 0) for n in range(1, 40) for shift in (-0.1, 0.1)]
+    late = (
+        np.random.default_rng(1).normal(0, 0.01, 40).repeat(2)
+    )  # the recording begins 3 beats before the grid
+    notes = tuple(
+        Note(note.pitch, 80, note.onset + 1.5 + shift, 0.5)
+        for note, shift in zip(grid.notes, late, strict=True)
+    )
+    pedals = ((1.6, 0, True), *((seconds + 1.5, track, down) for seconds, track, down in changes))
+    song = performance.Song(Score(notes, pedals=(*pedals, (81.5, 0, False))), grid, -3.0)
+    assert performance.uses_pedal(song)
+    found = performance.learn_pedal([song])
+    assert found["lift"] == pytest.approx([-0.1] * 25, abs=1e-3)
+    assert found["press"] == pytest.approx([0.2] * 25, abs=1e-3)
+    assert found["change"][0][2][1][3] > 0.95 > 0.1 > found["change"][1][0][0][0]
+    timing = performance.learn_timing(performance.free_tracks([song.recorded])[0])
+    assert np.ptp(timing["deviation"]) == pytest.approx(np.ptp(late), abs=0.012)
+    assert timing["chord"] == 1 and timing["next"] < 0.6
