@@ -229,7 +229,7 @@ def compare(songs: list[Song], pieces: int) -> dict[str, Any]:
     ]
     played = [replace(each.performance, pedals=()) for each in made]
     own = [chords for score in played for chords in deviations(score).values()]
-    sounding = [statistics.describe(to_grid(each.score.sustained())).polyphony for each in made]
+    sounding = [statistics.describe(to_grid(each.performance.sustained())).polyphony for each in made]
     real = [statistics.describe(to_grid(song.grid)).polyphony for song in pedalled]
     return {
         "songs": len(songs), "songs_with_pedal": len(pedalled), "tracks": tracks, "free_tracks": len(free),

@@ -10,7 +10,7 @@ import numpy as np
 
 from audioseq import __version__
 from audioseq.midi import Score
-from audioseq.music.composing.performance import humanise
+from audioseq.music.composing.performance import humanise, release_keys
 from audioseq.music.representation import vocabulary as v
 from audioseq.music.representation.event_state import Conditions
 from audioseq.music.representation.keys import key_name
@@ -52,11 +52,11 @@ class Composition:
 
     @property
     def performance(self) -> Score:
-        """The music as files and audio have it: the score, with the timing of a player if asked for."""
+        """The music as files and audio have it: keys released with the pedal, and timing if asked for."""
+        played = release_keys(self.score)
         if self.humanised_from is None:
-            return self.score
-        random = np.random.default_rng([self.seed, self.number])
-        return humanise(self.score, random, self.humanised_from)
+            return played
+        return humanise(played, np.random.default_rng([self.seed, self.number]), self.humanised_from)
 
     @property
     def style(self) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audioseq.midi import Note, Score
-from audioseq.midi.pedal import PedalChange
+from audioseq.midi.pedal import PedalChange, spans
 from audioseq.music.composing.options import CompositionOptions
 from audioseq.music.representation.playing import is_piano
 
@@ -140,6 +141,25 @@ def add_pedal(score: Score, random: np.random.Generator, begin: float = 0.0) -> 
     return replace(score, pedals=(*score.pedals, *pedals))
 
 
+def release_keys(score: Score) -> Score:
+    """Return a score whose keys are released with the pedal where notes would end soon after a lift.
+
+    The model learnt the durations of notes that a pedal had prolonged. A note that ends while the pedal is
+    down would sound until the next lift; if the last lift is nearer to its end, it ends there.
+    """
+    held = spans(score.pedals, score.end)
+    notes = []
+    for note in score.notes:
+        down = held.get(note.track, [])
+        index = bisect_right(down, (note.end, np.inf)) - 1
+        if index > 0 and note.end < down[index][1]:
+            lift = down[index - 1][1]
+            if note.onset < lift and note.end - lift < down[index][1] - note.end:
+                note = replace(note, duration=lift - note.onset)
+        notes.append(note)
+    return replace(score, notes=tuple(notes))
+
+
 def wants_pedal(options: CompositionOptions, style: str, is_new: bool = True) -> bool:
     """Return whether a piece has a pedal: as asked for, else if it is a new piece of pop."""
     return is_new and style == "pop" if options.pedal is None else options.pedal
@@ -165,17 +185,17 @@ def beats_of(score: Score, notes: Iterable[Note]) -> Iterator[Beat]:
     lines = np.asarray(score.beats(score.bars()), np.float64)
     changes = np.asarray(score.beats(np.array([each[0] for each in score.time_signatures])), np.float64)
     rows = np.array([(note.onset, note.end, note.pitch) for note in notes])
-    spans, pitches = np.asarray(score.beats(rows[:, :2]), np.float64), rows[:, 2].astype(int)
+    times, pitches = np.asarray(score.beats(rows[:, :2]), np.float64), rows[:, 2].astype(int)
     for start, stop in pairwise(lines.tolist()):
         index = max(int(np.searchsorted(changes, start + NEAR_BEATS, side="right")) - 1, 0)
         _, numerator, denominator = score.time_signatures[index]
         unit = 1.5 if denominator >= 8 and numerator % 3 == 0 else 1.0
         for place, position in enumerate(np.arange(start, stop - NEAR_BEATS, unit).tolist()):
-            begins = np.abs(spans[:, 0] - position) <= NEAR_BEATS
-            sounding = begins | ((spans[:, 0] < position) & (spans[:, 1] > position + NEAR_BEATS))
+            begins = np.abs(times[:, 0] - position) <= NEAR_BEATS
+            sounding = begins | ((times[:, 0] < position) & (times[:, 1] > position + NEAR_BEATS))
             bass = int(pitches[sounding].min()) % 12 if begins.any() else None
-            ending = np.abs(spans[:, 1] - position) <= NEAR_END_BEATS
-            held = (spans[:, 0] < position - NEAR_BEATS) & (spans[:, 1] > position + NEAR_END_BEATS)
+            ending = np.abs(times[:, 1] - position) <= NEAR_END_BEATS
+            held = (times[:, 0] < position - NEAR_BEATS) & (times[:, 1] > position + NEAR_END_BEATS)
             yield Beat(position, min(place, PLACES - 1), bass, bool(ending.sum() > held.sum()))
 
 

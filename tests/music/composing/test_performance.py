@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from audioseq.errors import ConfigError
 from audioseq.midi import Note, Score
 from audioseq.midi.pedal import spans
 from audioseq.music.composing.options import CompositionOptions
-from audioseq.music.composing.performance import Habits, add_pedal, humanise
+from audioseq.music.composing.performance import Habits, add_pedal, humanise, release_keys
 from audioseq.music.instrumentation import arrange
 from audioseq.music.representation.grid import to_score
 from tests.music import tiny
@@ -59,6 +60,15 @@ def test_the_pedal_is_lifted_before_it_goes_down_again() -> None:
     assert list(down) == [True, False] * (len(down) // 2) and (np.diff(times) >= 0).all()
 
 
+def test_keys_are_released_with_the_nearer_lift() -> None:
+    ends = (1.9, 2.5, 2.9, 3.5, 4.5)  # the pedal is up from 2.0 to 2.1, and from 4.0 on
+    notes = tuple(Note(60 + n, 80, 1.0, end - 1.0) for n, end in enumerate(ends))
+    pedals = ((0.1, 0, True), (2.0, 0, False), (2.1, 0, True), (4.0, 0, False))
+    made = release_keys(Score((*notes, Note(72, 80, 2.2, 0.2)), pedals=pedals))
+    assert [round(note.end, 6) for note in made.notes] == [1.9, 2.0, 2.0, 3.5, 4.5, 2.4]
+    assert [round(note.end, 6) for note in made.sustained().notes] == [2.0, 2.0, 2.0, 4.0, 4.5, 4.0]
+
+
 def test_only_pianos_have_a_pedal() -> None:
     violins = Score(tuple(Note(60 + n, 80, n / 2, 0.5, program=40) for n in range(8)))
     assert add_pedal(violins, np.random.default_rng(1)) == violins
@@ -104,8 +114,11 @@ def test_pop_has_a_pedal_unless_it_continues_music() -> None:
 def test_sheet_music_is_exact_and_files_are_humanised(tmp_path: Path) -> None:
     composer, options = tiny.composer(scale=1.0), CompositionOptions("pop", bars=2)
     (exact,) = composer.compose(1, options=options)
+    assert [replace(note, duration=1) for note in exact.performance.notes] == [
+        replace(note, duration=1) for note in exact.score.notes
+    ]
     (played,) = composer.compose(1, options=CompositionOptions("pop", bars=2, humanise=True))
-    assert played.score == exact.score and exact.performance == exact.score != played.performance
+    assert played.score == exact.score and exact.performance != played.performance
     exact.save(tmp_path / "exact.mid")
     played.save(tmp_path / "played.mid")
     assert played.performance.to_bytes() == (tmp_path / "played.mid").read_bytes()
