@@ -1,7 +1,7 @@
 """Shared neural network layers: length-aware recurrent layers and stacks, dropout, subsampling, heads."""
 
 from audioseq.nn.dropout import LockedDropout
-from audioseq.nn.heads import FrameHead
+from audioseq.nn.heads import FrameHead, TiedKeyHead
 from audioseq.nn.inspect import gradient_norms
 from audioseq.nn.masking import length_mask, reverse_sequence
 from audioseq.nn.recurrent import CellName, Recurrent, RecurrentStack, State, States
@@ -9,5 +9,5 @@ from audioseq.nn.subsample import Subsample
 
 __all__ = [
     "CellName", "FrameHead", "LockedDropout", "Recurrent", "RecurrentStack", "State", "States",
-    "Subsample", "gradient_norms", "length_mask", "reverse_sequence",
+    "Subsample", "TiedKeyHead", "gradient_norms", "length_mask", "reverse_sequence",
 ]  # fmt: skip

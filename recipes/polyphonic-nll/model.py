@@ -1,4 +1,4 @@
-"""The networks: an LSTM over the frames, and heads with the exact probability of a frame."""
+"""The networks: an LSTM over the frames, with heads that have the exact probability of a frame."""
 
 from __future__ import annotations
 
@@ -12,73 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, pad
 from voices import CLASSES, HALF_LIVES, OTHER_CLASS, PITCHES, VOICES, cell_vocabularies, frame_vocabularies
 
-from audioseq.nn import RecurrentStack, length_mask
+from audioseq.nn import RecurrentStack, TiedKeyHead, length_mask
 
-MAX_LOWER = 8
-"""The tied head distinguishes up to this many sounding lower keys."""
 LOG_ODDS = math.log(4 / 51)
 """Initial log odds of a key: about 4 of 55 keys sound."""
-
-
-class TiedKeyHead(nn.Module):
-    """Scores of the keys of a frame, each given the history and the lower keys of the same frame.
-
-    p(frame | history) is the product over the keys of p(key | lower keys, history), an exact joint
-    probability, as in NADE (Larochelle & Murray 2011). The weights are shared between keys: a key reads the
-    keys around it in earlier frames, and those below it in its own frame, by their distance (Johnson 2017).
-    In training all keys are known, so all scores are computed at once.
-
-    Args:
-        input_size: features F of a frame.
-        keys: number of keys K.
-        channels: channels C of the history.
-        hidden_size: features D of a key.
-        window: semitones to either side that a key reads in each channel of the history.
-        below: semitones below that a key reads in its own frame.
-        dropout: probability of zeroing a feature of all keys of a frame.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        keys: int,
-        channels: int,
-        hidden_size: int,
-        window: int,
-        below: int,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        self.below = below
-        self.around = nn.Conv1d(channels, hidden_size, 2 * window + 1, padding=window)
-        self.lower = nn.Conv1d(1, hidden_size, below, bias=False)
-        self.count = nn.Conv1d(MAX_LOWER, hidden_size, 1, bias=False)
-        self.shared = nn.Linear(input_size, hidden_size, bias=False)
-        self.own = nn.Linear(input_size, keys)
-        self.key = nn.Parameter(torch.zeros(hidden_size, keys))
-        self.hidden = nn.Conv1d(hidden_size, hidden_size, 1)
-        self.output = nn.Conv1d(hidden_size, 1, 1, bias=False)
-        self.dropout = nn.Dropout1d(dropout)
-        nn.init.constant_(self.own.bias, LOG_ODDS)
-
-    def forward(self, features: Tensor, history: Tensor, frames: Tensor) -> Tensor:
-        """Compute the scores of whole frames.
-
-        Args:
-            features: `[N, F]`.
-            history: `[N, C, K]`.
-            frames: whether each key sounds, `[N, K]`; the score of a key depends only on lower keys.
-        Returns:
-            log odds of each key `[N, K]`.
-        """
-        lower = self.lower(pad(frames[:, None, :-1], (self.below, 0)))
-        thresholds = torch.arange(MAX_LOWER, device=frames.device).view(1, -1, 1)
-        count = ((frames.cumsum(1) - frames)[:, None] > thresholds).to(frames.dtype)
-        x = self.around(history) + lower + self.count(count) + self.key
-        x = (x + self.shared(features)[:, :, None]).relu()
-        x = x + self.hidden(self.dropout(x)).relu()
-        y: Tensor = self.output(self.dropout(x)).squeeze(1) + self.own(features)
-        return y
 
 
 class IndependentHead(nn.Module):
@@ -91,12 +28,11 @@ class IndependentHead(nn.Module):
 
     def __init__(self, input_size: int, keys: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(input_size, keys)
-        nn.init.constant_(self.linear.bias, LOG_ODDS)
+        self.own = nn.Linear(input_size, keys)
 
     def forward(self, features: Tensor, history: Tensor, frames: Tensor) -> Tensor:
         """Map features `[N, F]` to log odds `[N, K]`; the arguments are those of `TiedKeyHead.forward`."""
-        y: Tensor = self.linear(features)
+        y: Tensor = self.own(features)
         return y
 
 
@@ -139,13 +75,14 @@ class RollModel(nn.Module):
         self.recurrent = RecurrentStack(
             "lstm", keys + 1, hidden_size, 1, dropout=dropout, weight_drop=weight_drop
         )
-        self.head: nn.Module = (
+        self.head: IndependentHead | TiedKeyHead = (
             IndependentHead(hidden_size, keys)
             if head == "independent"
             else TiedKeyHead(
                 hidden_size, keys, channel_count(lags), key_size, window, below, dropout=key_dropout
             )
         )
+        nn.init.constant_(self.head.own.bias, LOG_ODDS)
 
     def features(self, previous: Tensor, lengths: Tensor) -> Tensor:
         """Run the LSTM over the frame before each frame, `[B, T, K]`; return features `[B, T, F]`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioseq.nn import FrameHead, LockedDropout, RecurrentStack, Subsample
+from audioseq.nn import FrameHead, LockedDropout, RecurrentStack, Subsample, TiedKeyHead
 
 
 def test_locked_dropout_drops_features_in_all_frames() -> None:
@@ -58,3 +59,16 @@ def test_head_scores_each_output_frame_separately() -> None:
     assert y.shape == (2, 6, 5)
     for t in range(3):
         torch.testing.assert_close(y[:, 2 * t : 2 * t + 2].flatten(1), head.linear(x[:, t]))
+
+
+def test_chords_of_tied_keys_have_probabilities_that_sum_to_one() -> None:
+    torch.manual_seed(0)
+    head = TiedKeyHead(4, 6, channels=2, hidden_size=5, window=2, below=3)
+    for weights in head.parameters():
+        torch.nn.init.normal_(weights)
+    chords = torch.tensor(list(itertools.product([0.0, 1.0], repeat=6)))
+    features, history = torch.randn(1, 4).expand(64, -1), torch.randn(1, 2, 6).expand(64, -1, -1)
+    odds = head(features, history, chords)
+    signs = 2 * chords - 1
+    assert (odds * signs).sigmoid().prod(1).sum().item() == pytest.approx(1, abs=1e-5)
+    assert (odds[:, 0] == odds[0, 0]).all() and odds[:, 5].unique().numel() > 8
