@@ -16,6 +16,7 @@ from audioseq import checkpoint, models
 from audioseq.checkpoint import Checkpoint, Header
 from audioseq.config import parse
 from audioseq.errors import ConfigError
+from audioseq.memory import release_freed_memory
 from audioseq.runtime.session import Session, pad
 from audioseq.speech.config import SpeechConfig
 from audioseq.speech.graph import FRAMES, LENGTHS, LOG_PROBS, WAVEFORMS, build_graph, frame_seconds
@@ -112,7 +113,10 @@ def load_emission_model(
     if choose_runtime(device, runtime) == "onnx":
         content = to_onnx(config, stored)
         del stored  # its memory is free for the session
-        return OnnxModel(Session(content, str(path)), config, path), header
+        session = Session(content, str(path))
+        del content
+        release_freed_memory()  # of the model file and the graph
+        return OnnxModel(session, config, path), header
     from audioseq.speech.model import restore
 
     return restore(config, stored, device), header

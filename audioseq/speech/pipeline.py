@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from audioseq.speech.streaming.session import Session
 
-BATCH_SECONDS = 60.0
+BATCH_SECONDS = 30.0
 """Seconds of audio per batch, including padding; limits the memory for activations."""
 BATCH_SEGMENTS = 16
 """Segments that are decoded together, which makes rescoring faster."""
