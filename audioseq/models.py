@@ -37,7 +37,7 @@ CATALOGUE: tuple[Model, ...] = (
         name="english-small",
         task="speech",
         file="english-small.safetensors",
-        sha256="f12e5960475e5512d47f6aeebc82f19c471797276219f07a58e61ef95fc3a91d",
+        sha256="ad1e3b42d860f625cd06f4d94c851e2fde5ff7e6c46efb5911903c98951badd1",
         summary="read English from many speakers; a base to adapt to your own recordings",
     ),
     Model(

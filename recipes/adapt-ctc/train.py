@@ -21,8 +21,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, nargs="+", default=[5, 10, 30, 60])
     parser.add_argument("--others", type=Path, default=Path("runs/data/english/dev.jsonl"))
     args = parser.parse_args()
-    rows, model = [], args.model
-    sets = {"test": read_manifest(DATA / "test.jsonl"), "others": read_manifest(args.others)}
+    rows, model, test = [], args.model, read_manifest(DATA / "test.jsonl")
     for minutes in [0, *args.minutes]:
         start = time.process_time()
         if minutes:
@@ -30,7 +29,9 @@ def main() -> None:
             run = args.run_dir / f"{minutes:02}"
             model = train(HERE / "config.toml", run_dir=run, overrides=data, start_from=args.model).best
         row = {"minutes": minutes, "cpu_minutes": round((time.process_time() - start) / 60, 1)}
-        rows.append(row | {k: evaluate(audioseq.load(model), v, "greedy").wer for k, v in sets.items()})
+        recogniser = audioseq.load(model)
+        row |= {"test": evaluate(recogniser, test, "greedy").wer, "rescored": evaluate(recogniser, test).wer}
+        rows.append(row | {"others": evaluate(recogniser, read_manifest(args.others), "greedy").wer})
         print(json.dumps(rows[-1]), flush=True)
     headline = " before, ".join(f"{100 * row['test']:.2f} %" for row in (rows[0], rows[-1])) + " after"
     publish(HERE, {"headline": headline, "rows": rows}, args.publish)

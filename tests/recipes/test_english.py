@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from audioseq.speech.task import SpeechTask
 from audioseq.text.subwords import restore_tokenizer
 from audioseq.training import TrainingResult, fit
 from audioseq.training.distributed import join_group
-from tests.recipes.script import module
+from tests.recipes.script import module, run
 from tests.speech.tiny import MODEL, config, say, utterances
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "english-ctc"
@@ -144,3 +145,17 @@ def test_pronunciations_of_possessives_are_derived(tmp_path: Path, monkeypatch: 
     assert found == {"cat's": ["K AE T S"], "fox's": ["F AA K S IH Z"], "do's": ["D UW Z"]}
     assert dictionary.pronunciations("'cat", first) == dictionary.pronunciations("cat", first)
     assert dictionary.pronunciations("dog", first) == dictionary.pronunciations("dog's", first) == []
+
+
+def test_the_mean_of_two_models_is_weighted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last, start, out = (tmp_path / f"{name}.safetensors" for name in ("last", "start", "out"))
+    header = checkpoint.Header("speech", {}, {}, {}, {"epochs": 2})
+    checkpoint.save(last, {"w": torch.tensor([1.0, 0.0])}, header)
+    checkpoint.save(start, {"w": torch.tensor([0.0, 2.0])}, checkpoint.Header("speech"))
+    average = partial(run, RECIPE / "average.py", monkeypatch=monkeypatch)
+    average(last, start, "--share", 0.25, "-o", out)
+    stored = checkpoint.load(out)
+    assert stored.weights["w"].tolist() == [0.75, 0.5] and stored.header.card == {"epochs": 2}
+    checkpoint.save(start, {"w": torch.zeros(3)}, header)
+    with pytest.raises(SystemExit):
+        average(last, start, "-o", out)
