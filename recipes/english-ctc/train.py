@@ -14,7 +14,7 @@ from audioseq.speech.task import train
 
 HERE = Path(__file__).parent
 VALID = Path("runs/data/english/dev.jsonl")
-METRICS = ("wer", "cer", "exact", "utterances", "seconds", "causes")
+METRICS = ("wer", "cer", "exact", "utterances", "seconds", "error_types")
 
 
 def main() -> None:

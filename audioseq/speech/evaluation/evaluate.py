@@ -103,7 +103,7 @@ class Report:
             "seconds": round(self.seconds, 1),
             "words": asdict(self.words),
             "chars": asdict(self.chars),
-            "causes": {key: self.error_types[key] for key in ERROR_TYPES},
+            "error_types": {key: self.error_types[key] for key in ERROR_TYPES},
             "substitutions": [
                 {"reference": reference, "hypothesis": hypothesis, "count": count}
                 for (reference, hypothesis), count in self.substitutions().most_common(MAX_TABLE_ROWS)
