@@ -135,7 +135,8 @@ class Recogniser:
 
         Args:
             sample_rate: of the stream, Hz.
-            decoding, raw: as in `transcribe`.
+            decoding: as in `transcribe`.
+            raw: as in `transcribe`.
             options: delay of the text, and where segments end.
         Raises:
             ConfigError: the model is an ONNX file, which has the graph for whole recordings only.
