@@ -63,14 +63,15 @@ def test_notes_outside_of_the_bars_are_unchanged(bars: tuple[int, int]) -> None:
 def test_any_piece_can_be_filled(score: Score, bar: int) -> None:
     """Meters and tempos change, drums and held notes cross the borders."""
     score = Score.load(score.to_bytes())
-    last = len(score.bars()) - 1
-    bar = 1 + bar % last
+    lines, first = score.bars(), 0 if score.pickup else 1  # the first full bar is bar 1
+    index = bar % (len(lines) - 1)
+    bar = first + index
     try:
         (made,) = tiny.composer(scale=1.0).fill(score, (bar, bar), 1, best_of=1)
     except DataError as error:
         assert "only drums" in str(error)
         return
-    begin, end = score.bars()[bar - 1 : bar + 1]
+    begin, end = lines[index : index + 2]
     near = 60 / 40 / 24  # of a tick in the slowest tempo
     touched = [not note.drum and begin - near <= note.onset <= end + near for note in score.notes]
     written = Score.load(made.score.to_bytes()).notes if made.score.notes else ()
